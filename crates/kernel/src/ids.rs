@@ -1,0 +1,238 @@
+//! Typed ids: one type per kind of thing, so that a tenant's id can never be passed where a run's is meant.
+//!
+//! Ids of our own are a prefix and a lower-case ULID (`org_01j...`): they sort by time and tell a reader what
+//! they name. Integers are used only where the published API has them (contract `connect.md`, section 6).
+
+use crate::{Chance, Time};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A text that is not an id of the kind asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{seen}` is not {kind} (expected `{prefix}_` and 26 lower-case letters and digits)")]
+pub struct NotAnId {
+    seen: String,
+    kind: &'static str,
+    prefix: &'static str,
+}
+
+/// A published integer id is positive and below 2^53, so that JavaScript reads it exactly.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{seen}` is not {kind} (expected a whole number from 1 to 9007199254740991)")]
+pub struct NotANumber {
+    seen: String,
+    kind: &'static str,
+}
+
+const LARGEST: i64 = (1 << 53) - 1;
+
+fn ulid_text(prefix: &str, now: Time, chance: &dyn Chance) -> String {
+    let millis = u64::try_from(now.millis()).unwrap_or(0);
+    let random = u128::from_be_bytes(chance.bytes::<16>());
+    let ulid = ulid::Ulid::from_parts(millis, random);
+    format!("{prefix}_{}", ulid.to_string().to_ascii_lowercase())
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new id, ordered by `now`.
+            pub fn new(now: Time, chance: &dyn Chance) -> Self {
+                Self(ulid_text($prefix, now, chance))
+            }
+
+            /// Reads an id that was written by [`Self::new`].
+            ///
+            /// # Errors
+            /// [`NotAnId`] where the prefix or the shape is another.
+            pub fn parse(text: &str) -> Result<Self, NotAnId> {
+                let fits = text
+                    .strip_prefix(concat!($prefix, "_"))
+                    .is_some_and(|rest| rest.len() == 26 && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+                if fits {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(NotAnId { seen: text.chars().take(60).collect(), kind: $kind, prefix: $prefix })
+                }
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotAnId;
+            fn try_from(text: String) -> Result<Self, NotAnId> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+    };
+}
+
+macro_rules! number_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "i64", into = "i64")]
+        pub struct $name(i64);
+
+        impl $name {
+            /// # Errors
+            /// [`NotANumber`] outside 1 to 2^53 - 1.
+            pub fn new(number: i64) -> Result<Self, NotANumber> {
+                if (1..=LARGEST).contains(&number) {
+                    Ok(Self(number))
+                } else {
+                    Err(NotANumber { seen: number.to_string(), kind: $kind })
+                }
+            }
+
+            /// Reads decimal digits.
+            ///
+            /// # Errors
+            /// [`NotANumber`] for anything else.
+            pub fn parse(text: &str) -> Result<Self, NotANumber> {
+                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                match text.parse::<i64>() {
+                    Ok(number) if digits => Self::new(number),
+                    _ => Err(NotANumber { seen: text.chars().take(60).collect(), kind: $kind }),
+                }
+            }
+
+            pub fn number(self) -> i64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl TryFrom<i64> for $name {
+            type Error = NotANumber;
+            fn try_from(number: i64) -> Result<Self, NotANumber> {
+                Self::new(number)
+            }
+        }
+
+        impl From<$name> for i64 {
+            fn from(id: $name) -> i64 {
+                id.0
+            }
+        }
+    };
+}
+
+text_id!(/** An organization. */ OrganizationId, "org", "an organization's id");
+text_id!(/** A signing key; what stands in a token's `kid`. */ SigningKeyId, "key", "a signing key's id");
+text_id!(/** An API key's name for people; not the key itself. */ ApiKeyId, "apk", "an API key's id");
+text_id!(/** One refused request, as the organization's developers read it. */ RefusalId, "ref", "a refusal's id");
+text_id!(/** One connection: a tenant's credential for one connector. */ ConnectionId, "con", "a connection's id");
+text_id!(/** One webhook address of a tenant. */ WebhookId, "whk", "a webhook's id");
+text_id!(/** One delivery that arrived at a webhook address. */ DeliveryId, "dlv", "a delivery's id");
+text_id!(/** One attempt to sign in at an outside system. */ AttemptId, "att", "an attempt's id");
+text_id!(/** One line of the audit log. */ AuditId, "aud", "an audit event's id");
+
+number_id!(/** An integration (published integer). */ IntegrationId, "an integration's id");
+number_id!(/** An integration's release (published integer). */ ReleaseId, "a release's id");
+number_id!(/** A tenant (published integer). */ TenantId, "a tenant's id");
+number_id!(/** A trigger (published integer). */ TriggerId, "a trigger's id");
+number_id!(/** A run (published integer). */ RunId, "a run's id");
+
+/// A user: a UUID, because the published tenant shape shows one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct UserId(uuid::Uuid);
+
+impl UserId {
+    pub fn new(chance: &dyn Chance) -> Self {
+        Self(uuid::Builder::from_random_bytes(chance.bytes::<16>()).into_uuid())
+    }
+
+    /// # Errors
+    /// [`NotAnId`] where the text is not a UUID.
+    pub fn parse(text: &str) -> Result<Self, NotAnId> {
+        uuid::Uuid::try_parse(text).map(Self).map_err(|_| NotAnId {
+            seen: text.chars().take(60).collect(),
+            kind: "a user's id (a UUID)",
+            prefix: "xxxxxxxx",
+        })
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SeededChance;
+
+    #[test]
+    fn ids_sort_by_time_and_read_back() {
+        let chance = SeededChance::new(1);
+        let early = TenantlessId::at(1_000, &chance);
+        let late = TenantlessId::at(2_000, &chance);
+        assert!(early < late);
+        assert_eq!(OrganizationId::parse(early.as_str()), Ok(early.clone()));
+        assert!(SigningKeyId::parse(early.as_str()).is_err());
+    }
+
+    struct TenantlessId;
+    impl TenantlessId {
+        fn at(seconds: i64, chance: &SeededChance) -> OrganizationId {
+            OrganizationId::new(Time::from_seconds(seconds), chance)
+        }
+    }
+
+    #[test]
+    fn a_number_is_positive_and_exact_in_javascript() {
+        assert!(TenantId::new(0).is_err());
+        assert!(TenantId::new(-1).is_err());
+        assert!(TenantId::new(1 << 53).is_err());
+        assert_eq!(TenantId::parse("11").map(TenantId::number), Ok(11));
+        for bad in ["", "+1", " 1", "1e3", "99999999999999999999", "1' OR 1=1"] {
+            assert!(TenantId::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
