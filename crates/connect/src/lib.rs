@@ -1,1 +1,14 @@
-//! (room under construction)
+//! The first door: a signed-in user connects an outside system from an embedded page.
+//!
+//! Decisions only: no async, no SQL, no HTTP, no clock. The source is the contract `connect.md`; connectors
+//! are declared as `connectors.md` says.
+
+pub mod api_key;
+pub mod attempt;
+pub mod connection;
+pub mod dialog;
+pub mod integration;
+pub mod refusal;
+pub mod signing_key;
+pub mod tenant;
+pub mod webhook;

@@ -1,0 +1,20 @@
+//! An API key: named, scoped, shown once, stored hashed (contract `connect.md`, section 6).
+
+use kernel::ids::{ApiKeyId, OrganizationId};
+use kernel::{Environment, Hashed, Time};
+
+/// What a key may do: `tenants:read`, `tenants:write`, `integrations:read`.
+pub const SCOPES: &[&str] = &["integrations:read", "tenants:read", "tenants:write"];
+
+/// An API key as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    pub id: ApiKeyId,
+    pub organization: OrganizationId,
+    pub environment: Environment,
+    pub name: String,
+    pub hash: Hashed,
+    pub scopes: Vec<String>,
+    pub created: Time,
+    pub revoked: Option<Time>,
+}
