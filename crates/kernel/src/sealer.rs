@@ -35,6 +35,14 @@ impl Sealed {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Which key opens it.
+    ///
+    /// # Errors
+    /// [`SealError::Form`] where the text is no sealed value.
+    pub fn key_id(&self) -> Result<&str, SealError> {
+        parts(self).map(|(id, _)| id)
+    }
 }
 
 /// A data key sealed under a master key, as a column holds it.
