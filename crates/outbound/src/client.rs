@@ -1,0 +1,258 @@
+//! The one HTTP client: guarded, bounded, without ambient proxies, cookies or retries of its own.
+
+use crate::allow::Allow;
+use crate::call_error::{CallError, Malformed};
+use crate::guard::{Guard, GuardedNames, Lane, Names, Rule, SystemNames};
+use crate::request::{Method, Request, Response, host_of};
+use reqwest::header::{HeaderName, HeaderValue};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Bounds for every call; a [`Request`] may set its own time and size.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The whole call, with redirects and the reading of the body.
+    pub timeout: Duration,
+    /// Name look-up, TCP and TLS of one connection.
+    pub connect_timeout: Duration,
+    /// Bytes of an answer's body, unpacked.
+    pub max_body: usize,
+    /// Headers of an answer.
+    pub max_headers: usize,
+    /// The `User-Agent` that other systems see.
+    pub user_agent: String,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            max_body: 1 << 20,
+            max_headers: 100,
+            user_agent: concat!("vestibule/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Header bytes of an HTTP/2 answer. HTTP/1 is bounded by the number of headers and the driver's buffer.
+const MAX_HEADER_BYTES: u32 = 64 * 1024;
+
+/// The client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the client for outgoing calls cannot be made: {0}")]
+pub struct ClientRefused(String);
+
+/// The guarded client. Clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    guard: Guard,
+    lanes: Arc<HashMap<Lane, reqwest::Client>>,
+    limits: Arc<Limits>,
+}
+
+impl Client {
+    /// # Errors
+    /// [`ClientRefused`] where TLS cannot be set up.
+    pub fn new(limits: Limits, allow: Allow) -> Result<Self, ClientRefused> {
+        Self::with_names(limits, allow, Arc::new(SystemNames))
+    }
+
+    /// With another source of addresses than the operating system's resolver; what it says is judged the same.
+    ///
+    /// # Errors
+    /// [`ClientRefused`] where TLS cannot be set up.
+    pub fn with_names(limits: Limits, allow: Allow, names: Arc<dyn Names>) -> Result<Self, ClientRefused> {
+        let ports =
+            std::iter::once(None).chain(allow.exact_ports().into_iter().map(Some)).collect::<Vec<_>>();
+        let guard = Guard { allow: Arc::new(allow), names };
+        let mut lanes = HashMap::new();
+        for port in ports {
+            for plain in [false, true] {
+                let lane = Lane { plain, port };
+                lanes.insert(lane, driver(&limits, &guard, lane)?);
+            }
+        }
+        Ok(Self { guard, lanes: Arc::new(lanes), limits: Arc::new(limits) })
+    }
+
+    /// Makes one call. Any status is an answer; an error means that there is no usable one.
+    ///
+    /// # Errors
+    /// [`CallError`]. With [`CallError::Refused`] nothing was sent to the refused address.
+    pub async fn send(&self, request: Request) -> Result<Response, CallError> {
+        let within = request.timeout.unwrap_or(self.limits.timeout);
+        let (method, host) = (request.method.as_str(), host_of(&request.url));
+        let started = tokio::time::Instant::now();
+        let outcome = tokio::time::timeout(within, Box::pin(self.follow(request))).await;
+        let outcome =
+            outcome.unwrap_or_else(|_| Err(CallError::TimedOut { host: host.clone(), after: within }));
+        let millis = started.elapsed().as_millis();
+        match &outcome {
+            Ok(answer) => tracing::debug!(method, host, millis, status = answer.status, "call answered"),
+            Err(error) => tracing::debug!(method, host, millis, code = error.code(), %error, "call failed"),
+        }
+        outcome
+    }
+
+    async fn follow(&self, mut request: Request) -> Result<Response, CallError> {
+        let mut redirects = request.max_redirects;
+        loop {
+            let answer = self.one(&request).await?;
+            let may_follow =
+                matches!(answer.status, 301 | 302 | 303 | 307 | 308) && request.max_redirects > 0;
+            if !may_follow {
+                return Ok(answer);
+            }
+            redirects = redirects.checked_sub(1).ok_or_else(|| CallError::BadAnswer {
+                host: host_of(&request.url),
+                why: Malformed::TooManyRedirects,
+            })?;
+            redirected(&mut request, &answer)?;
+        }
+    }
+
+    async fn one(&self, request: &Request) -> Result<Response, CallError> {
+        let host = host_of(&request.url);
+        let lane = self.guard.check(&request.url);
+        let lane = lane.map_err(|rule| CallError::Refused { host: host.clone(), rule })?;
+        // Every lane that `check` can give was made in `with_names`; without one there is no way out.
+        let driver = self.lanes.get(&lane);
+        let driver = driver.ok_or_else(|| CallError::Refused { host: host.clone(), rule: Rule::Scheme })?;
+        let call = written(driver, request)?;
+        let failed =
+            |error: reqwest::Error| CallError::from_driver(&host, &error, self.limits.connect_timeout);
+        let mut answer = call.send().await.map_err(failed)?;
+        let limit = request.max_body.unwrap_or(self.limits.max_body);
+        let too_large = || CallError::TooLarge { host: host.clone(), limit };
+        let announced = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        if announced > limit && request.method != Method::Head {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+            if body.len().saturating_add(piece.len()) > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&piece);
+        }
+        let headers = answer.headers().iter().map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        Ok(Response {
+            status: answer.status().as_u16(),
+            headers: headers.collect(),
+            body: body.into(),
+            url: request.url.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("allow", &self.guard.allow)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The driver's client for one lane.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that makes the driver's client, with the guard in it"
+)]
+fn driver(limits: &Limits, guard: &Guard, lane: Lane) -> Result<reqwest::Client, ClientRefused> {
+    let builder = || {
+        reqwest::Client::builder()
+            .dns_resolver(Arc::new(GuardedNames { guard: guard.clone(), lane }))
+            // A proxy from the environment would make the look-up for us, behind the guard.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .https_only(!lane.plain)
+            .user_agent(limits.user_agent.clone())
+            .connect_timeout(limits.connect_timeout)
+            .http1_max_headers(limits.max_headers)
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
+            .pool_max_idle_per_host(8)
+    };
+    let refused = |error: reqwest::Error| {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        ClientRefused(cause.unwrap_or_else(|| error.to_string()))
+    };
+    if lane.plain {
+        return builder().tls_certs_only([]).build().map_err(refused);
+    }
+    builder().build().or_else(|error| {
+        // A machine without certificates can still run everything that calls nobody; each call over TLS
+        // then fails, and this line says why.
+        tracing::warn!(cause = %refused(error), "calls over https will fail: no trusted certificates");
+        builder().tls_certs_only([]).build().map_err(refused)
+    })
+}
+
+fn written(driver: &reqwest::Client, request: &Request) -> Result<reqwest::RequestBuilder, CallError> {
+    let bad = |what| CallError::BadRequest { host: host_of(&request.url), what };
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+    };
+    let mut call = driver.request(method, request.url.clone());
+    if let Some(kinds) = &request.accept {
+        call = call.header("accept", kinds);
+    }
+    for header in &request.headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes())
+            .map_err(|_| bad("a header's name is not valid"))?;
+        if matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "connection") {
+            return Err(bad("a header that belongs to the connection was set"));
+        }
+        let value = HeaderValue::from_str(header.value.reveal());
+        let mut value = value.map_err(|_| bad("a header's value is not valid"))?;
+        value.set_sensitive(header.secret);
+        call = call.header(name, value);
+    }
+    Ok(match &request.body {
+        Some(body) => call.body(body.clone()),
+        None => call,
+    })
+}
+
+/// Turns the request into the one that follows a redirect (RFC 9110, section 15.4, as browsers do it).
+fn redirected(request: &mut Request, answer: &Response) -> Result<(), CallError> {
+    let target = answer.header("location").and_then(|location| request.url.join(location).ok());
+    let bad = || CallError::BadAnswer { host: host_of(&request.url), why: Malformed::Redirect };
+    let target: Url = target.ok_or_else(bad)?;
+    let becomes_get = match answer.status {
+        303 => request.method != Method::Head,
+        301 | 302 => request.method == Method::Post,
+        _ => false,
+    };
+    if becomes_get {
+        request.method = Method::Get;
+        request.body = None;
+        request.headers.retain(|header| !header.name.eq_ignore_ascii_case("content-type"));
+    }
+    if target.origin() != request.url.origin() {
+        if request.body.is_some() {
+            // Decision: a body never crosses origins. Attack: a redirect at a token endpoint carries the
+            // client's secret, which stands in the body, to somebody else. Trade: nobody needs it.
+            return Err(CallError::Refused { host: host_of(&target), rule: Rule::BodyToAnotherOrigin });
+        }
+        request.headers.retain(|header| !header.secret);
+    }
+    request.url = target;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
