@@ -1,1 +1,4 @@
 //! (room under construction)
+pub mod assets;
+pub mod pages;
+pub mod texts;
