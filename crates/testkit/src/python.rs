@@ -1,0 +1,30 @@
+//! Programs in Python, run with the packages that `python/requirements.txt` names.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::process;
+
+/// The folder with the scripts.
+#[must_use]
+pub fn folder() -> PathBuf {
+    crate::room().join("python")
+}
+
+/// A script run to its end; returns its standard output. Relative paths lie in [`folder`].
+///
+/// # Panics
+/// When the packages are not installed, or when the script fails.
+#[must_use]
+pub fn run<A: AsRef<std::ffi::OsStr>>(
+    path: impl AsRef<Path>,
+    arguments: impl IntoIterator<Item = A>,
+    input: &str,
+) -> String {
+    let python = crate::packages().join("python/bin/python");
+    assert!(python.exists(), "{} is missing; run `cargo xtask setup`", python.display());
+    let mut command = Command::new(python);
+    // No compiled copies beside the scripts: the checkout stays as it is.
+    command.arg("-B").arg(folder().join(path)).args(arguments);
+    process::run(command, input)
+}
