@@ -1,5 +1,13 @@
 //! One attempt to sign in at the outside system: from the start link to the callback.
 
+mod callback;
+mod proof;
+mod ticket;
+
+pub use callback::{Answer, CallbackQuery, CallbackRefused, ProviderError};
+pub use proof::{code_matches, pkce_challenge, pkce_verifier, short_code};
+pub use ticket::{Ticket, TicketRefused};
+
 use crate::dialog::Failure;
 use kernel::ids::{AttemptId, OrganizationId};
 use kernel::{Environment, Hashed, Sealed, Slug, Time};

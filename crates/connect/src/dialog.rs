@@ -1,11 +1,18 @@
 //! The dialog: what happens between a landing and the installed tenant, one stage at a time.
 
+mod rules;
+
+pub use rules::{CODE_TRIES, Event, INSTALLING_S, NotNow, Opening, Way};
+
 use kernel::ids::{AttemptId, IntegrationId, OrganizationId, TenantId};
 use kernel::{Environment, Hashed, Origin, Sealed, Slug, Time};
 use serde::{Deserialize, Serialize};
 
 /// How long a dialog lives, in seconds (contract `connect.md`, section 1).
 pub const LIFETIME_S: i64 = 15 * 60;
+/// How long after its end a dialog may still finish what was begun in time, in seconds: as long as a person may
+/// take at the outside system.
+pub const GRACE_S: i64 = crate::attempt::LIFETIME_S;
 
 /// The person the organization vouched for, from the token's claims. No secret is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +41,7 @@ pub struct Visitor {
 }
 
 /// What went wrong, as the person is told (design `browser.md`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
     PopupBlocked,
@@ -56,7 +63,8 @@ pub struct Choice {
     pub label: String,
 }
 
-/// Where a dialog stands. Each stage carries what the next one needs.
+/// Where a dialog stands. Each stage carries what the next one needs. It is stored in this form and never sent
+/// to a page as it is: `code` must come from the person, not from us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {

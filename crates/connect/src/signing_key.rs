@@ -1,5 +1,10 @@
 //! A key with which an organization signs its tenant tokens.
 
+mod der;
+mod public_key;
+
+pub use public_key::{KeyRefused, PublicKey, SECRET_BYTES, check_jwk, check_secret};
+
 use kernel::ids::{OrganizationId, SigningKeyId};
 use kernel::{Environment, SafeUrl, Sealed, Time};
 
