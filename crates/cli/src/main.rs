@@ -1,1 +1,5 @@
-fn main(){}
+//! Starts the program; everything else is in the library beside it, where tests reach it.
+
+fn main() -> std::process::ExitCode {
+    vestibule::run()
+}
