@@ -1,0 +1,74 @@
+//! What a change must pass besides the tests.
+
+mod expression;
+mod licences;
+mod sizes;
+mod words;
+
+use anyhow::bail;
+
+use crate::{commands, generate};
+
+/// A check returns its complaints, one line each; none is a pass.
+type Answer = anyhow::Result<Vec<String>>;
+
+/// Quick ones first.
+const CHECKS: [(&str, fn() -> Answer); 7] = [
+    ("format", format),
+    ("sizes", sizes::check),
+    ("words", words::check),
+    ("licences", licences::check),
+    ("clippy", clippy),
+    ("docs", docs),
+    ("generated", generated),
+];
+
+pub(crate) fn run(only: &[String]) -> anyhow::Result<()> {
+    if let Some(unknown) = only.iter().find(|name| !CHECKS.iter().any(|(known, _)| known == name)) {
+        let known: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
+        bail!("there is no check {unknown}; there are {}", known.join(", "));
+    }
+    let mut failed = Vec::new();
+    for (name, check) in CHECKS {
+        if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        let complaints = check().unwrap_or_else(|error| vec![format!("{error:#}")]);
+        for complaint in &complaints {
+            println!("{name}: {complaint}");
+        }
+        if complaints.is_empty() {
+            println!("{name}: good");
+        } else {
+            failed.push(name);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("not good: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn format() -> Answer {
+    commands::show(&mut commands::cargo(["fmt", "--all", "--check"]))?;
+    Ok(Vec::new())
+}
+
+fn clippy() -> Answer {
+    let arguments = ["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    commands::show(&mut commands::cargo(arguments))?;
+    Ok(Vec::new())
+}
+
+fn docs() -> Answer {
+    let arguments = ["doc", "--quiet", "--workspace", "--no-deps", "--locked", "--document-private-items"];
+    // Private items are documented for people who work here, and a comment there may well name its neighbour.
+    let flags = "-D warnings -A rustdoc::private-intra-doc-links";
+    commands::show(commands::cargo(arguments).env("RUSTDOCFLAGS", flags))?;
+    Ok(Vec::new())
+}
+
+fn generated() -> Answer {
+    generate::compare()?;
+    Ok(Vec::new())
+}

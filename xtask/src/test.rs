@@ -1,0 +1,147 @@
+//! All tests of all languages, with one line at the end that counts them.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use crate::{commands, setup};
+
+/// Where the last count is left for the script of the continuous integration, which shows it once more.
+const COUNT: &str = "target/test-count";
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+impl Count {
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
+    setup::run().context("setup")?;
+    let mut count = Count::default();
+    let mut good = true;
+    if let Some(mut scripts) = scripts(filter)? {
+        good &= counted(&mut scripts, &mut count)?;
+    }
+    let mut rust = commands::cargo(["test", "--workspace", "--no-fail-fast"]);
+    if let Some(filter) = filter {
+        rust.args(["--", filter]);
+    }
+    good &= counted(&mut rust, &mut count)?;
+
+    fs::write(commands::root().join(COUNT), format!("{count}\n")).context(COUNT)?;
+    println!("{count}");
+    if !good || count.failed > 0 {
+        bail!("not all tests passed");
+    }
+    if count.passed == 0 {
+        bail!("no test was run");
+    }
+    Ok(())
+}
+
+/// The tests of the scripts that browsers get, if there are any.
+fn scripts(filter: Option<&str>) -> anyhow::Result<Option<Command>> {
+    let files: Vec<_> = commands::files()?.into_iter().filter(|path| is_script_test(path)).collect();
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let mut command = commands::program(setup::node());
+    command.args(["--test", "--test-reporter=tap"]);
+    if let Some(filter) = filter {
+        command.arg(format!("--test-name-pattern={filter}"));
+    }
+    command.args(files);
+    Ok(Some(command))
+}
+
+fn is_script_test(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    path.starts_with("assets/") && [".test.js", ".test.mjs"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// Runs a test command, passes its output on, and adds what its closing lines count.
+fn counted(command: &mut Command, count: &mut Count) -> anyhow::Result<bool> {
+    let line = commands::spelled(command);
+    println!("$ {line}");
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("`{line}` does not start"))?;
+    let output = child.stdout.take().context("standard output is piped")?;
+    let mut terminal = std::io::stdout();
+    for text in BufReader::new(output).split(b'\n') {
+        let text = text?;
+        terminal.write_all(&text)?;
+        terminal.write_all(b"\n")?;
+        if let Some(more) = closing(&String::from_utf8_lossy(&text)) {
+            count.add(more);
+        }
+    }
+    Ok(child.wait()?.success())
+}
+
+/// What one closing line of cargo or of Node's runner counts.
+fn closing(line: &str) -> Option<Count> {
+    if let Some(rest) = line.strip_prefix("test result: ") {
+        let number = |name: &str| {
+            let before = rest.split(&format!(" {name}")).next()?;
+            before.rsplit(' ').next()?.parse().ok()
+        };
+        return Some(Count {
+            passed: number("passed")?,
+            failed: number("failed")?,
+            skipped: number("ignored")?,
+        });
+    }
+    let (name, number) = line.strip_prefix("# ")?.split_once(' ')?;
+    let number = number.trim().parse().ok()?;
+    match name {
+        "pass" => Some(Count { passed: number, ..Count::default() }),
+        "fail" | "cancelled" => Some(Count { failed: number, ..Count::default() }),
+        "skipped" => Some(Count { skipped: number, ..Count::default() }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_lines_of_both_runners_are_counted() {
+        let cargo = "test result: FAILED. 21 passed; 5 failed; 1 ignored; 0 measured; 2 filtered out; finished in 41s";
+        assert_eq!(closing(cargo), Some(Count { passed: 21, failed: 5, skipped: 1 }));
+        assert_eq!(closing("# pass 12"), Some(Count { passed: 12, failed: 0, skipped: 0 }));
+        assert_eq!(closing("# cancelled 1"), Some(Count { passed: 0, failed: 1, skipped: 0 }));
+        assert_eq!(closing("# tests 12"), None);
+        assert_eq!(closing("test process::tests::it ... ok"), None);
+    }
+
+    #[test]
+    fn the_count_is_a_line_that_other_programs_read() {
+        let count = Count { passed: 3, failed: 0, skipped: 1 };
+        assert_eq!(count.to_string(), "3 passed, 0 failed, 1 skipped");
+    }
+
+    #[test]
+    fn tests_of_scripts_are_told_by_their_names() {
+        assert!(is_script_test("assets/tests/dialog.test.mjs"));
+        assert!(!is_script_test("assets/tests/page.mjs"));
+        assert!(!is_script_test("crates/web/src/lib.test.js"));
+    }
+}
