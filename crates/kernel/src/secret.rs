@@ -62,6 +62,7 @@ impl Drop for Plain {
 }
 
 /// SHA-256 of a [`Plain`], safe to store and to use as a key.
+#[expect(clippy::derived_hash_with_manual_eq, reason = "equal as the derived one, only in constant time")]
 #[derive(Debug, Clone, PartialOrd, Ord, Hash)]
 pub struct Hashed(String);
 

@@ -5,6 +5,8 @@ use crate::call_error::{CallError, Malformed};
 use crate::guard::{Guard, GuardedNames, Lane, Names, Rule, SystemNames};
 use crate::request::{Method, Request, Response, host_of};
 use reqwest::header::{HeaderName, HeaderValue};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -66,6 +68,15 @@ impl Client {
     /// # Errors
     /// [`ClientRefused`] where TLS cannot be set up.
     pub fn with_names(limits: Limits, allow: Allow, names: Arc<dyn Names>) -> Result<Self, ClientRefused> {
+        Self::with_tls(limits, allow, names, &tls()?)
+    }
+
+    fn with_tls(
+        limits: Limits,
+        allow: Allow,
+        names: Arc<dyn Names>,
+        tls: &ClientConfig,
+    ) -> Result<Self, ClientRefused> {
         let ports =
             std::iter::once(None).chain(allow.exact_ports().into_iter().map(Some)).collect::<Vec<_>>();
         let guard = Guard { allow: Arc::new(allow), names };
@@ -73,7 +84,7 @@ impl Client {
         for port in ports {
             for plain in [false, true] {
                 let lane = Lane { plain, port };
-                lanes.insert(lane, driver(&limits, &guard, lane)?);
+                lanes.insert(lane, driver(&limits, &guard, lane, tls)?);
             }
         }
         Ok(Self { guard, lanes: Arc::new(lanes), limits: Arc::new(limits) })
@@ -165,35 +176,53 @@ impl fmt::Debug for Client {
     clippy::disallowed_methods,
     reason = "the one place that makes the driver's client, with the guard in it"
 )]
-fn driver(limits: &Limits, guard: &Guard, lane: Lane) -> Result<reqwest::Client, ClientRefused> {
-    let builder = || {
-        reqwest::Client::builder()
-            .dns_resolver(Arc::new(GuardedNames { guard: guard.clone(), lane }))
-            // A proxy from the environment would make the look-up for us, behind the guard.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .https_only(!lane.plain)
-            .user_agent(limits.user_agent.clone())
-            .connect_timeout(limits.connect_timeout)
-            .http1_max_headers(limits.max_headers)
-            .http2_max_header_list_size(MAX_HEADER_BYTES)
-            .pool_max_idle_per_host(8)
+fn driver(
+    limits: &Limits,
+    guard: &Guard,
+    lane: Lane,
+    tls: &ClientConfig,
+) -> Result<reqwest::Client, ClientRefused> {
+    let driver = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .dns_resolver(Arc::new(GuardedNames { guard: guard.clone(), lane }))
+        // A proxy from the environment would make the look-up for us, behind the guard.
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .https_only(!lane.plain)
+        .user_agent(limits.user_agent.clone())
+        .connect_timeout(limits.connect_timeout)
+        .http1_max_headers(limits.max_headers)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .pool_max_idle_per_host(8);
+    driver.build().map_err(|error| ClientRefused(error.to_string()))
+}
+
+/// TLS 1.2 and 1.3, certificates as the operating system trusts them. Read once, because reading all of its
+/// certificates takes longer than everything else here.
+fn tls() -> Result<ClientConfig, ClientRefused> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let refused = |error: rustls::Error| ClientRefused(error.to_string());
+    let versions = || {
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider));
+        config.with_safe_default_protocol_versions().map_err(refused)
     };
-    let refused = |error: reqwest::Error| {
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        ClientRefused(cause.unwrap_or_else(|| error.to_string()))
+    let config = match versions()?.with_platform_verifier() {
+        Ok(config) => config,
+        Err(cause) => {
+            // A machine without certificates can still run everything that calls nobody; each call over TLS
+            // then fails, and this line says why.
+            tracing::warn!(%cause, "calls over https will fail: this machine trusts no certificates");
+            versions()?.with_root_certificates(RootCertStore::empty())
+        }
     };
-    if lane.plain {
-        return builder().tls_certs_only([]).build().map_err(refused);
-    }
-    builder().build().or_else(|error| {
-        // A machine without certificates can still run everything that calls nobody; each call over TLS
-        // then fails, and this line says why.
-        tracing::warn!(cause = %refused(error), "calls over https will fail: no trusted certificates");
-        builder().tls_certs_only([]).build().map_err(refused)
-    })
+    Ok(with_http(config.with_no_client_auth()))
+}
+
+fn with_http(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
 }
 
 fn written(driver: &reqwest::Client, request: &Request) -> Result<reqwest::RequestBuilder, CallError> {
