@@ -1,0 +1,261 @@
+//! The one room that knows there are two databases: SQLite in a file beside the program, or PostgreSQL by URL.
+//!
+//! A unit of work is a closure over a [`Tx`]: `db.write(|tx| Box::pin(async move { .. }))`. It awaits nothing but
+//! its statements. On SQLite the closure travels to the one writer thread, which runs many of them per fsync;
+//! on PostgreSQL it runs on a pooled connection.
+
+mod catalogue;
+mod error;
+mod postgres;
+mod sqlite;
+mod statement;
+mod tls;
+mod unit;
+mod value;
+mod writer;
+
+pub use error::DbError;
+pub use statement::{Query, Tx, next_id, sql};
+pub use value::{Cell, FromCell, IntoValue, Row, Value, json};
+
+use futures_util::future::BoxFuture;
+use statement::Driver;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Whether a commit on SQLite waits for the disk. PostgreSQL's own configuration decides there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Synchronous {
+    /// What was answered survives a loss of power.
+    Full,
+    /// What was answered survives the end of the process, but not a loss of power.
+    Normal,
+}
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct Config {
+    /// `sqlite:file` or `postgres://user:password@host/database`.
+    pub url: String,
+    pub synchronous: Synchronous,
+    /// Connections to PostgreSQL at most.
+    pub max_connections: usize,
+    /// How long to wait while another process writes to the SQLite file.
+    pub busy_timeout: Duration,
+    /// How many units of work may wait for the SQLite writer before more are refused.
+    pub write_queue: usize,
+}
+
+impl std::fmt::Debug for Config {
+    // The URL may carry a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Config({:?}, {} connections)", self.synchronous, self.max_connections)
+    }
+}
+
+impl Config {
+    /// The URL with everything else as shipped: full durability, 16 connections, 5 s, 4096 waiting writes.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            synchronous: Synchronous::Full,
+            max_connections: 16,
+            busy_timeout: Duration::from_secs(5),
+            write_queue: 4096,
+        }
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    engine: Arc<Engine>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite { writer: writer::Writer, readers: Readers },
+    Postgres(deadpool_postgres::Pool),
+}
+
+impl Db {
+    /// Opens the database; a SQLite file is made where there is none. It is not migrated.
+    ///
+    /// # Errors
+    /// [`DbError::Setup`] for a URL or a version that cannot be used, [`DbError::Unavailable`] where the server does
+    /// not answer.
+    pub async fn open(config: &Config) -> Result<Self, DbError> {
+        let engine = if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
+            Engine::Postgres(postgres::pool(config)?)
+        } else if config.url.starts_with("sqlite:") {
+            sqlite::check_version()?;
+            let path = sqlite::path_of(&config.url)?;
+            sqlite::create_private(&path)?;
+            let session = sqlite::Session::open_writer(&path, config)?;
+            let writer = writer::Writer::start(session, config.write_queue.max(1))?;
+            Engine::Sqlite {
+                writer,
+                readers: Readers { path, config: config.clone(), idle: Mutex::default() },
+            }
+        } else {
+            let text = "the database URL must begin with sqlite: or postgres://";
+            return Err(DbError::Setup(text.to_owned()));
+        };
+        let db = Self { engine: Arc::new(engine) };
+        db.ping().await?;
+        Ok(db)
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        match &*self.engine {
+            Engine::Sqlite { .. } => "sqlite",
+            Engine::Postgres(_) => "postgres",
+        }
+    }
+
+    /// A unit of work that writes: all of it is kept and durable when this returns `Ok`, nothing of it otherwise.
+    /// The body awaits only statements on its `tx`, never anything else.
+    ///
+    /// # Errors
+    /// What the body returns; [`DbError`] where the database could not keep it.
+    pub async fn write<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        match &*self.engine {
+            Engine::Sqlite { writer, .. } => {
+                let (unit, answer) = unit::Unit::new(body);
+                writer.submit(Box::new(unit))?;
+                let lost = || E::from(DbError::Unavailable("the writer ended before it answered".to_owned()));
+                answer.await.unwrap_or_else(|_| Err(lost()))
+            }
+            Engine::Postgres(pool) => {
+                let session = postgres::Session::take(pool, postgres::Mode::Transaction).await?;
+                on_postgres(session, body).await
+            }
+        }
+    }
+
+    /// Reads. Several statements see one state on SQLite; on PostgreSQL each sees what is committed when it starts.
+    ///
+    /// # Errors
+    /// What the body returns; [`DbError::Bug`] for a body that writes.
+    pub async fn read<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        match &*self.engine {
+            Engine::Sqlite { readers, .. } => readers.read(body),
+            Engine::Postgres(pool) => {
+                let session = postgres::Session::take(pool, postgres::Mode::Single).await?;
+                on_postgres(session, body).await
+            }
+        }
+    }
+
+    /// One statement that writes, by itself: no transaction's round trips on PostgreSQL, a shared commit on SQLite.
+    /// Returns how many rows it wrote.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn execute(&self, query: Query) -> Result<u64, DbError> {
+        match &*self.engine {
+            Engine::Sqlite { .. } => self.write(|tx| Box::pin(async move { query.execute(tx).await })).await,
+            Engine::Postgres(pool) => {
+                let session = postgres::Session::take(pool, postgres::Mode::Single).await?;
+                let mut tx = Tx::new(Driver::Postgres(session));
+                query.execute(&mut tx).await
+            }
+        }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn ping(&self) -> Result<(), DbError> {
+        self.read(|tx| Box::pin(async move { sql("SELECT 1").one(tx).await.map(drop) })).await
+    }
+
+    /// Refuses new work, finishes what has begun, and closes the connections.
+    pub async fn close(&self) {
+        match &*self.engine {
+            Engine::Sqlite { writer, readers } => {
+                readers.forget();
+                writer.close().await;
+            }
+            Engine::Postgres(pool) => pool.close(),
+        }
+    }
+}
+
+async fn on_postgres<T, E, F>(session: postgres::Session, body: F) -> Result<T, E>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+    E: From<DbError>,
+{
+    let mut tx = Tx::new(Driver::Postgres(session));
+    let mut result = body(&mut tx).await;
+    if tx.failed && result.is_ok() {
+        result = Err(E::from(DbError::Bug("a unit of work went on after a failed statement".to_owned())));
+    }
+    let Driver::Postgres(session) = &mut tx.driver else { return result };
+    match session.finish(result.is_ok()).await {
+        // The body's own error says more than a rollback that failed; dropping the session deals with that.
+        Err(error) if result.is_ok() => Err(E::from(error)),
+        _ => result,
+    }
+}
+
+/// Connections to the SQLite file for reading, one per thread that reads at the same time.
+#[derive(Debug)]
+struct Readers {
+    path: PathBuf,
+    config: Config,
+    idle: Mutex<Vec<Tx>>,
+}
+
+impl Readers {
+    fn take(&self) -> Result<Tx, DbError> {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        match idle {
+            Some(tx) => Ok(tx),
+            None => {
+                sqlite::Session::open_reader(&self.path, &self.config).map(|s| Tx::new(Driver::Sqlite(s)))
+            }
+        }
+    }
+
+    fn forget(&self) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.clear();
+        }
+    }
+
+    /// Runs in the caller's thread: a point read takes a few microseconds, less than a hand-over would.
+    fn read<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+        E: From<DbError>,
+    {
+        let mut tx = self.take()?;
+        if let Driver::Sqlite(session) = &mut tx.driver {
+            session.frame("BEGIN")?;
+        }
+        let result = unit::poll_once(&mut tx, body);
+        let Driver::Sqlite(session) = &mut tx.driver else { return result };
+        // A connection whose snapshot does not end is closed instead of kept.
+        if session.frame("COMMIT").is_ok()
+            && let Ok(mut idle) = self.idle.lock()
+        {
+            idle.push(tx);
+        }
+        result
+    }
+}

@@ -1,0 +1,170 @@
+//! A statement with its bound values, and the transaction it runs in.
+
+use super::value::{IntoValue, Row, Value};
+use super::{DbError, postgres, sqlite};
+use std::borrow::Cow;
+
+/// A statement to which values are bound in the order of its placeholders: `sql("..").bind(a).bind(b)`.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub(super) text: Cow<'static, str>,
+    pub(super) values: Vec<Value>,
+}
+
+/// Begins a statement. Placeholders are `$1`, `$2`, ...; each may occur more than once.
+pub fn sql(text: impl Into<Cow<'static, str>>) -> Query {
+    Query { text: text.into(), values: Vec::new() }
+}
+
+impl Query {
+    /// Binds the next placeholder.
+    #[must_use]
+    pub fn bind(mut self, value: impl IntoValue) -> Self {
+        self.values.push(value.into_value());
+        self
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Runs it; how many rows it wrote.
+    ///
+    /// # Errors
+    /// [`DbError`]; the unit of work is over then.
+    pub async fn execute(self, tx: &mut Tx) -> Result<u64, DbError> {
+        tx.execute(&self).await
+    }
+
+    /// Runs it where it writes one row or none; whether it wrote one. For guards in the WHERE clause.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn wrote(self, tx: &mut Tx) -> Result<bool, DbError> {
+        Ok(tx.execute(&self).await? > 0)
+    }
+
+    /// Every row.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn all(self, tx: &mut Tx) -> Result<Vec<Row>, DbError> {
+        tx.rows(&self).await
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn maybe(self, tx: &mut Tx) -> Result<Option<Row>, DbError> {
+        Ok(tx.rows(&self).await?.into_iter().next())
+    }
+
+    /// The one row of a statement that always has one.
+    ///
+    /// # Errors
+    /// [`DbError::Bug`] where there is none.
+    pub async fn one(self, tx: &mut Tx) -> Result<Row, DbError> {
+        self.maybe(tx)
+            .await?
+            .ok_or_else(|| DbError::Bug("a statement had no row where one was due".to_owned()))
+    }
+
+    /// PostgreSQL's TEXT has no NUL and SQLite's has, so it is refused before either sees it.
+    fn checked(&self) -> Result<(), DbError> {
+        let has_nul = |value: &Value| matches!(value, Value::Text(Some(text)) if text.contains('\0'));
+        if self.values.iter().any(has_nul) {
+            return Err(DbError::Bug("a text with a NUL character was to be stored".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// A unit of work under way: one text for both databases.
+///
+/// Any error ends it: PostgreSQL has aborted the transaction by then, and so that both behave alike, later
+/// statements are refused and nothing is committed, even where the body swallowed the error.
+#[derive(Debug)]
+pub struct Tx {
+    pub(super) driver: Driver,
+    pub(super) failed: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Driver {
+    Sqlite(sqlite::Session),
+    Postgres(postgres::Session),
+}
+
+impl Tx {
+    pub(super) fn new(driver: Driver) -> Self {
+        Self { driver, failed: false }
+    }
+
+    fn begin_statement(&self, query: &Query) -> Result<(), DbError> {
+        if self.failed {
+            return Err(DbError::Bug("a statement after a failed one in the same unit of work".to_owned()));
+        }
+        query.checked()
+    }
+
+    async fn execute(&mut self, query: &Query) -> Result<u64, DbError> {
+        self.begin_statement(query)?;
+        let result = match &mut self.driver {
+            Driver::Sqlite(session) => session.execute(query),
+            Driver::Postgres(session) => session.execute(query).await,
+        };
+        self.failed |= result.is_err();
+        result
+    }
+
+    async fn rows(&mut self, query: &Query) -> Result<Vec<Row>, DbError> {
+        self.begin_statement(query)?;
+        let result = match &mut self.driver {
+            Driver::Sqlite(session) => session.rows(query),
+            Driver::Postgres(session) => session.rows(query).await,
+        };
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Several statements without values, for migrations.
+    pub(crate) async fn script(&mut self, text: &str) -> Result<(), DbError> {
+        let result = match &mut self.driver {
+            Driver::Sqlite(session) => session.script(text),
+            Driver::Postgres(session) => session.script(text).await,
+        };
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Checks that the database accepts the statement's text.
+    pub(crate) async fn prepare(&mut self, text: &str) -> Result<(), DbError> {
+        match &mut self.driver {
+            Driver::Sqlite(session) => session.prepare(text),
+            Driver::Postgres(session) => session.prepare(text).await,
+        }
+    }
+
+    pub(crate) const fn is_postgres(&self) -> bool {
+        matches!(self.driver, Driver::Postgres(_))
+    }
+}
+
+/// The next published integer of a sequence (`tenants`, `integrations`, `triggers`, `releases`, `runs`). Numbers
+/// are never given twice; a unit of work that is rolled back may leave a gap.
+///
+/// # Errors
+/// [`DbError::Bug`] for a sequence that no migration made.
+pub async fn next_id(tx: &mut Tx, sequence: &'static str) -> Result<i64, DbError> {
+    let row = if tx.is_postgres() {
+        sql(NEXT_ON_POSTGRES).bind(format!("{sequence}_ids")).maybe(tx).await?
+    } else {
+        sql(NEXT_ON_SQLITE).bind(sequence).maybe(tx).await?
+    };
+    let mut row = row.ok_or_else(|| DbError::Bug(format!("there is no sequence `{sequence}`")))?;
+    row.take()
+}
+
+const NEXT_ON_POSTGRES: &str = "SELECT nextval(CAST(CAST($1 AS TEXT) AS regclass))";
+const NEXT_ON_SQLITE: &str = "UPDATE sequences SET value = value + 1 WHERE name = $1 RETURNING value";

@@ -1,0 +1,84 @@
+//! What arrives at webhook addresses, kept until a run has taken it.
+
+use crate::db::{DbError, Row, Tx, json, sql};
+use crate::statements::statements;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use connect::webhook::Delivery;
+use kernel::Time;
+use kernel::ids::{DeliveryId, OrganizationId};
+
+statements! {
+    INSERT = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body,
+        received_at, taken_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL)
+        ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
+    BY_ID = "SELECT id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body, received_at
+        FROM deliveries WHERE organization_id = $1 AND id = $2";
+    MARK_TAKEN = "UPDATE deliveries SET taken_at = $3 WHERE organization_id = $1 AND id = $2 AND taken_at IS NULL";
+    DELETE_TAKEN = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
+        WHERE taken_at < $1 ORDER BY taken_at LIMIT $2)";
+}
+
+/// A body as a column: text as it is, anything else (also text with a NUL, which PostgreSQL refuses) in base64.
+fn encode(body: &[u8]) -> (&'static str, String) {
+    match std::str::from_utf8(body) {
+        Ok(text) if !text.contains('\0') => ("utf-8", text.to_owned()),
+        _ => ("base64", STANDARD.encode(body)),
+    }
+}
+
+fn delivery(mut row: Row) -> Result<Delivery, DbError> {
+    let (id, organization, tenant, webhook) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    let (dedupe, headers) = (row.take()?, row.take_json()?);
+    let (encoding, body) = (row.take::<String>()?, row.take::<String>()?);
+    let body = match encoding.as_str() {
+        "utf-8" => Some(body.into_bytes()),
+        "base64" => STANDARD.decode(body).ok(),
+        _ => None,
+    };
+    let body = body.ok_or_else(|| DbError::Corrupt("a delivery's body is not in its encoding".to_owned()))?;
+    Ok(Delivery { id, organization, tenant, webhook, dedupe, headers, body, received: row.take()? })
+}
+
+/// `false` where a delivery with the same `dedupe` arrived at this address before: the unique index is what drops
+/// it. A key that shall hold for a day only carries the day in it.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert(tx: &mut Tx, new: &Delivery) -> Result<bool, DbError> {
+    let (encoding, body) = encode(&new.body);
+    let query = sql(INSERT).bind(&new.id).bind(&new.organization).bind(new.tenant).bind(&new.webhook);
+    let query = query.bind(new.dedupe.clone()).bind(json(&new.headers)?).bind(encoding).bind(body);
+    query.bind(new.received).wrote(tx).await
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn by_id(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: &DeliveryId,
+) -> Result<Option<Delivery>, DbError> {
+    sql(BY_ID).bind(organization).bind(id).maybe(tx).await?.map(delivery).transpose()
+}
+
+/// A run has taken it; from then on it may be cleaned up. `false` where one had before.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn mark_taken(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: &DeliveryId,
+    now: Time,
+) -> Result<bool, DbError> {
+    sql(MARK_TAKEN).bind(organization).bind(id).bind(now).wrote(tx).await
+}
+
+/// Deletes at most `limit` deliveries that a run took before `before`. One that no run has taken is never deleted.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete_taken(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, DbError> {
+    sql(DELETE_TAKEN).bind(before).bind(limit).execute(tx).await
+}

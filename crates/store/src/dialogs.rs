@@ -1,0 +1,135 @@
+//! Dialogs: one row per landing, found by the hash of its bearer.
+
+use crate::db::{Db, DbError, Row, Tx, json, sql};
+use crate::statements::statements;
+use connect::dialog::{Dialog, Stage};
+use kernel::{Hashed, Sealed, Time};
+
+macro_rules! columns {
+    () => {
+        "id, organization_id, environment, jti_hash, integration_id, connector, own_connector, visitor, own_token,
+        inputs, stage, version, framed, parent, locale, announced, created_at, expires_at, replay_until"
+    };
+}
+
+statements! {
+    // The unique index on (organization, environment, jti) is the one thing that makes a token single-use.
+    INSERT = concat!("INSERT INTO dialogs (", columns!(), ")
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        ON CONFLICT (organization_id, environment, jti_hash) DO NOTHING");
+    BY_ID = concat!("SELECT ", columns!(), " FROM dialogs WHERE id = $1");
+    VERSION = "SELECT version FROM dialogs WHERE id = $1";
+    SAVE_STAGE = "UPDATE dialogs SET stage = $3, version = version + 1 WHERE id = $1 AND version = $2";
+    SAVE_INPUTS = "UPDATE dialogs SET inputs = $2 WHERE id = $1";
+    FORGET_SECRETS = "UPDATE dialogs SET inputs = NULL, own_token = NULL WHERE id = $1";
+    // The FALSE guard is the one thing that makes the announcement happen once.
+    MARK_ANNOUNCED = "UPDATE dialogs SET announced = TRUE WHERE id = $1 AND announced = FALSE";
+    // Not before the token can no longer be accepted: until then the row is what refuses its replay.
+    DELETE_EXPIRED = "DELETE FROM dialogs WHERE id IN (SELECT id FROM dialogs
+        WHERE replay_until < $1 AND expires_at < $1 ORDER BY replay_until LIMIT $2)";
+}
+
+fn dialog(mut row: Row) -> Result<Dialog, DbError> {
+    let (id, organization, environment, jti) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    let (integration, connector, own_connector) = (row.take()?, row.take()?, row.take()?);
+    let (visitor, own_token, inputs) = (row.take_json()?, row.take()?, row.take()?);
+    let (stage, version, framed) = (row.take_json()?, row.take()?, row.take()?);
+    let (parent, locale, announced) = (row.take()?, row.take()?, row.take()?);
+    let (created, expires, replay_until) = (row.take()?, row.take()?, row.take()?);
+    Ok(Dialog {
+        id,
+        organization,
+        environment,
+        jti,
+        integration,
+        connector,
+        own_connector,
+        visitor,
+        own_token,
+        inputs,
+        stage,
+        version,
+        framed,
+        parent,
+        locale,
+        announced,
+        created,
+        expires,
+        replay_until,
+    })
+}
+
+/// Records the token's `jti` and creates the dialog, in one durable statement. `false` where the token was used
+/// before: on any node, also before a restart.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert(db: &Db, new: &Dialog) -> Result<bool, DbError> {
+    let query = sql(INSERT).bind(&new.id).bind(&new.organization).bind(new.environment).bind(&new.jti);
+    let query = query.bind(new.integration).bind(&new.connector).bind(new.own_connector.as_ref());
+    let query = query.bind(json(&new.visitor)?).bind(new.own_token.as_ref()).bind(new.inputs.as_ref());
+    let query = query.bind(json(&new.stage)?).bind(new.version).bind(new.framed).bind(new.parent.as_ref());
+    let query = query.bind(&new.locale).bind(new.announced).bind(new.created).bind(new.expires);
+    Ok(db.execute(query.bind(new.replay_until)).await? > 0)
+}
+
+/// By the hash of the bearer, which is what names it.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn by_id(tx: &mut Tx, id: &Hashed) -> Result<Option<Dialog>, DbError> {
+    sql(BY_ID).bind(id).maybe(tx).await?.map(dialog).transpose()
+}
+
+/// Only the version, for a listener that asks whether anything moved.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn version(tx: &mut Tx, id: &Hashed) -> Result<Option<i64>, DbError> {
+    sql(VERSION).bind(id).maybe(tx).await?.map(|mut row| row.take()).transpose()
+}
+
+/// Moves the dialog on, if it still is as it was read (compare-and-swap). `false` where another request was faster.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn save_stage(
+    tx: &mut Tx,
+    id: &Hashed,
+    expected_version: i64,
+    stage: &Stage,
+) -> Result<bool, DbError> {
+    sql(SAVE_STAGE).bind(id).bind(expected_version).bind(json(stage)?).wrote(tx).await
+}
+
+/// Keeps what was typed into the form, in the same unit of work as the stage that goes with it.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn save_inputs(tx: &mut Tx, id: &Hashed, inputs: Option<&Sealed>) -> Result<bool, DbError> {
+    sql(SAVE_INPUTS).bind(id).bind(inputs).wrote(tx).await
+}
+
+/// Drops the sealed inputs and the own token as soon as nothing needs them any more.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn forget_secrets(tx: &mut Tx, id: &Hashed) -> Result<(), DbError> {
+    sql(FORGET_SECRETS).bind(id).execute(tx).await.map(drop)
+}
+
+/// `true` for exactly one caller: the one that may hand the messages for the parent window to the page.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn mark_announced(tx: &mut Tx, id: &Hashed) -> Result<bool, DbError> {
+    sql(MARK_ANNOUNCED).bind(id).wrote(tx).await
+}
+
+/// Deletes at most `limit` dialogs that are over and whose token can no longer be accepted, with their attempts.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete_expired(tx: &mut Tx, now: Time, limit: i64) -> Result<u64, DbError> {
+    sql(DELETE_EXPIRED).bind(now).bind(limit).execute(tx).await
+}

@@ -1,0 +1,30 @@
+//! Pages of long lists: sorted by a known column, cut, and counted.
+
+/// Which part of a list, in which order. `S` names the columns that may be sorted by, so that no text from a
+/// request ever becomes SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page<S> {
+    pub sort: S,
+    pub descending: bool,
+    /// At most this many rows.
+    pub limit: i64,
+    /// After skipping this many.
+    pub skip: i64,
+}
+
+/// One part of a list and how long the whole is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    pub rows: Vec<T>,
+    pub total: i64,
+}
+
+impl<S> Page<S> {
+    /// `ORDER BY {column} DESC, id DESC LIMIT $n OFFSET $m`; the id makes the order total, so that pages do not
+    /// overlap. `next` is the number of the first free placeholder.
+    pub(crate) fn tail(&self, column: &'static str, next: usize) -> String {
+        let direction = if self.descending { "DESC" } else { "ASC" };
+        let by_id = if column == "id" { String::new() } else { format!(", id {direction}") };
+        format!(" ORDER BY {column} {direction}{by_id} LIMIT ${next} OFFSET ${}", next + 1)
+    }
+}

@@ -1,0 +1,77 @@
+//! Users of organizations, known by what a signed token says of them.
+
+use crate::db::{DbError, Row, Tx, sql};
+use crate::statements::statements;
+use kernel::ids::{OrganizationId, UserId};
+use kernel::{Environment, User};
+
+macro_rules! columns {
+    () => {
+        "id, organization_id, environment, username, email, external_id, meta, attributes, created_at, modified_at"
+    };
+}
+
+statements! {
+    UPSERT = concat!("INSERT INTO users (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (organization_id, environment, username) DO UPDATE SET email = excluded.email,
+        external_id = excluded.external_id, meta = excluded.meta, attributes = excluded.attributes,
+        modified_at = excluded.modified_at RETURNING id");
+    BY_ID = concat!("SELECT ", columns!(), " FROM users WHERE organization_id = $1 AND id = $2");
+    BY_USERNAME = concat!("SELECT ", columns!(), " FROM users
+        WHERE organization_id = $1 AND environment = $2 AND username = $3");
+}
+
+fn user(mut row: Row) -> Result<User, DbError> {
+    let (id, organization, environment, username) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    let (email, external_id, meta, attributes) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    let (created, modified) = (row.take()?, row.take()?);
+    Ok(User {
+        id,
+        organization,
+        environment,
+        username,
+        email,
+        external_id,
+        meta,
+        attributes,
+        created,
+        modified,
+    })
+}
+
+/// Makes the user or brings what is known of it up to date; returns the id that counts. The key is
+/// (organization, environment, username) and nothing else (lesson 24): id and creation time of a user that exists
+/// stay, whatever `user` says.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn upsert(tx: &mut Tx, user: &User) -> Result<UserId, DbError> {
+    let query =
+        sql(UPSERT).bind(&user.id).bind(&user.organization).bind(user.environment).bind(&user.username);
+    let query = query.bind(user.email.clone()).bind(user.external_id.clone()).bind(&user.meta);
+    query.bind(&user.attributes).bind(user.created).bind(user.modified).one(tx).await?.take()
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn by_id(tx: &mut Tx, organization: &OrganizationId, id: UserId) -> Result<Option<User>, DbError> {
+    sql(BY_ID).bind(organization).bind(&id).maybe(tx).await?.map(user).transpose()
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn by_username(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+    username: &str,
+) -> Result<Option<User>, DbError> {
+    sql(BY_USERNAME)
+        .bind(organization)
+        .bind(environment)
+        .bind(username)
+        .maybe(tx)
+        .await?
+        .map(user)
+        .transpose()
+}
