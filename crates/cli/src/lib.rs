@@ -3,6 +3,7 @@
 pub mod logging;
 pub mod master_keys;
 pub mod settings;
+pub mod tls;
 pub mod verbs;
 
 use clap::Parser;

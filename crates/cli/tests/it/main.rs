@@ -1,1 +1,3 @@
+//! The one integration-test binary: whole programs, real databases, real browsers.
 
+mod command_line;

@@ -1,0 +1,69 @@
+//! The executable as a shell sees it.
+
+use std::process::{Command, Output};
+
+struct Shell(tempfile::TempDir);
+
+impl Shell {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// Runs the executable in an empty folder with nothing but these variables.
+    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        command.current_dir(self.0.path()).env_clear().envs(variables.iter().copied()).args(arguments);
+        command.output().unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn settings_are_shown_with_their_source() {
+    let shell = Shell::new();
+    std::fs::write(shell.0.path().join("vestibule.toml"), "[log]\nformat = \"json\"\n").unwrap();
+    let output = shell.run(&["settings", "--json"], &[("VESTIBULE_KEYS__MASTER_KEY", "hunter2")]);
+    assert_eq!(output.status.code(), Some(0));
+    let entries: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let entry = |key: &str| entries.iter().find(|entry| entry["key"] == key).unwrap().clone();
+    assert_eq!(entry("log.format")["source"], "vestibule.toml:2");
+    assert_eq!(entry("keys.master_key")["source"], "VESTIBULE_KEYS__MASTER_KEY");
+    assert!(!text(&output.stdout).contains("hunter2"));
+    assert_eq!(std::fs::read_dir(shell.0.path()).unwrap().count(), 1, "looking at settings makes no files");
+}
+
+#[test]
+fn wrong_settings_end_with_2_and_say_where() {
+    let output =
+        Shell::new().run(&["settings", "--set", "lisen=x"], &[("VESTIBULE_DATABSE__URL", "hunter2")]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("VESTIBULE_DATABSE__URL") && said.contains("did you mean VESTIBULE_DATABASE__URL?"),
+        "{said}"
+    );
+    assert!(said.contains("--set lisen") && said.contains("did you mean `listen`?"), "{said}");
+    assert!(!said.contains("hunter2") && output.stdout.is_empty(), "{said}");
+}
+
+#[test]
+fn the_reference_needs_no_usable_settings() {
+    let output = Shell::new().run(&["docs", "settings"], &[("VESTIBULE_NOTHING", "x")]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).starts_with("# Settings\n"));
+}
+
+#[test]
+fn a_file_chosen_by_variable_is_read() {
+    let shell = Shell::new();
+    std::fs::write(shell.0.path().join("other.toml"), "listen = \"127.0.0.1:1\"\n").unwrap();
+    let variables = [("VESTIBULE_CONFIG", "other.toml")];
+    let shown = text(&shell.run(&["settings"], &variables).stdout);
+    assert!(shown.contains("other.toml:1") && shown.contains("127.0.0.1:1"), "{shown}");
+    let missing = shell.run(&["settings", "--config", "missing.toml"], &variables);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("missing.toml"));
+}
