@@ -24,7 +24,10 @@ pub const LIFETIME_S: i64 = 15 * 60;
 pub enum Outcome {
     /// A credential, pending until the dialog confirms it.
     Arrived,
-    Refused { failure: Failure, detail: Option<String> },
+    Refused {
+        failure: Failure,
+        detail: Option<String>,
+    },
 }
 
 /// An attempt as it is stored.

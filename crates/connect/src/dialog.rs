@@ -71,23 +71,43 @@ pub enum Stage {
     /// Opened as a link instead of in a frame: "Connect HubSpot to Anna in Acme?"
     ConfirmIdentity,
     /// The user has this connection already: reconnect or disconnect.
-    Connected { tenant: TenantId },
+    Connected {
+        tenant: TenantId,
+    },
     /// Inputs are asked: a key, a password, or what the sign-in address needs.
     Form,
     /// One button opens the outside system.
     Ready,
     /// The outside system is open in a popup or a tab.
-    Waiting { attempt: AttemptId },
+    Waiting {
+        attempt: AttemptId,
+    },
     /// The callback came back and its credential is pending. With `code`, the short code shown there must be
     /// typed here first; `tries` counts wrong ones.
-    Arrived { attempt: AttemptId, code: Option<String>, tries: u8 },
+    Arrived {
+        attempt: AttemptId,
+        code: Option<String>,
+        tries: u8,
+    },
     /// A step after connecting offers several; the person chooses one.
-    Choose { attempt: Option<AttemptId>, step: usize, choices: Vec<Choice> },
+    Choose {
+        attempt: Option<AttemptId>,
+        step: usize,
+        choices: Vec<Choice>,
+    },
     /// Outgoing calls and the installation are under way; taken for failed after `until`.
-    Installing { until: Time },
-    Success { tenant: TenantId },
+    Installing {
+        until: Time,
+    },
+    Success {
+        tenant: TenantId,
+    },
     /// `at_input` names the field where the failure belongs to one; `detail` is technical and folded away.
-    Failed { failure: Failure, at_input: Option<String>, detail: Option<String> },
+    Failed {
+        failure: Failure,
+        at_input: Option<String>,
+        detail: Option<String>,
+    },
     Cancelled,
 }
 

@@ -86,7 +86,9 @@ mod tests {
     #[test]
     fn the_webhook_url_never_goes_to_anyone() {
         let brand = Brand::default();
-        let told = |targets: &[String]| success(&brand, targets, "https://g.example/v1/webhooks/s", json!({ "id": 1 }));
+        let told = |targets: &[String]| {
+            success(&brand, targets, "https://g.example/v1/webhooks/s", json!({ "id": 1 }))
+        };
         assert_eq!(told(&["*".into()]), json!({ "message": "vestibule-success", "tenant": { "id": 1 } }));
         assert_eq!(told(&["https://a.example".into()])["webhook_url"], "https://g.example/v1/webhooks/s");
     }
@@ -101,7 +103,10 @@ mod tests {
             r#"{"message":"pandium-error","code":"user_denied","detail":"d"}"#
         );
         assert_eq!(install_cancel(&pandium).to_string(), r#"{"message":"pandium-install-cancel"}"#);
-        assert_eq!(save_sync(&pandium, json!(1)).to_string(), r#"{"message":"pandium-save-sync","tenant":1}"#);
+        assert_eq!(
+            save_sync(&pandium, json!(1)).to_string(),
+            r#"{"message":"pandium-save-sync","tenant":1}"#
+        );
         assert_eq!(content_height_change(&pandium), "pandium-content-height-change");
         let post = serde_json::to_value(posts(&["https://a.example".into()], &json!(1))).unwrap();
         assert_eq!(post, json!([{ "targetOrigin": "https://a.example", "data": 1 }]));

@@ -7,7 +7,9 @@ use kernel::ids::TenantId;
 /// Why a text is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleRefused {
-    #[error("`{0}` must have five fields: minute, hour, day of month, month, day of week, as in `*/30 * * * *`")]
+    #[error(
+        "`{0}` must have five fields: minute, hour, day of month, month, day of week, as in `*/30 * * * *`"
+    )]
     Fields(String),
     #[error("`{text}` is no schedule: {why}")]
     Form { text: String, why: String },
@@ -24,6 +26,17 @@ pub fn check(text: &str) -> Result<String, ScheduleRefused> {
         return Err(ScheduleRefused::Fields(shown()));
     }
     let tidy = fields.join(" ");
+    // Cron libraries take a step beyond the hour and fire once an hour, which is never what was meant.
+    let mut steps = fields
+        .first()
+        .into_iter()
+        .flat_map(|minutes| minutes.split(','))
+        .filter_map(|part| part.split_once('/'));
+    if steps.any(|(_, step)| step.parse::<u32>().is_ok_and(|step| step > 59)) {
+        let why =
+            "a step of minutes is at most 59; for once an hour write a minute, as in `0 * * * *`".to_owned();
+        return Err(ScheduleRefused::Form { text: shown(), why });
+    }
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     match parser.parse(&tidy) {
         Ok(_) => Ok(tidy),
@@ -38,7 +51,9 @@ pub fn check(text: &str) -> Result<String, ScheduleRefused> {
 /// minute and fixed hours moves forward within its hour. Everything else, and what is no schedule, stays as it is.
 pub fn with_offset(schedule: &str, tenant: TenantId, shift_all: bool) -> String {
     let unchanged = || schedule.to_owned();
-    let (Ok(tidy), Some((minutes, rest))) = (check(schedule), schedule.trim().split_once(char::is_whitespace)) else {
+    let (Ok(tidy), Some((minutes, rest))) =
+        (check(schedule), schedule.trim().split_once(char::is_whitespace))
+    else {
         return unchanged();
     };
     if let Some(step) = minutes.strip_prefix("*/").and_then(|step| step.parse::<u64>().ok()) {

@@ -96,7 +96,8 @@ pub fn v2(view: &TenantView<'_>) -> Value {
 /// organization's own. What needs a repository or a catalogue is empty until there is one.
 pub fn integration_v2(integration: &Integration, is_global: impl Fn(&Slug) -> bool) -> Value {
     let named = integration.own_connector.iter().chain(&integration.connectors);
-    let connectors: Vec<Value> = named.map(|name| json!({ "name": name, "isGlobal": is_global(name) })).collect();
+    let connectors: Vec<Value> =
+        named.map(|name| json!({ "name": name, "isGlobal": is_global(name) })).collect();
     json!({
         "id": integration.id,
         "name": integration.name,

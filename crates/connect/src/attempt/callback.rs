@@ -59,7 +59,9 @@ impl CallbackRefused {
     pub const fn failure(&self) -> Failure {
         match self {
             Self::Late => Failure::TimedOut,
-            Self::StateMissing | Self::StateUnknown | Self::StateUsed | Self::OtherBrowser => Failure::StateMismatch,
+            Self::StateMissing | Self::StateUnknown | Self::StateUsed | Self::OtherBrowser => {
+                Failure::StateMismatch
+            }
             _ => Failure::ServerError,
         }
     }
@@ -78,7 +80,11 @@ impl ProviderError {
     /// As the person is told.
     pub fn failure(&self) -> Failure {
         match self.error.as_str() {
-            "access_denied" | "user_denied" | "user_cancelled" | "consent_required" | "interaction_required"
+            "access_denied"
+            | "user_denied"
+            | "user_cancelled"
+            | "consent_required"
+            | "interaction_required"
             | "login_required" => Failure::UserDenied,
             "invalid_scope" | "insufficient_scope" => Failure::MissingScopes,
             "temporarily_unavailable" | "server_error" => Failure::ProviderDown,
@@ -143,7 +149,11 @@ impl CallbackQuery {
 
     /// A parameter, for captures. An empty one counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// All parameters in the order received.
@@ -185,7 +195,10 @@ impl CallbackQuery {
             }
             (None, Some(error)) => Ok(Answer::Error(ProviderError {
                 error: clean(error, 100),
-                description: self.get("error_description").map(|text| clean(text, 300)).filter(|text| !text.is_empty()),
+                description: self
+                    .get("error_description")
+                    .map(|text| clean(text, 300))
+                    .filter(|text| !text.is_empty()),
             })),
         }
     }
@@ -193,7 +206,11 @@ impl CallbackQuery {
 
 /// RFC 6749, appendix A: `code` and `state` are printable ASCII.
 fn visible(value: &str, name: &'static str) -> Result<(), CallbackRefused> {
-    if value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) { Ok(()) } else { Err(CallbackRefused::Characters(name)) }
+    if value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        Ok(())
+    } else {
+        Err(CallbackRefused::Characters(name))
+    }
 }
 
 fn clean(text: &str, longest: usize) -> String {
@@ -211,7 +228,12 @@ impl Attempt {
     ///
     /// # Errors
     /// [`CallbackRefused`].
-    pub fn check_callback(&self, state: &Hashed, cookie: Option<&Hashed>, now: Time) -> Result<(), CallbackRefused> {
+    pub fn check_callback(
+        &self,
+        state: &Hashed,
+        cookie: Option<&Hashed>,
+        now: Time,
+    ) -> Result<(), CallbackRefused> {
         if *state != self.state {
             return Err(CallbackRefused::StateUnknown);
         }

@@ -36,7 +36,9 @@ pub fn short_code(chance: &dyn Chance) -> String {
 /// Whether `typed` is the code `expected`: in any case, blanks and dashes anywhere, compared in constant time.
 pub fn code_matches(expected: &str, typed: &str) -> bool {
     let plain = |text: &str| -> Vec<u8> {
-        let kept = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '–' | '—' | '\u{2010}' | '\u{2011}'));
+        let kept = text
+            .chars()
+            .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '–' | '—' | '\u{2010}' | '\u{2011}'));
         kept.take(64).collect::<String>().to_ascii_uppercase().into_bytes()
     };
     let expected = plain(expected);

@@ -57,8 +57,15 @@ pub enum Event {
     /// A start ticket was used: the outside system is open.
     Started(AttemptId),
     /// The callback brought a credential; `code` where the start was not opened by our own page.
-    CallbackArrived { attempt: AttemptId, code: Option<String> },
-    CallbackRefused { attempt: AttemptId, failure: Failure, detail: Option<String> },
+    CallbackArrived {
+        attempt: AttemptId,
+        code: Option<String>,
+    },
+    CallbackRefused {
+        attempt: AttemptId,
+        failure: Failure,
+        detail: Option<String>,
+    },
     /// Nothing came back from the outside system in time.
     TimedOut(AttemptId),
     /// The short code as typed.
@@ -66,13 +73,21 @@ pub enum Event {
     /// The page confirmed: phase two begins.
     Confirmed,
     /// A step after connecting offers several.
-    ChoiceOffered { attempt: Option<AttemptId>, step: usize, choices: Vec<Choice> },
+    ChoiceOffered {
+        attempt: Option<AttemptId>,
+        step: usize,
+        choices: Vec<Choice>,
+    },
     /// The value of one of the choices.
     Chosen(String),
     /// The transaction that installs is about to commit.
     Installed(TenantId),
     /// `at_input` where one field is at fault.
-    InstallFailed { failure: Failure, at_input: Option<String>, detail: Option<String> },
+    InstallFailed {
+        failure: Failure,
+        at_input: Option<String>,
+        detail: Option<String>,
+    },
     /// The person sees a failure, or gives up waiting, and begins again.
     Retried(Opening),
     Cancelled,
@@ -83,8 +98,16 @@ impl Event {
     fn finishes(&self) -> bool {
         use Event as E;
         match self {
-            E::CallbackArrived { .. } | E::CallbackRefused { .. } | E::TimedOut(_) | E::CodeTyped(_) | E::Confirmed => true,
-            E::ChoiceOffered { .. } | E::Chosen(_) | E::Installed(_) | E::InstallFailed { .. } | E::Cancelled => true,
+            E::CallbackArrived { .. }
+            | E::CallbackRefused { .. }
+            | E::TimedOut(_)
+            | E::CodeTyped(_)
+            | E::Confirmed => true,
+            E::ChoiceOffered { .. }
+            | E::Chosen(_)
+            | E::Installed(_)
+            | E::InstallFailed { .. }
+            | E::Cancelled => true,
             E::IdentityConfirmed(_) | E::InputsAccepted(_) | E::Reconnected(_) | E::Disconnected(_) => false,
             E::Started(_) | E::Retried(_) => false,
         }
@@ -176,17 +199,24 @@ impl Stage {
         let stage = self.effective(now);
         match (stage, event) {
             (Self::ConfirmIdentity, E::IdentityConfirmed(opening)) => Ok(opening.stage()),
-            (Self::Connected { .. }, E::Reconnected(opening) | E::Disconnected(opening)) => Ok(opening.first()),
+            (Self::Connected { .. }, E::Reconnected(opening) | E::Disconnected(opening)) => {
+                Ok(opening.first())
+            }
             (Self::Form | Self::Failed { .. }, E::InputsAccepted(Way::SignIn)) => Ok(Self::Ready),
             (Self::Form | Self::Failed { .. }, E::InputsAccepted(Way::Fields)) => Ok(installing(now)),
-            (Self::Ready | Self::Waiting { .. } | Self::Failed { .. } | Self::Connected { .. }, E::Started(attempt)) => {
-                Ok(Self::Waiting { attempt })
-            }
+            (
+                Self::Ready | Self::Waiting { .. } | Self::Failed { .. } | Self::Connected { .. },
+                E::Started(attempt),
+            ) => Ok(Self::Waiting { attempt }),
             (
                 Self::Waiting { attempt: ours },
-                E::CallbackArrived { ref attempt, .. } | E::CallbackRefused { ref attempt, .. } | E::TimedOut(ref attempt),
+                E::CallbackArrived { ref attempt, .. }
+                | E::CallbackRefused { ref attempt, .. }
+                | E::TimedOut(ref attempt),
             ) if ours != *attempt => Err(NotNow::OtherAttempt),
-            (Self::Waiting { .. }, E::CallbackArrived { attempt, code }) => Ok(Self::Arrived { attempt, code, tries: 0 }),
+            (Self::Waiting { .. }, E::CallbackArrived { attempt, code }) => {
+                Ok(Self::Arrived { attempt, code, tries: 0 })
+            }
             (Self::Waiting { .. }, E::CallbackRefused { failure, detail, .. }) => {
                 Ok(Self::Failed { failure, at_input: None, detail })
             }
@@ -199,7 +229,11 @@ impl Stage {
                 Ok(Self::Choose { attempt, step, choices })
             }
             (Self::Choose { choices, .. }, E::Chosen(value)) => {
-                if choices.iter().any(|choice| choice.value == value) { Ok(installing(now)) } else { Err(NotNow::NoSuchChoice) }
+                if choices.iter().any(|choice| choice.value == value) {
+                    Ok(installing(now))
+                } else {
+                    Err(NotNow::NoSuchChoice)
+                }
             }
             (Self::Installing { .. }, E::Installed(tenant)) => Ok(Self::Success { tenant }),
             (Self::Installing { .. }, E::InstallFailed { failure, at_input, detail }) => {
@@ -209,7 +243,9 @@ impl Stage {
                 Self::Failed { .. } | Self::Waiting { .. } | Self::Arrived { .. } | Self::Choose { .. },
                 E::Retried(opening),
             ) => Ok(opening.first()),
-            (stage, E::Cancelled) if !stage.is_over() && !matches!(stage, Self::Installing { .. }) => Ok(Self::Cancelled),
+            (stage, E::Cancelled) if !stage.is_over() && !matches!(stage, Self::Installing { .. }) => {
+                Ok(Self::Cancelled)
+            }
             (stage, _) if stage.is_over() => Err(NotNow::Over),
             (Self::Installing { .. }, _) => Err(NotNow::Busy),
             _ => Err(NotNow::OutOfTurn),
@@ -231,7 +267,11 @@ fn code_typed(attempt: AttemptId, code: String, tries: u8, typed: &str) -> Stage
         return Stage::Arrived { attempt, code: None, tries };
     }
     let tries = tries.saturating_add(1);
-    if tries >= CODE_TRIES { failed(Failure::StateMismatch) } else { Stage::Arrived { attempt, code: Some(code), tries } }
+    if tries >= CODE_TRIES {
+        failed(Failure::StateMismatch)
+    } else {
+        Stage::Arrived { attempt, code: Some(code), tries }
+    }
 }
 
 impl Dialog {
@@ -246,7 +286,10 @@ impl Dialog {
     pub fn stage_at(&self, now: Time) -> Result<Stage, NotNow> {
         let stage = self.stage.effective(now);
         let lingers = match stage {
-            Stage::Waiting { .. } | Stage::Arrived { .. } | Stage::Choose { .. } | Stage::Installing { .. } => true,
+            Stage::Waiting { .. }
+            | Stage::Arrived { .. }
+            | Stage::Choose { .. }
+            | Stage::Installing { .. } => true,
             Stage::Success { .. } | Stage::Failed { .. } | Stage::Cancelled => true,
             Stage::ConfirmIdentity | Stage::Connected { .. } | Stage::Form | Stage::Ready => false,
         };

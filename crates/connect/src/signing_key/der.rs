@@ -23,7 +23,8 @@ pub(super) enum Spki {
 
 /// Reads `-----BEGIN PUBLIC KEY-----`. `None` for any other label, curve or form.
 pub(super) fn read_pem(text: &str) -> Option<Spki> {
-    let body = text.trim().strip_prefix("-----BEGIN PUBLIC KEY-----")?.strip_suffix("-----END PUBLIC KEY-----")?;
+    let body =
+        text.trim().strip_prefix("-----BEGIN PUBLIC KEY-----")?.strip_suffix("-----END PUBLIC KEY-----")?;
     let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(body).ok()?;
     let mut whole = Reader(&bytes);

@@ -3,7 +3,9 @@
 use super::Algorithm;
 use super::der::{Spki, read_pem};
 use crate::token::strict_json;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -25,7 +27,10 @@ const SMALL_ORDER: [[u8; 32]; 7] = [
     hex("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
 ];
 
-#[expect(clippy::indexing_slicing, reason = "evaluated while compiling, where a wrong index is a compile error")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated while compiling, where a wrong index is a compile error"
+)]
 const fn hex(text: &str) -> [u8; 32] {
     const fn digit(byte: u8) -> u8 {
         if byte <= b'9' { byte - b'0' } else { byte - b'a' + 10 }
@@ -41,11 +46,15 @@ const fn hex(text: &str) -> [u8; 32] {
 /// Why a key is refused. The text never repeats the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefused {
-    #[error("it is neither a JWK in JSON nor a public key in PEM (`BEGIN PUBLIC KEY`, RSA, P-256 or Ed25519)")]
+    #[error(
+        "it is neither a JWK in JSON nor a public key in PEM (`BEGIN PUBLIC KEY`, RSA, P-256 or Ed25519)"
+    )]
     Form,
     #[error("the JSON is refused: {0}")]
     Json(String),
-    #[error("it holds the private member `{0}`; register the public key only, and replace a private key that was sent around")]
+    #[error(
+        "it holds the private member `{0}`; register the public key only, and replace a private key that was sent around"
+    )]
     Private(&'static str),
     #[error("`{member}` must be `{expected}` for {algorithm}")]
     Mismatch { member: &'static str, expected: &'static str, algorithm: &'static str },
@@ -69,10 +78,17 @@ pub enum KeyRefused {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicKey {
     /// Big-endian without leading zeros.
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// Uncompressed: 4, x, y; 65 bytes.
-    P256 { point: Vec<u8> },
-    Ed25519 { x: Vec<u8> },
+    P256 {
+        point: Vec<u8>,
+    },
+    Ed25519 {
+        x: Vec<u8>,
+    },
 }
 
 impl PublicKey {
@@ -112,7 +128,9 @@ impl PublicKey {
             return Err(mismatch("crv", algorithm));
         }
         // RFC 9864 renames EdDSA with this curve to Ed25519; both names stand for the same signature.
-        let same = |alg: &Value| alg == expected("alg", algorithm) || (algorithm == Algorithm::EdDsa && alg == "Ed25519");
+        let same = |alg: &Value| {
+            alg == expected("alg", algorithm) || (algorithm == Algorithm::EdDsa && alg == "Ed25519")
+        };
         if jwk.get("alg").is_some_and(|alg| !same(alg)) {
             return Err(mismatch("alg", algorithm));
         }
@@ -120,7 +138,9 @@ impl PublicKey {
         let bytes = |name: &'static str| {
             text_of(name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(KeyRefused::Member(name))
         };
-        let exactly = |name: &'static str| bytes(name).and_then(|x| if x.len() == 32 { Ok(x) } else { Err(KeyRefused::Member(name)) });
+        let exactly = |name: &'static str| {
+            bytes(name).and_then(|x| if x.len() == 32 { Ok(x) } else { Err(KeyRefused::Member(name)) })
+        };
         let bare = |bytes: Vec<u8>| -> Vec<u8> { bytes.into_iter().skip_while(|byte| *byte == 0).collect() };
         Ok(match algorithm {
             Algorithm::Rs256 => Self::Rsa { n: bare(bytes("n")?), e: bare(bytes("e")?) },
@@ -141,7 +161,8 @@ impl PublicKey {
                 if !odd || e.as_slice() == [1] || e.len() > 4 {
                     return Err(KeyRefused::RsaExponent);
                 }
-                let usable = RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
+                let usable =
+                    RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
                 usable.map_err(|_| KeyRefused::Member("n"))?;
             }
             Self::P256 { point } => {

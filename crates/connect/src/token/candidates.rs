@@ -18,7 +18,11 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// `token_signature` where no live key is meant, `token_algorithm` where the algorithm is not the key's.
-pub fn candidates<'k>(peek: &Peek, keys: &'k [SigningKey], now: Time) -> Result<Vec<&'k SigningKey>, Refusal> {
+pub fn candidates<'k>(
+    peek: &Peek,
+    keys: &'k [SigningKey],
+    now: Time,
+) -> Result<Vec<&'k SigningKey>, Refusal> {
     let Some(kid) = peek.kid.as_deref() else { return without_kid(peek, keys, now) };
     if let Some(key) = keys.iter().find(|key| key.id.as_str() == kid) {
         if key.revoked.is_some() {
@@ -27,7 +31,11 @@ pub fn candidates<'k>(peek: &Peek, keys: &'k [SigningKey], now: Time) -> Result<
         if !key.is_live(now) {
             return Err(unusable(kid, "was replaced, and the overlap after its rotation has ended"));
         }
-        return if key.algorithm == peek.algorithm { Ok(vec![key]) } else { Err(other_algorithm(peek, [key].into_iter())) };
+        return if key.algorithm == peek.algorithm {
+            Ok(vec![key])
+        } else {
+            Err(other_algorithm(peek, [key].into_iter()))
+        };
     }
     let published = |key: &&SigningKey| matches!(key.material, Material::JwksUrl(_)) && key.is_live(now);
     let found: Vec<_> = keys.iter().filter(published).filter(|key| key.algorithm == peek.algorithm).collect();
@@ -50,7 +58,8 @@ fn without_kid<'k>(peek: &Peek, keys: &'k [SigningKey], now: Time) -> Result<Vec
     if fitting.is_empty() {
         return Err(other_algorithm(peek, live.into_iter()));
     }
-    let inline: Vec<_> = fitting.into_iter().filter(|key| !matches!(key.material, Material::JwksUrl(_))).collect();
+    let inline: Vec<_> =
+        fitting.into_iter().filter(|key| !matches!(key.material, Material::JwksUrl(_))).collect();
     if inline.is_empty() {
         let told = "The token has no `kid`, and the organization publishes its keys as a set by URL. Write the key's \
                     `kid` from that set into the header.";
@@ -60,7 +69,9 @@ fn without_kid<'k>(peek: &Peek, keys: &'k [SigningKey], now: Time) -> Result<Vec
 }
 
 fn unusable(kid: &str, why: &str) -> Refusal {
-    let told = format!("The header's `kid` {why}. Sign with a key that is in use, and name its id or leave `kid` out.");
+    let told = format!(
+        "The header's `kid` {why}. Sign with a key that is in use, and name its id or leave `kid` out."
+    );
     Refusal::new(Code::TokenSignature, told).seen(json!({ "kid": shortened(kid) }))
 }
 
@@ -73,7 +84,8 @@ fn other_algorithm<'k>(peek: &Peek, keys: impl Iterator<Item = &'k SigningKey>) 
         peek.algorithm.as_str(),
         registered.join(", ")
     );
-    Refusal::new(Code::TokenAlgorithm, told).seen(json!({ "alg": peek.algorithm.as_str(), "registered": registered }))
+    Refusal::new(Code::TokenAlgorithm, told)
+        .seen(json!({ "alg": peek.algorithm.as_str(), "registered": registered }))
 }
 
 /// The key with `kid` in a JWK set (RFC 7517, section 5), checked for `algorithm` as at registration: canonical

@@ -67,15 +67,24 @@ impl Claims {
         let issued_at = read_times(&top, rules)?;
         read_audience(&top, rules)?;
         let Some(jti) = top.text("jti", 128)? else {
-            return Err(top.missing("jti", "Write a fresh UUID into it for each token: it makes the token single-use."));
+            return Err(top.missing(
+                "jti",
+                "Write a fresh UUID into it for each token: it makes the token single-use.",
+            ));
         };
         let Some(username) = top.text("sub", 255)? else {
-            return Err(top.missing("sub", "Write the user's id in your system into it, an e-mail address or any text."));
+            return Err(top.missing(
+                "sub",
+                "Write the user's id in your system into it, an e-mail address or any text.",
+            ));
         };
         let extra = read_extra(&payload, &top)?;
         let visitor = read_visitor(&payload, &top, username, extra.as_ref())?;
         let window = rules.max_age_s.max(LIFE_S);
-        let last = Time::from_seconds(issued_at).plus_seconds(window).plus_seconds(rules.ahead_s.max(0)).plus_seconds(1);
+        let last = Time::from_seconds(issued_at)
+            .plus_seconds(window)
+            .plus_seconds(rules.ahead_s.max(0))
+            .plus_seconds(1);
         let open = rules.now.plus_seconds(dialog::LIFETIME_S + dialog::GRACE_S);
         Ok(Self { issued_at, jti: jti.to_owned(), visitor, extra, replay_until: last.max(open) })
     }
@@ -124,10 +133,14 @@ impl Claims {
         let connector_name = extra.connector_name.clone().ok_or_else(|| {
             missing("connector_name", "It names your own connector, which `token` is the credential for.")
         })?;
-        let integration_name = extra.integration_name.clone().ok_or_else(|| {
-            missing("integration_name", "It names the integration to install.")
-        })?;
-        let token = extra.token.clone().ok_or_else(|| missing("token", "It is the credential for your own connector."))?;
+        let integration_name = extra
+            .integration_name
+            .clone()
+            .ok_or_else(|| missing("integration_name", "It names the integration to install."))?;
+        let token = extra
+            .token
+            .clone()
+            .ok_or_else(|| missing("token", "It is the credential for your own connector."))?;
         Ok(AuthOnly { connector_name, integration_name, token })
     }
 }
@@ -143,7 +156,10 @@ fn read_times(top: &Reader<'_>, rules: &Rules<'_>) -> Result<i64, Refusal> {
         Err(Refusal::new(code, told).of_claim(claim).seen(json!({ claim: value, "now": now })))
     };
     if let Some(exp) = exp.filter(|exp| now >= *exp) {
-        let told = format!("`exp` was {} ago. Sign a fresh token for each visit.", duration(now.saturating_sub(exp)));
+        let told = format!(
+            "`exp` was {} ago. Sign a fresh token for each visit.",
+            duration(now.saturating_sub(exp))
+        );
         return refused(Code::TokenExpired, "exp", exp, told);
     }
     if let Some(nbf) = nbf.filter(|nbf| nbf.saturating_sub(now) > rules.ahead_s) {
@@ -160,7 +176,11 @@ fn read_times(top: &Reader<'_>, rules: &Rules<'_>) -> Result<i64, Refusal> {
     }
     let age = now.saturating_sub(iat);
     if age > rules.max_age_s {
-        let told = format!("`iat` was {} ago; this organization accepts {} s. {CLOCK}", duration(age), rules.max_age_s);
+        let told = format!(
+            "`iat` was {} ago; this organization accepts {} s. {CLOCK}",
+            duration(age),
+            rules.max_age_s
+        );
         return refused(Code::TokenStale, "iat", iat, told);
     }
     if let Some(life) = exp.map(|exp| exp.saturating_sub(iat)).filter(|life| *life > LIFE_S || *life <= 0) {
@@ -194,7 +214,9 @@ fn read_audience(top: &Reader<'_>, rules: &Rules<'_>) -> Result<(), Refusal> {
             let seen = json!({ "aud": super::shortened(aud), "expected": rules.audience });
             Err(Refusal::new(Code::TokenAudience, told).of_claim("aud").seen(seen))
         }
-        Some(_) => Err(top.invalid("aud", &format!("it must be the text `{}` or be left out", rules.audience))),
+        Some(_) => {
+            Err(top.invalid("aud", &format!("it must be the text `{}` or be left out", rules.audience)))
+        }
     }
 }
 
@@ -218,7 +240,10 @@ fn read_extra(payload: &Map<String, Value>, top: &Reader<'_>) -> Result<Option<E
 }
 
 fn read_visitor(
-    payload: &Map<String, Value>, top: &Reader<'_>, username: &str, extra: Option<&Extra>,
+    payload: &Map<String, Value>,
+    top: &Reader<'_>,
+    username: &str,
+    extra: Option<&Extra>,
 ) -> Result<Visitor, Refusal> {
     let empty = Map::new();
     let ti = Reader::new("ti", top.object("ti")?.unwrap_or(&empty));
@@ -245,6 +270,9 @@ fn read_visitor(
 /// One `@` with something on both sides and no blank. The address is shown and kept, never used as an identity.
 fn looks_like_address(text: &str) -> bool {
     text.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
+        !local.is_empty()
+            && !domain.is_empty()
+            && !domain.contains('@')
+            && !text.contains(char::is_whitespace)
     })
 }

@@ -47,8 +47,11 @@ impl Extra {
         let connector_name = reader.text("connector_name", 255)?;
         let integration_name = reader.text("integration_name", 255)?;
         let slug = |name: &str, text: Option<&str>, parse: fn(&str) -> Result<Slug, _>| {
-            text.map(|text| parse(text).map_err(|why: kernel::organization::NameRefused| reader.invalid(name, &why.to_string())))
-                .transpose()
+            text.map(|text| {
+                parse(text)
+                    .map_err(|why: kernel::organization::NameRefused| reader.invalid(name, &why.to_string()))
+            })
+            .transpose()
         };
         Ok(Self {
             path,
@@ -72,9 +75,13 @@ fn read_allowed(reader: &Reader<'_>) -> Result<Option<AllowedInstalls>, Refusal>
         Some(Value::Array(_)) => Ok(reader.texts(NAME)?.map(AllowedInstalls::Only)),
         Some(Value::Number(number)) => match number.as_u64().and_then(|number| u32::try_from(number).ok()) {
             Some(number) => Ok(Some(AllowedInstalls::AtMost(number))),
-            None => Err(reader.invalid(NAME, "it must be a whole number from 0 or a list of integration names")),
+            None => {
+                Err(reader.invalid(NAME, "it must be a whole number from 0 or a list of integration names"))
+            }
         },
-        Some(_) => Err(reader.invalid(NAME, "it must be a whole number from 0 or a list of integration names")),
+        Some(_) => {
+            Err(reader.invalid(NAME, "it must be a whole number from 0 or a list of integration names"))
+        }
     }
 }
 

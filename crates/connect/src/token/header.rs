@@ -47,7 +47,10 @@ impl std::fmt::Debug for Peek {
 /// `token_missing`, `token_malformed`, `token_algorithm`.
 pub fn peek(text: &str, max_bytes: usize) -> Result<Peek, Refusal> {
     if text.is_empty() {
-        return Err(Refusal::new(Code::TokenMissing, "The parameter `tenant` with the signed token is missing."));
+        return Err(Refusal::new(
+            Code::TokenMissing,
+            "The parameter `tenant` with the signed token is missing.",
+        ));
     }
     if text.len() > max_bytes {
         let told = format!(
@@ -90,7 +93,8 @@ fn decoded(part: &str, name: &str) -> Result<Vec<u8>, Refusal> {
 }
 
 fn read_header(bytes: &[u8]) -> Result<(Algorithm, Option<String>), Refusal> {
-    let header = strict_json(bytes).map_err(|error| malformed(format!("The token's header is refused: {error}.")))?;
+    let header =
+        strict_json(bytes).map_err(|error| malformed(format!("The token's header is refused: {error}.")))?;
     let Value::Object(header) = header else {
         return Err(malformed("The token's header must be a JSON object."));
     };

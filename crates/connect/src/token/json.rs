@@ -112,7 +112,10 @@ mod tests {
     #[test]
     fn a_name_that_stands_twice_is_refused_at_any_depth() {
         for bad in [r#"{"a":1,"a":1}"#, r#"{"x":{"a":1,"a":2}}"#, r#"[{"a":1,"\u0061":2}]"#] {
-            assert!(strict_json(bad.as_bytes()).unwrap_err().to_string().contains("`a` stands twice"), "{bad}");
+            assert!(
+                strict_json(bad.as_bytes()).unwrap_err().to_string().contains("`a` stands twice"),
+                "{bad}"
+            );
         }
         assert!(strict_json(br#"{"a":{"a":1},"b":{"a":1}}"#).is_ok());
     }
@@ -120,7 +123,9 @@ mod tests {
     #[test]
     fn what_is_no_json_is_refused_without_repeating_it() {
         let deep = "[".repeat(100_000);
-        for bad in ["", "{", "{'a':1}", "{\"a\":1} x", "\u{feff}{}", "{\"a\":1e999}", "\"\\ud800\"", "nul", &deep] {
+        for bad in
+            ["", "{", "{'a':1}", "{\"a\":1} x", "\u{feff}{}", "{\"a\":1e999}", "\"\\ud800\"", "nul", &deep]
+        {
             let told = strict_json(bad.as_bytes()).unwrap_err().to_string();
             assert!(!told.is_empty() && told.len() < 120, "{told}");
         }

@@ -69,11 +69,15 @@ impl<'a> Reader<'a> {
     pub(super) fn seconds(&self, name: &str) -> Result<Option<i64>, Refusal> {
         match self.present(name) {
             None => Ok(None),
-            Some(Value::Number(number)) if number.is_f64() || number.as_i64().is_none() => {
-                Err(self.invalid(name, "it must be a whole number of seconds since 1970, written without point and exponent"))
-            }
+            Some(Value::Number(number)) if number.is_f64() || number.as_i64().is_none() => Err(self.invalid(
+                name,
+                "it must be a whole number of seconds since 1970, written without point and exponent",
+            )),
             Some(Value::Number(number)) => Ok(number.as_i64()),
-            Some(_) => Err(self.invalid(name, "it must be a whole number of seconds since 1970, not a text or another type")),
+            Some(_) => Err(self.invalid(
+                name,
+                "it must be a whole number of seconds since 1970, not a text or another type",
+            )),
         }
     }
 

@@ -47,7 +47,11 @@ impl std::fmt::Debug for Verified {
 /// `token_algorithm` where header, record and kind of key do not agree, `token_signature` otherwise.
 pub fn verify_signature(peek: &Peek, algorithm: Algorithm, key: &VerifyingKey) -> Result<Verified, Refusal> {
     if peek.algorithm != algorithm {
-        let told = format!("The token is signed with {}, but the key is registered for {}.", peek.algorithm.as_str(), algorithm.as_str());
+        let told = format!(
+            "The token is signed with {}, but the key is registered for {}.",
+            peek.algorithm.as_str(),
+            algorithm.as_str()
+        );
         return Err(Refusal::new(Code::TokenAlgorithm, told).seen(json!({ "alg": peek.algorithm.as_str() })));
     }
     let (message, signature) = (peek.signed.as_bytes(), peek.signature.as_slice());
@@ -59,7 +63,10 @@ pub fn verify_signature(peek: &Peek, algorithm: Algorithm, key: &VerifyingKey) -
         }
         (Algorithm::Rs256 | Algorithm::Es256 | Algorithm::EdDsa, VerifyingKey::Jwk(jwk)) => {
             let public = PublicKey::parse(algorithm, jwk).map_err(|error| {
-                Refusal::new(Code::TokenSignature, format!("The registered key cannot be used: {error}. Register it anew."))
+                Refusal::new(
+                    Code::TokenSignature,
+                    format!("The registered key cannot be used: {error}. Register it anew."),
+                )
             })?;
             public_key_proves(&public, message, signature)
         }
@@ -87,7 +94,9 @@ fn public_key_proves(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool 
             let whole = signature.len() == 64;
             let (r, s) = signature.split_at(signature.len().min(32));
             let zero = |part: &[u8]| part.iter().all(|byte| *byte == 0);
-            whole && !zero(r) && !zero(s)
+            whole
+                && !zero(r)
+                && !zero(s)
                 && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
         }
         PublicKey::Ed25519 { x } => UnparsedPublicKey::new(&ED25519, x).verify(message, signature).is_ok(),

@@ -1,0 +1,146 @@
+//! Schedules and their offsets.
+
+use connect::schedule::{check, with_offset};
+use croner::parser::CronParser;
+use croner::{Cron, Direction};
+use jiff::tz::TimeZone;
+use kernel::ids::TenantId;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn tenant(number: i64) -> TenantId {
+    TenantId::new(number).unwrap()
+}
+
+fn cron(text: &str) -> Cron {
+    CronParser::new().parse(&check(text).unwrap()).unwrap()
+}
+
+/// The firings in one day, as minutes from its start.
+fn firings(text: &str) -> Vec<i64> {
+    let start = jiff::civil::date(2026, 3, 4).at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap();
+    let minutes = |at: &jiff::Zoned| (at.timestamp().as_second() - start.timestamp().as_second()) / 60;
+    let all = cron(text).iter_from(start.clone(), Direction::Forward).map(|at| minutes(&at));
+    all.take_while(|minute| *minute < 24 * 60).collect()
+}
+
+fn first_minute(text: &str) -> i64 {
+    let start = jiff::civil::date(2026, 3, 4).at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap();
+    i64::from(cron(text).find_next_occurrence(&start, true).unwrap().minute())
+}
+
+fn per_hour(text: &str) -> Vec<usize> {
+    let mut hours = vec![0; 24];
+    for minute in firings(text) {
+        hours[usize::try_from(minute / 60).unwrap()] += 1;
+    }
+    hours
+}
+
+#[test]
+fn five_fields_and_nothing_else() {
+    for good in ["*/30 * * * *", "0 2 * * *", " 8-59/30  * * * * ", "0 9-17 * * MON-FRI", "15,45 * 1 1 *"] {
+        assert!(check(good).is_ok(), "{good}");
+    }
+    assert_eq!(check(" 8-59/30  * * * * ").unwrap(), "8-59/30 * * * *");
+    for bad in [
+        "",
+        "* * * *",
+        "* * * * * *",
+        "@daily",
+        "@hourly * * * *",
+        "60 * * * *",
+        "*/0 * * * *",
+        "* 24 * * *",
+        "a b c d e",
+        "0 0 32 * *",
+        "-1 * * * *",
+        "*/30 * * * * # x",
+        "5-1-2 * * * *",
+        "*/60 * * * *",
+        "1,3-59/90 * * * *",
+        "\u{0} * * * *",
+        &"1,".repeat(200),
+    ] {
+        assert!(check(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn the_published_form_is_a_schedule() {
+    assert_eq!(firings("8-59/30 * * * *").len(), 48);
+    assert_eq!(firings("8-59/30 * * * *")[..3], [8, 38, 68]);
+}
+
+#[test]
+fn what_need_not_move_stays() {
+    for schedule in [
+        "* * * * *",
+        "*/1 * * * *",
+        "0,30 * * * *",
+        "5-10 * * * *",
+        "8-59/30 * * * *",
+        "no schedule",
+        "",
+        "*/90 * * * *",
+    ] {
+        for number in 1..50 {
+            assert_eq!(with_offset(schedule, tenant(number), true), schedule);
+        }
+    }
+    for number in 1..50 {
+        for schedule in ["0 * * * *", "0 2 * * *"] {
+            assert_eq!(with_offset(schedule, tenant(number), false), schedule);
+        }
+    }
+}
+
+#[test]
+fn a_thousand_tenants_spread_evenly() {
+    for (schedule, places, shift_all) in
+        [("*/30 * * * *", 30, false), ("0 * * * *", 60, true), ("0 2 * * *", 60, true)]
+    {
+        let mut at: BTreeMap<i64, usize> = BTreeMap::new();
+        let tenants = 6000;
+        for number in 1..=tenants {
+            *at.entry(first_minute(&with_offset(schedule, tenant(number), shift_all))).or_default() += 1;
+        }
+        assert_eq!(at.len(), places, "{schedule}");
+        // Chi-squared: for 59 degrees of freedom 1 in 100,000 exceeds 116.
+        let expected = tenants as f64 / places as f64;
+        let spread: f64 = at.values().map(|count| (*count as f64 - expected).powi(2) / expected).sum();
+        assert!(spread < 116.0, "{schedule}: {spread}");
+    }
+}
+
+#[test]
+fn a_daily_schedule_stays_in_its_hour() {
+    for number in 1..200 {
+        let shifted = with_offset("45 2 * * *", tenant(number), true);
+        let fired = firings(&shifted);
+        assert!(fired.len() == 1 && (2 * 60 + 45..3 * 60).contains(&fired[0]), "{shifted}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn as_often_per_hour_as_before(step in 1u32..60, number in 1i64..1_000_000, hours in "(\\*|9-17|3)", shift_all: bool) {
+        let schedule = format!("*/{step} {hours} * * *");
+        let shifted = with_offset(&schedule, tenant(number), shift_all);
+        prop_assert_eq!(per_hour(&shifted), per_hour(&schedule), "{}", shifted);
+        prop_assert_eq!(with_offset(&schedule, tenant(number), shift_all), shifted);
+    }
+
+    #[test]
+    fn a_fixed_minute_fires_as_often(minute in 0u32..60, hours in "(\\*|9-17|3|\\*/6)", number in 1i64..1_000_000) {
+        let schedule = format!("{minute} {hours} * * *");
+        let shifted = with_offset(&schedule, tenant(number), true);
+        prop_assert_eq!(per_hour(&shifted), per_hour(&schedule), "{}", shifted);
+    }
+
+    #[test]
+    fn any_text_is_judged_without_panic(text in "[0-9*/,\\-#LW?A-C@ ]{0,30}") {
+        let _ = check(&text);
+        let _ = with_offset(&text, tenant(3), true);
+    }
+}
