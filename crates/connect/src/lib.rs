@@ -6,6 +6,8 @@
 pub mod api_key;
 pub mod attempt;
 pub mod connection;
+pub mod connector;
+pub mod credential;
 pub mod dialog;
 pub mod integration;
 pub mod message;
@@ -16,3 +18,4 @@ pub mod tenant;
 pub mod tenant_json;
 pub mod token;
 pub mod webhook;
+pub mod webhook_verify;
