@@ -12,28 +12,33 @@ use crate::{commands, generate};
 /// A check returns its complaints, one line each; none is a pass.
 type Answer = anyhow::Result<Vec<String>>;
 
+struct Check {
+    name: &'static str,
+    run: fn() -> Answer,
+}
+
 /// Quick ones first.
-const CHECKS: [(&str, fn() -> Answer); 7] = [
-    ("format", format),
-    ("sizes", sizes::check),
-    ("words", words::check),
-    ("licences", licences::check),
-    ("clippy", clippy),
-    ("docs", docs),
-    ("generated", generated),
+const CHECKS: [Check; 7] = [
+    Check { name: "format", run: format },
+    Check { name: "sizes", run: sizes::check },
+    Check { name: "words", run: words::check },
+    Check { name: "licences", run: licences::check },
+    Check { name: "clippy", run: clippy },
+    Check { name: "docs", run: docs },
+    Check { name: "generated", run: generated },
 ];
 
 pub(crate) fn run(only: &[String]) -> anyhow::Result<()> {
-    if let Some(unknown) = only.iter().find(|name| !CHECKS.iter().any(|(known, _)| known == name)) {
-        let known: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = only.iter().find(|name| !CHECKS.iter().any(|check| check.name == *name)) {
+        let known: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
         bail!("there is no check {unknown}; there are {}", known.join(", "));
     }
     let mut failed = Vec::new();
-    for (name, check) in CHECKS {
+    for Check { name, run } in CHECKS {
         if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
             continue;
         }
-        let complaints = check().unwrap_or_else(|error| vec![format!("{error:#}")]);
+        let complaints = run().unwrap_or_else(|error| vec![format!("{error:#}")]);
         for complaint in &complaints {
             println!("{name}: {complaint}");
         }

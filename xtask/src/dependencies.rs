@@ -30,7 +30,7 @@ pub(crate) struct Shipped {
 ///
 /// From `cargo tree`: the graph of `cargo metadata` also has packages that no chosen feature brings in.
 pub(crate) fn shipped() -> anyhow::Result<Vec<Shipped>> {
-    let arguments = ["tree", "--locked", "--target", "all", "--edges", "normal,build", "--prefix", "depth"];
+    let arguments = ["tree", "--target", "all", "--edges", "normal,build", "--prefix", "depth"];
     let mut command = commands::cargo(arguments);
     command.args(["--package", SHIPPED, "--format", "\t{p}\t{l}\t{r}\t"]);
     parse(&commands::read(&mut command)?)

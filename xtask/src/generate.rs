@@ -33,7 +33,7 @@ impl Generated {
         match self.content {
             Content::Written(write) => write(),
             Content::Printed(arguments) => {
-                let mut command = commands::cargo(["run", "--quiet", "--locked", "-p", "vestibule", "--"]);
+                let mut command = commands::cargo(["run", "--quiet", "-p", "vestibule", "--"]);
                 commands::read(command.args(arguments))
             }
         }
