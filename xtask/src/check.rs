@@ -55,8 +55,14 @@ pub(crate) fn run(only: &[String]) -> anyhow::Result<()> {
 }
 
 fn format() -> Answer {
-    commands::show(&mut commands::cargo(["fmt", "--all", "--check"]))?;
-    Ok(Vec::new())
+    let output = commands::cargo(["fmt", "--all", "--", "--check", "-l"]).output()?;
+    let files = String::from_utf8_lossy(&output.stdout);
+    let mut complaints: Vec<_> =
+        files.lines().map(|file| format!("{file} is not; `cargo fmt --all` does it")).collect();
+    if complaints.is_empty() && !output.status.success() {
+        complaints.push(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    Ok(complaints)
 }
 
 fn clippy() -> Answer {

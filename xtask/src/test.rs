@@ -45,7 +45,10 @@ pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
     }
     good &= counted(&mut rust, &mut count)?;
 
-    fs::write(commands::root().join(COUNT), format!("{count}\n")).context(COUNT)?;
+    let file = commands::root().join(COUNT);
+    // With another target folder (`CARGO_TARGET_DIR`) this one may not be there.
+    file.parent().map(fs::create_dir_all).transpose()?;
+    fs::write(file, format!("{count}\n")).context(COUNT)?;
     println!("{count}");
     if !good || count.failed > 0 {
         bail!("not all tests passed");
