@@ -2,7 +2,7 @@
 
 use kernel::{Brand, Environment, Origin};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// One `postMessage`: the browser delivers it only to a parent of exactly this origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,12 +33,13 @@ pub fn posts(targets: &[String], data: &Value) -> Vec<Post> {
 
 /// `{brand}-success`. `tenant` is the v1 shape; `webhook_url` is a secret and left out where anyone may listen.
 pub fn success(brand: &Brand, targets: &[String], webhook_url: &str, tenant: Value) -> Value {
-    let name = named(brand, "success");
-    if targets.iter().any(|target| target == ANYONE) {
-        json!({ "message": name, "tenant": tenant })
-    } else {
-        json!({ "message": name, "webhook_url": webhook_url, "tenant": tenant })
+    let mut data = Map::new();
+    data.insert("message".to_owned(), Value::from(named(brand, "success")));
+    if !targets.iter().any(|target| target == ANYONE) {
+        data.insert("webhook_url".to_owned(), Value::from(webhook_url));
     }
+    data.insert("tenant".to_owned(), tenant);
+    Value::Object(data)
 }
 
 /// `{brand}-error`. `code` is stable; `detail` is for people and holds no secret.
@@ -53,7 +54,10 @@ pub fn install_cancel(brand: &Brand) -> Value {
 
 /// `{brand}-save-sync`. `tenant` is the v1 shape.
 pub fn save_sync(brand: &Brand, tenant: Value) -> Value {
-    json!({ "message": named(brand, "save-sync"), "tenant": tenant })
+    let mut data = Map::new();
+    data.insert("message".to_owned(), Value::from(named(brand, "save-sync")));
+    data.insert("tenant".to_owned(), tenant);
+    Value::Object(data)
 }
 
 /// `{brand}-content-height-change`: only its name, because the height is measured in the page.

@@ -52,7 +52,7 @@ pub fn v1(view: &TenantView<'_>) -> Value {
         "id": tenant.id,
         "modified_date": tenant.modified.iso_micros(),
         "connected_users": { view.brand.as_str(): connected_user(view) },
-        "status": status(tenant.id, Value::Object(auth)),
+        "status": status(tenant.id, &Value::Object(auth)),
     })
 }
 
@@ -87,7 +87,7 @@ pub fn v2(view: &TenantView<'_>) -> Value {
         "modified_date": tenant.modified.iso_micros(),
         "status": status(
             tenant.id,
-            json!({ "connected": all_connected(view.connections), "connectors": connectors }),
+            &json!({ "connected": all_connected(view.connections), "connectors": connectors }),
         ),
     })
 }
@@ -176,7 +176,7 @@ fn connected_user(view: &TenantView<'_>) -> Value {
     })
 }
 
-fn status(tenant: TenantId, auth: Value) -> Value {
+fn status(tenant: TenantId, auth: &Value) -> Value {
     json!({
         "tenant_id": tenant,
         "last_run": {},

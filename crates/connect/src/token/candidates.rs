@@ -2,14 +2,14 @@
 
 use super::{Peek, shortened};
 use crate::refusal::{Code, Refusal};
-use crate::signing_key::{Algorithm, Material, SigningKey, check_jwk};
+use crate::signing_key::{Material, SigningKey};
 use kernel::Time;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The keys to try, in the order of `keys`, which are those of the landing's organization and environment only.
 ///
 /// `kid` is one of our ids: exactly that key. `kid` is another text: the keys published by URL, in whose sets
-/// it is looked up with [`key_in_set`]. No `kid`: every live key of the header's algorithm, except those
+/// the caller looks it up. No `kid`: every live key of the header's algorithm, except those
 /// published by URL, which cannot be chosen among without one.
 ///
 /// Decision: a `kid` is compared with records and nothing else; it never becomes part of a path or a query
@@ -86,23 +86,4 @@ fn other_algorithm<'k>(peek: &Peek, keys: impl Iterator<Item = &'k SigningKey>) 
     );
     Refusal::new(Code::TokenAlgorithm, told)
         .seen(json!({ "alg": peek.algorithm.as_str(), "registered": registered }))
-}
-
-/// The key with `kid` in a JWK set (RFC 7517, section 5), checked for `algorithm` as at registration: canonical
-/// JSON for [`super::VerifyingKey::Jwk`]. `None` where the set has no such key; then a fresher copy may.
-///
-/// # Errors
-/// `token_signature` where the set has it twice or it is no usable public key for `algorithm`.
-pub fn key_in_set(set: &Value, kid: &str, algorithm: Algorithm) -> Result<Option<String>, Refusal> {
-    let named = |key: &&Value| key.get("kid").and_then(Value::as_str) == Some(kid);
-    let mut found = set.get("keys").and_then(Value::as_array).into_iter().flatten().filter(named);
-    let Some(key) = found.next() else { return Ok(None) };
-    let refused = |why: String| {
-        let told = format!("The key with this `kid` in the organization's published set is refused: {why}.");
-        Refusal::new(Code::TokenSignature, told).seen(json!({ "kid": shortened(kid) }))
-    };
-    if found.next().is_some() {
-        return Err(refused("it stands there twice".to_owned()));
-    }
-    check_jwk(algorithm, &key.to_string()).map(Some).map_err(|error| refused(error.to_string()))
 }

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 pub enum VerifyingKey {
     /// The shared secret of an HS256 key, as it was given to the organization.
     Secret(Zeroizing<Vec<u8>>),
-    /// A public JWK as JSON text, from [`crate::signing_key::check_jwk`] or [`super::key_in_set`].
+    /// A public JWK as JSON text: a registered one, or one out of a published set. It is checked at each use as
+    /// at registration, because what a set holds was checked by nobody.
     Jwk(String),
 }
 

@@ -28,7 +28,7 @@ fn a_ticket_reads_back_for_two_minutes() {
     for seconds in [-61, TICKET_LIFETIME_S, i64::MAX / 2_000_000] {
         assert_eq!(read(seconds), Err(TicketRefused::Late));
     }
-    let other = Ticket::new(ticket.dialog.clone(), NOW, &SeededChance::new(2)).write(&KEY);
+    let other = Ticket::new(ticket.dialog, NOW, &SeededChance::new(2)).write(&KEY);
     assert_ne!(Ticket::hash_of(&other), Ticket::hash_of(&text));
     assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
 }

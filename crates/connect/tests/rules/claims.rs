@@ -287,6 +287,41 @@ fn an_e_mail_is_uem_else_sub_with_an_at() {
 }
 
 #[test]
+fn lesson_15_a_token_cannot_make_itself_last() {
+    let (now, year) = (NOW.seconds(), 365 * 86_400);
+    assert_eq!(refused(&with("exp", Some(json!(now + year)))), (Code::ClaimInvalid, "exp".to_owned()));
+    assert_eq!(refused(&with("iat", Some(json!(now + year)))), (Code::TokenNotYetValid, "iat".to_owned()));
+    assert_eq!(refused(&with("nbf", Some(json!(now + year)))), (Code::TokenNotYetValid, "nbf".to_owned()));
+    // Without `exp` the age of `iat` ends it, and a far `exp` does not stretch that age.
+    let mut old = with("iat", Some(json!(now - 301)));
+    assert_eq!(refused(&old).0, Code::TokenStale);
+    old["exp"] = json!(now + 600);
+    assert_eq!(refused(&old).0, Code::TokenStale);
+}
+
+#[test]
+fn lesson_24_a_user_is_sub_byte_for_byte() {
+    let user = |sub: &str| {
+        let mut payload = with("ti.uem", Some(json!("admin@acme.example")));
+        payload["sub"] = json!(sub);
+        payload["external_id"] = json!("admin@acme.example");
+        read(&payload).unwrap().visitor().username
+    };
+    // Same e-mail and external id, other case, look-alikes, blanks: each is somebody else.
+    let subs = [
+        "admin@acme.example",
+        "Admin@acme.example",
+        "аdmin@acme.example",
+        "admin@acme.example ",
+        "ádmin",
+        "a\u{301}dmin",
+    ];
+    let users: std::collections::BTreeSet<String> = subs.iter().map(|sub| user(sub)).collect();
+    assert_eq!(users.len(), subs.len());
+    assert!(subs.iter().all(|sub| users.contains(*sub)));
+}
+
+#[test]
 fn meta_is_any_json() {
     for meta in [json!({ "a": [1, null] }), json!([1.5]), json!(true), json!("text"), json!(0)] {
         assert_eq!(read(&with("meta", Some(meta.clone()))).unwrap().visitor().meta, meta);

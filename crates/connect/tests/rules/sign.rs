@@ -59,7 +59,11 @@ impl Es256 {
     }
 
     pub(crate) fn token(&self, payload: &str) -> String {
-        let signed = format!("{}.{}", encode(r#"{"alg":"ES256"}"#), encode(payload));
+        self.token_with(r#"{"alg":"ES256"}"#, payload)
+    }
+
+    pub(crate) fn token_with(&self, header: &str, payload: &str) -> String {
+        let signed = format!("{}.{}", encode(header), encode(payload));
         let signature = self.0.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
         format!("{signed}.{}", encode(signature))
     }

@@ -3,7 +3,7 @@
 use crate::sign::{Es256, NOW, SECRET, encode, hmac_token, hs256, proven, record, sealed, secret, verify};
 use connect::refusal::{Code, Refusal};
 use connect::signing_key::{Algorithm, Material, SigningKey, check_jwk};
-use connect::token::{GET_BYTES, POST_BYTES, VerifyingKey, candidates, key_in_set, peek};
+use connect::token::{GET_BYTES, POST_BYTES, VerifyingKey, candidates, peek};
 use kernel::SafeUrl;
 use proptest::prelude::*;
 use serde_json::json;
@@ -187,27 +187,46 @@ fn another_kid_is_looked_up_in_published_sets_only() {
 }
 
 #[test]
-fn a_key_in_a_set_is_checked_like_a_registered_one() {
+fn a_published_key_is_checked_like_a_registered_one() {
     let key = Es256::new();
-    let mut jwk: serde_json::Value = serde_json::from_str(&key.jwk()).unwrap();
-    jwk["kid"] = json!("a");
-    let mut private = jwk.clone();
-    private["kid"] = json!("b");
-    private["d"] = json!("x");
-    let set = json!({ "keys": [jwk, private, { "kid": "c", "kty": "oct", "k": "x" }, { "kid": "d" }, { "kid": "d" }] });
-    let found = key_in_set(&set, "a", Algorithm::Es256).unwrap().unwrap();
-    assert!(verify(&key.token("{}"), Algorithm::Es256, &VerifyingKey::Jwk(found)).is_ok());
-    assert_eq!(key_in_set(&set, "z", Algorithm::Es256).unwrap(), None);
-    assert_eq!(key_in_set(&json!([]), "a", Algorithm::Es256).unwrap(), None);
-    for (kid, algorithm) in [
-        ("a", Algorithm::Rs256),
-        ("a", Algorithm::Hs256),
-        ("b", Algorithm::Es256),
-        ("c", Algorithm::Hs256),
-        ("d", Algorithm::Es256),
+    let token = key.token("{}");
+    let plain: serde_json::Value = serde_json::from_str(&key.jwk()).unwrap();
+    let with = |name: &str, value: serde_json::Value| {
+        let mut jwk = plain.clone();
+        jwk[name] = value;
+        verify(&token, Algorithm::Es256, &VerifyingKey::Jwk(jwk.to_string()))
+    };
+    assert!(with("kid", json!("theirs-1")).is_ok() && with("use", json!("sig")).is_ok());
+    for (name, value) in [
+        ("d", json!("AA")),
+        ("k", json!("AA")),
+        ("use", json!("enc")),
+        ("alg", json!("RS256")),
+        ("kty", json!("oct")),
+        ("crv", json!("P-384")),
+        ("key_ops", json!(["sign"])),
     ] {
-        assert_eq!(code_of(key_in_set(&set, kid, algorithm)), Code::TokenSignature, "{kid}");
+        assert_eq!(code_of(with(name, value)), Code::TokenSignature, "{name}");
     }
+}
+
+#[test]
+fn lesson_16_a_key_of_another_organization_is_unknown() {
+    let (ours, theirs) = (Es256::new(), Es256::new());
+    let keys = [record(1, Algorithm::Es256, Material::PublicJwk(ours.jwk()))];
+    let other = record(2, Algorithm::Es256, Material::PublicJwk(theirs.jwk()));
+    // Their kid with their good signature, and our kid with their signature.
+    let refusal = candidates(&kid_token(other.id.as_str()), &keys, NOW).unwrap_err();
+    assert_eq!(refusal.code, Code::TokenSignature);
+    let header = json!({ "alg": "ES256", "kid": keys[0].id.as_str() }).to_string();
+    let token = theirs.token_with(&header, "{}");
+    let found = candidates(&peek(&token, GET_BYTES).unwrap(), &keys, NOW).unwrap();
+    assert_eq!(found, [&keys[0]]);
+    assert_eq!(
+        code_of(verify(&token, Algorithm::Es256, &VerifyingKey::Jwk(ours.jwk()))),
+        Code::TokenSignature
+    );
+    assert!(verify(&token, Algorithm::Es256, &VerifyingKey::Jwk(theirs.jwk())).is_ok());
 }
 
 #[test]
@@ -235,7 +254,10 @@ fn lesson_17_a_public_key_is_no_shared_secret() {
         assert_eq!(code_of(verify(&token, Algorithm::Hs256, &key)), Code::TokenAlgorithm);
     }
     let kid = record(1, Algorithm::Rs256, Material::PublicJwk(jwk));
-    assert_eq!(code_of(candidates(&kid_token(kid.id.as_str()), &[kid.clone()], NOW)), Code::TokenAlgorithm);
+    assert_eq!(
+        code_of(candidates(&kid_token(kid.id.as_str()), std::slice::from_ref(&kid), NOW)),
+        Code::TokenAlgorithm
+    );
 }
 
 #[test]
