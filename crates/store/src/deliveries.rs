@@ -1,12 +1,12 @@
 //! What arrives at webhook addresses, kept until a run has taken it.
 
-use crate::db::{DbError, Row, Tx, json, sql};
+use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
 use crate::statements::statements;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use connect::webhook::Delivery;
 use kernel::Time;
-use kernel::ids::{DeliveryId, OrganizationId};
+use kernel::ids::{DeliveryId, OrganizationId, WebhookId};
 
 statements! {
     INSERT = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body,
@@ -14,6 +14,7 @@ statements! {
         ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
     BY_ID = "SELECT id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body, received_at
         FROM deliveries WHERE organization_id = $1 AND id = $2";
+    RECEIVED = "SELECT id FROM deliveries WHERE webhook_id = $1 AND dedupe = $2 AND received_at >= $3";
     MARK_TAKEN = "UPDATE deliveries SET taken_at = $3 WHERE organization_id = $1 AND id = $2 AND taken_at IS NULL";
     DELETE_TAKEN = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
         WHERE taken_at < $1 ORDER BY taken_at LIMIT $2)";
@@ -46,10 +47,35 @@ fn delivery(mut row: Row) -> Result<Delivery, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn insert(tx: &mut Tx, new: &Delivery) -> Result<bool, DbError> {
+    insertion(new)?.wrote(tx).await
+}
+
+/// The same as a unit of work of its own, without a transaction's round trips: what answers the sender.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn receive(db: &Db, new: &Delivery) -> Result<bool, DbError> {
+    Ok(db.execute(insertion(new)?).await? > 0)
+}
+
+fn insertion(new: &Delivery) -> Result<Query, DbError> {
     let (encoding, body) = encode(&new.body);
     let query = sql(INSERT).bind(&new.id).bind(&new.organization).bind(new.tenant).bind(&new.webhook);
     let query = query.bind(new.dedupe.clone()).bind(json(&new.headers)?).bind(encoding).bind(body);
-    query.bind(new.received).wrote(tx).await
+    Ok(query.bind(new.received))
+}
+
+/// Whether a delivery with this `dedupe` arrived at this address at `since` or later.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn was_received(
+    tx: &mut Tx,
+    webhook: &WebhookId,
+    dedupe: &str,
+    since: Time,
+) -> Result<bool, DbError> {
+    Ok(sql(RECEIVED).bind(webhook).bind(dedupe).bind(since).maybe(tx).await?.is_some())
 }
 
 /// # Errors

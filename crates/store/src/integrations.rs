@@ -75,6 +75,7 @@ statements! {
     BY_NAME = concat!(select!(), " WHERE organization_id = $1 AND environment = $2 AND name = $3");
     BY_ID = concat!(select!(), " WHERE organization_id = $1 AND environment = $2 AND id = $3");
     PAGE = concat!(select!(), " WHERE organization_id = $1 AND environment = $2");
+    ALL = concat!(select!(), " WHERE organization_id = $1 AND environment = $2 ORDER BY id");
     COUNT = "SELECT COUNT(*) FROM integrations WHERE organization_id = $1 AND environment = $2";
     UPDATE = "UPDATE integrations SET long_name = $3, is_external = $4, own_connector = $5, schedule = $6,
         shift_all = $7, channel = $8, default_release_id = $9, modified_at = $10
@@ -170,6 +171,19 @@ pub async fn by_id(
     id: IntegrationId,
 ) -> Result<Option<Integration>, DbError> {
     sql(BY_ID).bind(organization).bind(environment).bind(id).maybe(tx).await?.map(integration).transpose()
+}
+
+/// All of them: what a landing chooses among.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn all(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+) -> Result<Vec<Integration>, DbError> {
+    let rows = sql(ALL).bind(organization).bind(environment).all(tx).await?;
+    rows.into_iter().map(integration).collect()
 }
 
 /// # Errors

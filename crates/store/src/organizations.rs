@@ -26,6 +26,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (slug) DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM organizations WHERE id = $1");
     BY_SLUG = concat!("SELECT ", columns!(), " FROM organizations WHERE slug = $1");
+    VERSION = "SELECT config_version FROM organizations WHERE slug = $1 AND NOT disabled";
     LIST = concat!("SELECT ", columns!(), " FROM organizations ORDER BY slug");
     UPDATE = "UPDATE organizations SET name = $2, brand = $3, color = $4, logo = $5, token_max_age_s = $6,
         token_ahead_s = $7, disabled = $8, config_version = config_version + 1 WHERE id = $1";
@@ -64,6 +65,15 @@ pub async fn by_id(tx: &mut Tx, id: &OrganizationId) -> Result<Option<Organizati
 /// [`DbError`].
 pub async fn by_slug(tx: &mut Tx, slug: &Slug) -> Result<Option<OrganizationRecord>, DbError> {
     sql(BY_SLUG).bind(slug).maybe(tx).await?.map(record).transpose()
+}
+
+/// The version of the configuration; `None` where there is no such organization or it is disabled. A cache asks
+/// this before it answers.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn config_version(tx: &mut Tx, slug: &Slug) -> Result<Option<i64>, DbError> {
+    sql(VERSION).bind(slug).maybe(tx).await?.map(|mut row| row.take()).transpose()
 }
 
 /// All of them, by slug: for the operator.

@@ -6,7 +6,7 @@ use crate::statements::statements;
 use connect::integration::Channel;
 use connect::tenant::{Source, Tenant};
 use kernel::ids::{IntegrationId, OrganizationId, TenantId, UserId};
-use kernel::{Environment, Time};
+use kernel::{Environment, Slug, Time};
 
 /// What a list may be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,11 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2 AND id = $3");
     FIND = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2
         AND integration_id = $3 AND user_id = $4 AND archived_at IS NULL");
+    CONNECTED = "SELECT t.id FROM users AS u
+        JOIN tenants AS t ON t.organization_id = u.organization_id AND t.environment = u.environment
+            AND t.integration_id = $3 AND t.user_id = u.id AND t.archived_at IS NULL
+        JOIN connections AS c ON c.tenant_id = t.id AND c.connector = $5 AND c.status = 'Connected'
+        WHERE u.organization_id = $1 AND u.environment = $2 AND u.username = $4";
     SET_PAUSED = "UPDATE tenants SET paused = $3, modified_at = $4 WHERE organization_id = $1 AND id = $2";
     SET_SCHEDULE = "UPDATE tenants SET user_schedule = $3, schedule = $4, modified_at = $5
         WHERE organization_id = $1 AND id = $2";
@@ -227,6 +232,26 @@ pub async fn find(
 ) -> Result<Option<Tenant>, DbError> {
     let query = sql(FIND).bind(organization).bind(environment).bind(integration).bind(&user);
     query.maybe(tx).await?.map(tenant).transpose()
+}
+
+/// Whose tenant of which integration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    pub organization: OrganizationId,
+    pub environment: Environment,
+    pub integration: IntegrationId,
+    /// The user's name, the token's `sub`.
+    pub username: String,
+}
+
+/// The tenant in which this user has this connector connected: what a landing asks, in one statement.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn connected(tx: &mut Tx, owner: &Owner, connector: &Slug) -> Result<Option<TenantId>, DbError> {
+    let query = sql(CONNECTED).bind(&owner.organization).bind(owner.environment).bind(owner.integration);
+    let row = query.bind(&owner.username).bind(connector).maybe(tx).await?;
+    row.map(|mut row| row.take()).transpose()
 }
 
 /// # Errors

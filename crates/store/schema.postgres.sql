@@ -1,0 +1,372 @@
+CREATE TABLE api_keys (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    CONSTRAINT api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT api_keys_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX api_keys_hash ON api_keys USING btree (hash);
+
+CREATE INDEX api_keys_organization ON api_keys USING btree (organization_id, environment);
+
+CREATE TABLE attempts (
+    id TEXT NOT NULL,
+    dialog_id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    ticket_hash TEXT NOT NULL,
+    state_hash TEXT NOT NULL,
+    cookie_hash TEXT NOT NULL,
+    verifier TEXT,
+    needs_code BOOLEAN NOT NULL,
+    in_tab BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    outcome TEXT,
+    pending TEXT,
+    CONSTRAINT attempts_dialog_id_fkey FOREIGN KEY (dialog_id) REFERENCES dialogs(id) ON DELETE CASCADE,
+    CONSTRAINT attempts_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT attempts_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX attempts_dialog ON attempts USING btree (dialog_id);
+
+CREATE INDEX attempts_expires_at ON attempts USING btree (expires_at);
+
+CREATE UNIQUE INDEX attempts_state ON attempts USING btree (state_hash);
+
+CREATE UNIQUE INDEX attempts_ticket ON attempts USING btree (ticket_hash);
+
+CREATE TABLE audit (
+    id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    organization_id TEXT,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    CONSTRAINT audit_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX audit_at ON audit USING btree (at);
+
+CREATE INDEX audit_organization ON audit USING btree (organization_id, at);
+
+CREATE TABLE connections (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    connector TEXT NOT NULL,
+    own BOOLEAN NOT NULL,
+    status TEXT NOT NULL,
+    credential TEXT,
+    account TEXT,
+    expires_at BIGINT,
+    version BIGINT NOT NULL,
+    last_change_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT connections_pkey PRIMARY KEY (id),
+    CONSTRAINT connections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+
+CREATE UNIQUE INDEX connections_connector ON connections USING btree (tenant_id, connector);
+
+CREATE TABLE connector_apps (
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    secrets TEXT,
+    scopes TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT connector_apps_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT connector_apps_pkey PRIMARY KEY (organization_id, environment, connector)
+);
+
+CREATE TABLE data_keys (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    wrapped TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    retired_at BIGINT,
+    CONSTRAINT data_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT data_keys_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX data_keys_current ON data_keys USING btree (organization_id) WHERE (retired_at IS NULL);
+
+CREATE INDEX data_keys_organization ON data_keys USING btree (organization_id, created_at);
+
+CREATE TABLE deliveries (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    dedupe TEXT,
+    headers TEXT NOT NULL,
+    body_encoding TEXT NOT NULL,
+    body TEXT NOT NULL,
+    received_at BIGINT NOT NULL,
+    taken_at BIGINT,
+    CONSTRAINT deliveries_body_encoding_check CHECK ((body_encoding = ANY (ARRAY['utf-8'::text, 'base64'::text]))),
+    CONSTRAINT deliveries_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT deliveries_pkey PRIMARY KEY (id),
+    CONSTRAINT deliveries_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
+    CONSTRAINT deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id)
+);
+
+CREATE UNIQUE INDEX deliveries_dedupe ON deliveries USING btree (webhook_id, dedupe) WHERE (dedupe IS NOT NULL);
+
+CREATE INDEX deliveries_taken_at ON deliveries USING btree (taken_at) WHERE (taken_at IS NOT NULL);
+
+CREATE INDEX deliveries_webhook ON deliveries USING btree (webhook_id);
+
+CREATE TABLE dialogs (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    jti_hash TEXT NOT NULL,
+    integration_id BIGINT NOT NULL,
+    connector TEXT NOT NULL,
+    own_connector TEXT,
+    visitor TEXT NOT NULL,
+    own_token TEXT,
+    inputs TEXT,
+    stage TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    framed BOOLEAN NOT NULL,
+    parent TEXT,
+    locale TEXT NOT NULL,
+    announced BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    replay_until BIGINT NOT NULL,
+    CONSTRAINT dialogs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT dialogs_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX dialogs_jti ON dialogs USING btree (organization_id, environment, jti_hash);
+
+CREATE INDEX dialogs_replay_until ON dialogs USING btree (replay_until);
+
+CREATE TABLE integration_connectors (
+    integration_id BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    connector TEXT NOT NULL,
+    CONSTRAINT integration_connectors_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES integrations(id) ON DELETE CASCADE,
+    CONSTRAINT integration_connectors_pkey PRIMARY KEY (integration_id, "position")
+);
+
+CREATE UNIQUE INDEX integration_connectors_connector ON integration_connectors USING btree (integration_id, connector);
+
+CREATE TABLE integrations (
+    id BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    name TEXT NOT NULL,
+    long_name TEXT NOT NULL,
+    is_external BOOLEAN NOT NULL,
+    own_connector TEXT,
+    schedule TEXT,
+    shift_all BOOLEAN NOT NULL,
+    channel TEXT NOT NULL,
+    default_release_id BIGINT,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT integrations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT integrations_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX integrations_name ON integrations USING btree (organization_id, environment, name);
+
+CREATE SEQUENCE integrations_ids;
+
+CREATE TABLE migrations (
+    version BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    applied_at BIGINT NOT NULL,
+    CONSTRAINT migrations_pkey PRIMARY KEY (version)
+);
+
+CREATE TABLE organization_connectors (
+    organization_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    own BOOLEAN NOT NULL,
+    definition TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT organization_connectors_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT organization_connectors_pkey PRIMARY KEY (organization_id, name)
+);
+
+CREATE TABLE organizations (
+    id TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    color TEXT,
+    logo TEXT,
+    token_max_age_s BIGINT NOT NULL,
+    token_ahead_s BIGINT NOT NULL,
+    config_version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    CONSTRAINT organizations_pkey PRIMARY KEY (id),
+    CONSTRAINT organizations_token_ahead_s_check CHECK ((token_ahead_s >= 0)),
+    CONSTRAINT organizations_token_max_age_s_check CHECK ((token_max_age_s > 0))
+);
+
+CREATE UNIQUE INDEX organizations_slug ON organizations USING btree (slug);
+
+CREATE TABLE origins (
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    CONSTRAINT origins_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT origins_pkey PRIMARY KEY (organization_id, environment, origin)
+);
+
+CREATE TABLE refusals (
+    id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    environment TEXT NOT NULL,
+    organization_id TEXT,
+    code TEXT NOT NULL,
+    status BIGINT NOT NULL,
+    claim TEXT,
+    message TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    route TEXT NOT NULL,
+    CONSTRAINT refusals_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX refusals_at ON refusals USING btree (at);
+
+CREATE INDEX refusals_organization ON refusals USING btree (organization_id, at);
+
+CREATE TABLE signing_keys (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    material_kind TEXT NOT NULL,
+    material TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    retires_at BIGINT,
+    revoked_at BIGINT,
+    CONSTRAINT signing_keys_material_kind_check CHECK ((material_kind = ANY (ARRAY['secret'::text, 'jwk'::text, 'jwks_url'::text]))),
+    CONSTRAINT signing_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT signing_keys_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX signing_keys_organization ON signing_keys USING btree (organization_id, environment);
+
+CREATE TABLE tenants (
+    id BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    integration_id BIGINT NOT NULL,
+    user_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    source TEXT NOT NULL,
+    paused BOOLEAN NOT NULL,
+    archived_at BIGINT,
+    user_schedule TEXT,
+    schedule TEXT,
+    channel TEXT NOT NULL,
+    release_id BIGINT,
+    configs TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT tenants_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES integrations(id),
+    CONSTRAINT tenants_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT tenants_pkey PRIMARY KEY (id),
+    CONSTRAINT tenants_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+
+CREATE INDEX tenants_by_id ON tenants USING btree (organization_id, environment, id);
+
+CREATE INDEX tenants_integration ON tenants USING btree (integration_id);
+
+CREATE UNIQUE INDEX tenants_live ON tenants USING btree (organization_id, environment, integration_id, user_id) WHERE (archived_at IS NULL);
+
+CREATE UNIQUE INDEX tenants_name ON tenants USING btree (organization_id, environment, name) WHERE (archived_at IS NULL);
+
+CREATE INDEX tenants_user ON tenants USING btree (user_id);
+
+CREATE SEQUENCE tenants_ids;
+
+CREATE TABLE triggers (
+    id BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    source TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    delivery_id TEXT,
+    created_at BIGINT NOT NULL,
+    claimed_at BIGINT,
+    CONSTRAINT triggers_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id) ON DELETE SET NULL,
+    CONSTRAINT triggers_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT triggers_pkey PRIMARY KEY (id),
+    CONSTRAINT triggers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+
+CREATE INDEX triggers_claimed_at ON triggers USING btree (claimed_at) WHERE (claimed_at IS NOT NULL);
+
+CREATE INDEX triggers_delivery ON triggers USING btree (delivery_id) WHERE (delivery_id IS NOT NULL);
+
+CREATE INDEX triggers_tenant ON triggers USING btree (tenant_id, id);
+
+CREATE INDEX triggers_unclaimed ON triggers USING btree (id) WHERE (claimed_at IS NULL);
+
+CREATE SEQUENCE triggers_ids;
+
+CREATE TABLE users (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    username TEXT NOT NULL,
+    email TEXT,
+    external_id TEXT,
+    meta TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT users_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT users_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX users_username ON users USING btree (organization_id, environment, username);
+
+CREATE TABLE webhooks (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    connector TEXT NOT NULL,
+    secret_hash TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    ends_at BIGINT,
+    CONSTRAINT webhooks_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT webhooks_pkey PRIMARY KEY (id),
+    CONSTRAINT webhooks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+
+CREATE UNIQUE INDEX webhooks_current ON webhooks USING btree (tenant_id, connector) WHERE (ends_at IS NULL);
+
+CREATE INDEX webhooks_ends_at ON webhooks USING btree (ends_at) WHERE (ends_at IS NOT NULL);
+
+CREATE UNIQUE INDEX webhooks_secret ON webhooks USING btree (secret_hash);
+
+CREATE INDEX webhooks_tenant ON webhooks USING btree (tenant_id);

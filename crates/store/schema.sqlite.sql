@@ -1,0 +1,325 @@
+CREATE TABLE api_keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT
+);
+
+CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
+
+CREATE INDEX api_keys_organization ON api_keys (organization_id, environment);
+
+CREATE TABLE attempts (
+    id TEXT NOT NULL PRIMARY KEY,
+    dialog_id TEXT NOT NULL REFERENCES dialogs (id) ON DELETE CASCADE,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    ticket_hash TEXT NOT NULL,
+    state_hash TEXT NOT NULL,
+    cookie_hash TEXT NOT NULL,
+    verifier TEXT,
+    needs_code BOOLEAN NOT NULL,
+    in_tab BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    outcome TEXT,
+    pending TEXT
+);
+
+CREATE INDEX attempts_dialog ON attempts (dialog_id);
+
+CREATE INDEX attempts_expires_at ON attempts (expires_at);
+
+CREATE UNIQUE INDEX attempts_state ON attempts (state_hash);
+
+CREATE UNIQUE INDEX attempts_ticket ON attempts (ticket_hash);
+
+CREATE TABLE audit (
+    id TEXT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    organization_id TEXT,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+
+CREATE INDEX audit_at ON audit (at);
+
+CREATE INDEX audit_organization ON audit (organization_id, at);
+
+CREATE TABLE connections (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    connector TEXT NOT NULL,
+    own BOOLEAN NOT NULL,
+    status TEXT NOT NULL,
+    credential TEXT,
+    account TEXT,
+    expires_at BIGINT,
+    version BIGINT NOT NULL,
+    last_change_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE UNIQUE INDEX connections_connector ON connections (tenant_id, connector);
+
+CREATE TABLE connector_apps (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    secrets TEXT,
+    scopes TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, environment, connector)
+);
+
+CREATE TABLE data_keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    wrapped TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    retired_at BIGINT
+);
+
+CREATE UNIQUE INDEX data_keys_current ON data_keys (organization_id) WHERE retired_at IS NULL;
+
+CREATE INDEX data_keys_organization ON data_keys (organization_id, created_at);
+
+CREATE TABLE deliveries (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    webhook_id TEXT NOT NULL REFERENCES webhooks (id),
+    dedupe TEXT,
+    headers TEXT NOT NULL,
+    body_encoding TEXT NOT NULL CHECK (body_encoding IN ('utf-8', 'base64')),
+    body TEXT NOT NULL,
+    received_at BIGINT NOT NULL,
+    -- When a run took it; only then may it be cleaned up.
+    taken_at BIGINT
+);
+
+CREATE UNIQUE INDEX deliveries_dedupe ON deliveries (webhook_id, dedupe) WHERE dedupe IS NOT NULL;
+
+CREATE INDEX deliveries_taken_at ON deliveries (taken_at) WHERE taken_at IS NOT NULL;
+
+CREATE INDEX deliveries_webhook ON deliveries (webhook_id);
+
+CREATE TABLE dialogs (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    jti_hash TEXT NOT NULL,
+    integration_id BIGINT NOT NULL,
+    connector TEXT NOT NULL,
+    own_connector TEXT,
+    visitor TEXT NOT NULL,
+    own_token TEXT,
+    inputs TEXT,
+    stage TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    framed BOOLEAN NOT NULL,
+    parent TEXT,
+    locale TEXT NOT NULL,
+    announced BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    replay_until BIGINT NOT NULL
+);
+
+CREATE UNIQUE INDEX dialogs_jti ON dialogs (organization_id, environment, jti_hash);
+
+CREATE INDEX dialogs_replay_until ON dialogs (replay_until);
+
+CREATE TABLE integration_connectors (
+    integration_id BIGINT NOT NULL REFERENCES integrations (id) ON DELETE CASCADE,
+    position BIGINT NOT NULL,
+    connector TEXT NOT NULL,
+    PRIMARY KEY (integration_id, position)
+);
+
+CREATE UNIQUE INDEX integration_connectors_connector ON integration_connectors (integration_id, connector);
+
+CREATE TABLE integrations (
+    id BIGINT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    name TEXT NOT NULL,
+    long_name TEXT NOT NULL,
+    is_external BOOLEAN NOT NULL,
+    own_connector TEXT,
+    schedule TEXT,
+    shift_all BOOLEAN NOT NULL,
+    channel TEXT NOT NULL,
+    default_release_id BIGINT,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+CREATE UNIQUE INDEX integrations_name ON integrations (organization_id, environment, name);
+
+CREATE TABLE migrations (
+    version BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+);
+
+CREATE TABLE organization_connectors (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    name TEXT NOT NULL,
+    own BOOLEAN NOT NULL,
+    definition TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, name)
+);
+
+CREATE TABLE organizations (
+    id TEXT NOT NULL PRIMARY KEY,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    color TEXT,
+    logo TEXT,
+    token_max_age_s BIGINT NOT NULL CHECK (token_max_age_s > 0),
+    token_ahead_s BIGINT NOT NULL CHECK (token_ahead_s >= 0),
+    config_version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    disabled BOOLEAN NOT NULL
+);
+
+CREATE UNIQUE INDEX organizations_slug ON organizations (slug);
+
+CREATE TABLE origins (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    PRIMARY KEY (organization_id, environment, origin)
+);
+
+CREATE TABLE refusals (
+    id TEXT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    environment TEXT NOT NULL,
+    organization_id TEXT,
+    code TEXT NOT NULL,
+    status BIGINT NOT NULL,
+    claim TEXT,
+    message TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    route TEXT NOT NULL
+);
+
+CREATE INDEX refusals_at ON refusals (at);
+
+CREATE INDEX refusals_organization ON refusals (organization_id, at);
+
+CREATE TABLE sequences (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
+
+CREATE TABLE signing_keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    material_kind TEXT NOT NULL CHECK (material_kind IN ('secret', 'jwk', 'jwks_url')),
+    material TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    retires_at BIGINT,
+    revoked_at BIGINT
+);
+
+CREATE INDEX signing_keys_organization ON signing_keys (organization_id, environment);
+
+CREATE TABLE tenants (
+    id BIGINT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    integration_id BIGINT NOT NULL REFERENCES integrations (id),
+    user_id TEXT NOT NULL REFERENCES users (id),
+    name TEXT NOT NULL,
+    source TEXT NOT NULL,
+    paused BOOLEAN NOT NULL,
+    archived_at BIGINT,
+    user_schedule TEXT,
+    schedule TEXT,
+    channel TEXT NOT NULL,
+    release_id BIGINT,
+    configs TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+CREATE INDEX tenants_by_id ON tenants (organization_id, environment, id);
+
+CREATE INDEX tenants_integration ON tenants (integration_id);
+
+CREATE UNIQUE INDEX tenants_live ON tenants (organization_id, environment, integration_id, user_id)
+    WHERE archived_at IS NULL;
+
+CREATE UNIQUE INDEX tenants_name ON tenants (organization_id, environment, name) WHERE archived_at IS NULL;
+
+CREATE INDEX tenants_user ON tenants (user_id);
+
+CREATE TABLE triggers (
+    id BIGINT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    source TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    delivery_id TEXT REFERENCES deliveries (id) ON DELETE SET NULL,
+    created_at BIGINT NOT NULL,
+    claimed_at BIGINT
+);
+
+CREATE INDEX triggers_claimed_at ON triggers (claimed_at) WHERE claimed_at IS NOT NULL;
+
+CREATE INDEX triggers_delivery ON triggers (delivery_id) WHERE delivery_id IS NOT NULL;
+
+CREATE INDEX triggers_tenant ON triggers (tenant_id, id);
+
+CREATE INDEX triggers_unclaimed ON triggers (id) WHERE claimed_at IS NULL;
+
+CREATE TABLE users (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    username TEXT NOT NULL,
+    email TEXT,
+    external_id TEXT,
+    meta TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+CREATE UNIQUE INDEX users_username ON users (organization_id, environment, username);
+
+CREATE TABLE webhooks (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    connector TEXT NOT NULL,
+    secret_hash TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    ends_at BIGINT
+);
+
+CREATE UNIQUE INDEX webhooks_current ON webhooks (tenant_id, connector) WHERE ends_at IS NULL;
+
+CREATE INDEX webhooks_ends_at ON webhooks (ends_at) WHERE ends_at IS NOT NULL;
+
+CREATE UNIQUE INDEX webhooks_secret ON webhooks (secret_hash);
+
+CREATE INDEX webhooks_tenant ON webhooks (tenant_id);

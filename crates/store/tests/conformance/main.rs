@@ -1,0 +1,28 @@
+//! Every function of the store on both databases, and what must hold when many call at once or the process dies.
+
+mod at_once;
+mod concerning_db;
+mod crash;
+mod first_door;
+mod schema;
+mod world;
+
+/// Runs each async function, which takes a [`world::World`], on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::world::World::on_sqlite().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::world::World::on_postgres().await).await;
+            })*
+        }
+    };
+}
+
+pub(crate) use on_both;

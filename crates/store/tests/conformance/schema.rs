@@ -1,0 +1,48 @@
+//! The schema files are what the migrations make, and both databases accept every statement.
+
+use crate::on_both;
+use crate::world::{NOW, World};
+
+on_both!(every_statement_is_accepted, migrations_are_applied_once, the_schema_file_is_current);
+
+async fn every_statement_is_accepted(world: World) {
+    let count = store::check_statements(&world.db).await.unwrap();
+    assert!(count > 100, "only {count} statements are registered");
+}
+
+async fn migrations_are_applied_once(world: World) {
+    assert!(store::pending(&world.db).await.unwrap().is_empty());
+    assert!(store::migrate(&world.db, NOW).await.unwrap().is_empty());
+}
+
+/// `VESTIBULE_WRITE_SCHEMA=1` writes the files anew.
+#[expect(clippy::disallowed_methods, reason = "the switch of a generator is no setting of the product")]
+async fn the_schema_file_is_current(world: World) {
+    let seen = store::schema::dump(&world.db).await.unwrap();
+    let name = format!("schema.{}.sql", world.db.engine());
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
+    if std::env::var("VESTIBULE_WRITE_SCHEMA").is_ok() {
+        std::fs::write(&path, &seen).unwrap();
+    }
+    let file = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(file == seen, "{name} is not what the migrations make; write it with VESTIBULE_WRITE_SCHEMA=1");
+    for table in ["organizations", "tenants", "dialogs", "migrations"] {
+        assert!(seen.contains(&format!("CREATE TABLE {table} (")), "{table} is missing");
+    }
+    assert!(seen.contains("dialogs_jti"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nodes_that_start_at_once_migrate_once() {
+    let database = testkit::postgres::Postgres::shared().await.empty_database().await;
+    let mut nodes = Vec::new();
+    for _ in 0..6 {
+        let db = store::Db::open(&store::Config::new(database.url())).await.unwrap();
+        nodes.push(tokio::spawn(async move { store::migrate(&db, NOW).await.unwrap().len() }));
+    }
+    let mut applied = 0;
+    for node in nodes {
+        applied += node.await.unwrap();
+    }
+    assert_eq!(applied, store::migrate::MIGRATIONS.len());
+}
