@@ -57,10 +57,8 @@ pub fn v1(view: &TenantView<'_>) -> Value {
 }
 
 /// The v2 shape: `GET /v2/tenants` and `GET /v2/tenants/{id}`.
-pub fn v2(view: &TenantView<'_>) -> Value {
-    let tenant = view.tenant;
-    let connectors: Vec<Value> = view
-        .connections
+pub fn v2(tenant: &Tenant, connections: &[Connection], release: Option<ReleaseId>, namespace: &str) -> Value {
+    let connectors: Vec<Value> = connections
         .iter()
         .map(|connection| {
             json!({
@@ -73,10 +71,10 @@ pub fn v2(view: &TenantView<'_>) -> Value {
     json!({
         "id": tenant.id,
         "name": tenant.name,
-        "namespace": view.namespace,
+        "namespace": namespace,
         "archived": tenant.archived.is_some(),
-        "integration_id": view.integration.0,
-        "integration_release_id": view.release.map(|(id, _)| id),
+        "integration_id": tenant.integration,
+        "integration_release_id": release,
         "integration_release_channel": tenant.channel.as_str(),
         "source": tenant.source.as_str(),
         "paused": tenant.paused,
@@ -87,7 +85,7 @@ pub fn v2(view: &TenantView<'_>) -> Value {
         "modified_date": tenant.modified.iso_micros(),
         "status": status(
             tenant.id,
-            &json!({ "connected": all_connected(view.connections), "connectors": connectors }),
+            &json!({ "connected": all_connected(connections), "connectors": connectors }),
         ),
     })
 }
