@@ -7,12 +7,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
-use thirtyfour::{BrowserLogEntry, ChromeCapabilities, LoggingPrefsLogLevel};
+use thirtyfour::{BrowserLogEntry, ChromeCapabilities, LoggingPrefsLogLevel, WindowHandle};
 
 use crate::node;
 use crate::process::{Launch, Supervised};
 
 const START: Duration = Duration::from_secs(60);
+
+/// A new window is awaited for ten seconds.
+const APPEAR_TRIES: u32 = 200;
+const APPEAR_PAUSE: Duration = Duration::from_millis(50);
 
 /// Chromium asks nobody outside for anything: tests run where no other host answers, and a refused look-up costs
 /// time at every start. `*.localhost` and the loopback address stay reachable.
@@ -207,6 +211,25 @@ impl Browser {
     /// When there is no such frame.
     pub async fn enter(&self, selector: &str) -> WebDriverResult<()> {
         self.find(By::Css(selector)).await?.enter_frame().await
+    }
+
+    /// Puts the driver into the window that was opened since [`windows`](thirtyfour::session::handle::SessionHandle::windows) answered `before`,
+    /// waiting for it where the page takes a moment. Its size and scheme are its own: set them again if they matter.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    ///
+    /// # Panics
+    /// When no window comes.
+    pub async fn enter_new_window(&self, before: &[WindowHandle]) -> WebDriverResult<WindowHandle> {
+        for _ in 0..APPEAR_TRIES {
+            if let Some(new) = self.windows().await?.into_iter().find(|window| !before.contains(window)) {
+                self.switch_to_window(new.clone()).await?;
+                return Ok(new);
+            }
+            tokio::time::sleep(APPEAR_PAUSE).await;
+        }
+        panic!("no window was opened");
     }
 
     /// What pages have complained about in the console since the last call: failed requests, refusals by their

@@ -27,7 +27,6 @@ static SHARED: OnceCell<Postgres> = OnceCell::const_new();
 /// A server, ours or one named from outside.
 #[derive(Debug)]
 pub struct Postgres {
-    /// Leads to the database `postgres`, as somebody who may create databases.
     administration: Url,
     templates: Mutex<HashMap<&'static str, Arc<OnceCell<String>>>>,
     /// Databases that no test uses any more; dropped before the next one is made.
@@ -58,7 +57,7 @@ impl Postgres {
         SHARED
             .get_or_init(|| async {
                 match std::env::var("VESTIBULE_TEST_POSTGRES_URL") {
-                    Ok(url) => Self::around(url.parse().expect("VESTIBULE_TEST_POSTGRES_URL is a URL"), None),
+                    Ok(url) => Self::at(url.parse().expect("VESTIBULE_TEST_POSTGRES_URL is a URL")),
                     Err(_) => Self::start(&FORGETFUL).await,
                 }
             })
@@ -71,6 +70,19 @@ impl Postgres {
     /// When it does not start.
     pub async fn durable() -> Self {
         Self::start(&[]).await
+    }
+
+    /// A server that runs already. `url` leads to a database of somebody who may create databases; what tests leave
+    /// there when they are killed stays until somebody drops it (`vestibule_test_..`).
+    #[must_use]
+    pub fn at(url: Url) -> Self {
+        Self::around(url, None)
+    }
+
+    /// Leads to the database `postgres`, as somebody who may create databases.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.administration
     }
 
     async fn start(options: &'static [&'static str]) -> Self {

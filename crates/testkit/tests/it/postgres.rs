@@ -56,6 +56,19 @@ async fn only_a_benchmark_waits_for_the_disk() {
 }
 
 #[tokio::test]
+async fn a_server_that_runs_already_can_be_used() {
+    let running = Postgres::durable().await;
+    let guest = Postgres::at(running.url().clone());
+    let database = guest.empty_database().await;
+    assert_eq!(database.url().parse::<url::Url>().unwrap().port(), running.url().port());
+    assert_eq!(setting(&database, "fsync").await, "on");
+
+    // The server is the owner's: it stays when the guest leaves.
+    drop(guest);
+    assert_eq!(setting(&database, "fsync").await, "on");
+}
+
+#[tokio::test]
 async fn nobody_enters_without_the_password() {
     let server = Postgres::durable().await;
     let database = server.empty_database().await;

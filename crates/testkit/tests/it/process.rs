@@ -99,18 +99,22 @@ fn long_input_and_long_output_do_not_wait_for_each_other() {
     assert_eq!(run(Command::new("cat"), &text), text);
 }
 
-/// The test process that [`nothing_outlives_a_killed_test_process`] kills: it starts a program, says where, and
-/// waits to be killed. Without the variable there is nothing to do.
+/// Also the test process that [`nothing_outlives_a_killed_test_process`] kills: with `TESTKIT_REPORT` it writes
+/// there what it started, and waits for its end.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test speaks with its own second process")]
-fn the_process_that_is_killed() {
-    let Ok(report) = std::env::var("TESTKIT_REPORT") else { return };
+fn a_program_runs_while_its_value_is_held() {
     let program = shell("sleep 1000 & echo up $!; wait").start().unwrap();
     let line = program.wait_for_line(|line| line.starts_with("up "), SOON).unwrap();
-    let text = format!("{} {} {}\n", program.process().unwrap(), &line[3..], program.folder().display());
-    fs::write(format!("{report}.new"), text).unwrap();
-    fs::rename(format!("{report}.new"), report).unwrap();
-    std::thread::park_timeout(Duration::from_secs(60));
+    let process = program.process().unwrap();
+    assert!(lives(process) && program.ended().is_none());
+
+    if let Ok(report) = std::env::var("TESTKIT_REPORT") {
+        let text = format!("{process} {} {}\n", &line[3..], program.folder().display());
+        fs::write(format!("{report}.new"), text).unwrap();
+        fs::rename(format!("{report}.new"), report).unwrap();
+        std::thread::park_timeout(Duration::from_secs(60));
+    }
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn nothing_outlives_a_killed_test_process() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report");
     let mut second = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "process::the_process_that_is_killed"])
+        .args(["--exact", "process::a_program_runs_while_its_value_is_held"])
         .env("TESTKIT_REPORT", &report)
         .stdout(std::process::Stdio::null())
         .spawn()
