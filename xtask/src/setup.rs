@@ -27,10 +27,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
             work: Work::Debian(debian),
         });
     }
-    if !current(&python_stamp()?, "bin/python") {
+    let python_is_current = current(&python_stamp()?, "bin/python");
+    if !python_is_current {
         steps.push(Step { name: "Python packages of the tests".to_owned(), work: Work::Python });
     }
-    if !node_is_current()? {
+    // A new environment for Python has lost the Node that was in the old one.
+    if !node_is_current()? || (!python_is_current && own_node().is_some()) {
         steps.push(Step { name: "Node packages of the tests".to_owned(), work: Work::Node });
     }
     if steps.is_empty() {
