@@ -316,6 +316,66 @@ async fn a_full_queue_is_refused_quickly() {
     assert!(first.await.unwrap().is_ok() && second.await.is_ok());
 }
 
+/// SQLite rolls the whole transaction back when the disk is full, and with it units of work that had succeeded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_full_disk_is_told_to_everybody_whose_work_is_lost() {
+    let world = World::on_sqlite().await;
+    let limit = sql("PRAGMA max_page_count = 120");
+    world.write(move |tx| Box::pin(async move { limit.all(tx).await.map(drop) })).await;
+    let mut units = Vec::new();
+    for number in 0..60 {
+        let db = world.db.clone();
+        units.push(tokio::spawn(async move {
+            db.write(move |tx| {
+                Box::pin(async move {
+                    add(tx, &format!("small-{number}")).await?;
+                    if number % 5 == 4 { add(tx, &format!("large-{number}{}", "x".repeat(300_000))).await } else { Ok(1) }
+                })
+            })
+            .await
+        }));
+    }
+    let mut full = 0;
+    for (number, unit) in units.into_iter().enumerate() {
+        let result: Result<u64, DbError> = unit.await.unwrap();
+        full += usize::from(result == Err(DbError::Full));
+        let name = format!("small-{number}");
+        let query = sql("SELECT COUNT(*) FROM audit WHERE id = $1").bind(name);
+        let there: i64 = world.read(|tx| Box::pin(async move { query.one(tx).await?.take() })).await;
+        assert_eq!(there == 1, result.is_ok(), "{number}: {result:?}");
+    }
+    assert!(full >= 6, "only {full} saw the full disk");
+    world.write(|tx| Box::pin(async move { add(tx, "afterwards").await })).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_went_away_while_waiting_changes_nothing() {
+    let world = World::on_sqlite().await;
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (entered, inside) = tokio::sync::oneshot::channel();
+    let holder = world.db.clone();
+    let first = tokio::spawn(async move {
+        let hold = holder.write(|tx| {
+            Box::pin(async move {
+                entered.send(()).unwrap();
+                held.recv().unwrap();
+                add(tx, "first").await
+            })
+        });
+        hold.await as Result<u64, DbError>
+    });
+    inside.await.unwrap();
+    let gone = world.db.clone();
+    let second = async move { gone.write(|tx| Box::pin(async move { add(tx, "gone").await })).await as Result<u64, DbError> };
+    let mut second = Box::pin(second);
+    assert!(second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(second);
+    release.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    world.write(|tx| Box::pin(async move { add(tx, "last").await })).await;
+    assert_eq!(count(&world).await, 2);
+}
+
 #[tokio::test]
 async fn urls_that_are_no_database_are_refused() {
     for url in [
