@@ -43,7 +43,6 @@ pub struct Seat {
 }
 
 impl Seat {
-
     /// A future that counts rings from now on, also before it is first polled: take it, look at the database,
     /// then await it, and no change is missed.
     pub fn listen(&self) -> tokio::sync::futures::Notified<'_> {

@@ -1,1 +1,109 @@
-//! (room under construction)
+//! Every use case, always the same way: begin, load, decide, save, tell.
+//!
+//! Decisions are made in `connect`, kept by `store`, carried outside by `outbound`. No SQL and no HTTP type
+//! stands here. No transaction is open across an outgoing call.
+
+pub mod admin;
+pub mod bells;
+pub mod config;
+pub mod connect;
+pub mod fault;
+pub mod places;
+mod ready;
+pub mod vault;
+
+pub use bells::Bells;
+pub use config::{Configs, OrganizationConfig};
+pub use fault::Fault;
+pub use places::{Place, Places};
+pub use vault::Vault;
+
+use ::connect::connector::{Catalogue, Policy};
+use kernel::{Chance, Clock, MasterKeys};
+use std::sync::Arc;
+use store::Db;
+use zeroize::Zeroizing;
+
+/// Everything a use case needs, each dependency by name.
+#[derive(Debug)]
+pub struct Service {
+    pub db: Db,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    pub places: Places,
+    pub vault: Vault,
+    pub bells: Arc<Bells>,
+    /// The connectors that ship with the program and those of the operator's folder.
+    pub catalogue: Catalogue,
+    pub outbound: outbound::Client,
+    pub providers: outbound::Providers,
+    pub jwks: outbound::JwksCache,
+    pub configs: Configs,
+    /// How definitions that organizations store are judged.
+    pub policy: Policy,
+    pub limits: Limits,
+    ticket_key: Zeroizing<[u8; 32]>,
+}
+
+/// Sizes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A tenant token in a query (contract `connect.md`, section 1: 8 KiB).
+    pub token_get: usize,
+    /// A tenant token in a form (64 kB).
+    pub token_post: usize,
+    /// A webhook's body (contract `connect.md`, section 7: 1 MiB).
+    pub webhook_body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { token_get: 8 * 1024, token_post: 64 * 1000, webhook_body: 1024 * 1024 }
+    }
+}
+
+/// What a service is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub db: Db,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    pub places: Places,
+    pub masters: MasterKeys,
+    pub catalogue: Catalogue,
+    pub outbound: outbound::Client,
+    pub policy: Policy,
+    pub limits: Limits,
+}
+
+impl Service {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { db, clock, chance, places, masters, catalogue, outbound, policy, limits } = parts;
+        let ticket_key = masters.current().derive("start-ticket");
+        let vault = Vault::new(masters, Arc::clone(&clock), Arc::clone(&chance));
+        let providers = outbound::Providers::new(outbound.clone());
+        let jwks = outbound::JwksCache::new(outbound.clone(), Arc::clone(&clock));
+        let (bells, configs) = (Arc::default(), Configs::default());
+        Self {
+            db,
+            clock,
+            chance,
+            places,
+            vault,
+            bells,
+            catalogue,
+            outbound,
+            providers,
+            jwks,
+            configs,
+            policy,
+            limits,
+            ticket_key,
+        }
+    }
+
+    /// The key that start tickets are proven with ([decision 0004](../../docs/decisions)).
+    pub(crate) fn ticket_key(&self) -> &[u8; 32] {
+        &self.ticket_key
+    }
+}

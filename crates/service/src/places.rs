@@ -94,7 +94,6 @@ impl Places {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +113,14 @@ mod tests {
         assert_eq!(found("connect.example.com"), Some(Environment::Production));
         assert_eq!(found("CONNECT.example.com:443"), Some(Environment::Production));
         assert_eq!(found("sandbox.localhost:8080"), Some(Environment::Sandbox));
-        for forged in ["", "evil.example", "connect.example.com.evil.example", "connect.example.com:80", "sandbox.localhost", "connect.example.com."] {
+        for forged in [
+            "",
+            "evil.example",
+            "connect.example.com.evil.example",
+            "connect.example.com:80",
+            "sandbox.localhost",
+            "connect.example.com.",
+        ] {
             assert_eq!(found(forged), None, "{forged}");
         }
     }

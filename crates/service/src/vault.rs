@@ -6,6 +6,7 @@ use kernel::{Chance, Clock, DataKey, MasterKeys, Sealed};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use store::data_keys::DataKeyRecord;
 use store::{Db, data_keys};
 use zeroize::Zeroizing;
 
@@ -39,8 +40,14 @@ impl Vault {
     ///
     /// # Errors
     /// [`Fault::Store`], [`Fault::Seal`].
-    pub async fn seal(&self, db: &Db, owner: &OrganizationId, place: &str, content: &[u8]) -> Result<Sealed, Fault> {
-        let key = self.current(db, owner).await?;
+    pub async fn seal(
+        &self,
+        db: &Db,
+        owner: &OrganizationId,
+        place: &str,
+        content: &[u8],
+    ) -> Result<Sealed, Fault> {
+        let key = self.current_key(db, owner).await?;
         Ok(key.seal(place, content, &*self.chance))
     }
 
@@ -49,16 +56,24 @@ impl Vault {
     /// # Errors
     /// [`Fault::Store`], [`Fault::Seal`] where a master key is not loaded or the value was moved or changed.
     pub async fn open(
-        &self, db: &Db, owner: &OrganizationId, place: &str, sealed: &Sealed,
+        &self,
+        db: &Db,
+        owner: &OrganizationId,
+        place: &str,
+        sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, Fault> {
         let id = sealed.key_id()?.to_owned();
-        let known = self.unwrapped.read().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&(owner.clone(), id.clone())).cloned();
+        let known = self.unwrapped(owner, &id);
         let key = match known {
             Some(key) => key,
             None => self.load(db, owner, id).await?,
         };
         Ok(key.open(place, sealed)?)
+    }
+
+    fn unwrapped(&self, owner: &OrganizationId, id: &str) -> Option<Arc<DataKey>> {
+        let keys = self.unwrapped.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(&(owner.clone(), id.to_owned())).cloned()
     }
 
     async fn load(&self, db: &Db, owner: &OrganizationId, id: String) -> Result<Arc<DataKey>, Fault> {
@@ -68,12 +83,18 @@ impl Vault {
             .await?
             .ok_or_else(|| Fault::broken(format!("data key {id} of {owner} is not in the database")))?;
         let key = Arc::new(self.masters.unwrap_data_key(&id, owner.as_str(), &wrapped.wrapped)?);
-        let mut unwrapped = self.unwrapped.write().unwrap_or_else(PoisonError::into_inner);
-        unwrapped.insert((owner.clone(), id), Arc::clone(&key));
+        self.unwrapped
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((owner.clone(), id), Arc::clone(&key));
         Ok(key)
     }
 
-    async fn current(&self, db: &Db, owner: &OrganizationId) -> Result<Arc<DataKey>, Fault> {
+    /// The key that seals for this organization now; its first use makes it.
+    ///
+    /// # Errors
+    /// [`Fault::Store`], [`Fault::Seal`].
+    pub async fn current_key(&self, db: &Db, owner: &OrganizationId) -> Result<Arc<DataKey>, Fault> {
         let known = self.current.read().unwrap_or_else(PoisonError::into_inner).get(owner).cloned();
         if let Some(key) = known {
             return Ok(key);
@@ -95,10 +116,9 @@ impl Vault {
         let now = self.clock.now();
         let id = kernel::ids::AuditId::new(now, &*self.chance).to_string().replace("aud_", "dk_");
         let (_, wrapped) = self.masters.new_data_key(&id, owner.as_str(), &*self.chance)?;
-        let row = data_keys::StoredDataKey { organization: owner.clone(), id, wrapped, created: now };
-        let kept = db
-            .write(move |tx| Box::pin(async move { data_keys::insert_if_absent(tx, &row).await }))
-            .await?;
+        let row = DataKeyRecord { id, organization: owner.clone(), wrapped, created: now, retired: None };
+        let kept =
+            db.write(move |tx| Box::pin(async move { data_keys::insert_if_absent(tx, &row).await })).await?;
         Ok(kept.id)
     }
 }

@@ -1,4 +1,163 @@
-//! (room under construction)
+//! Incoming HTTP: the whole route table on one page, extractors that prove the caller, and the pages.
+
+pub mod answer;
 pub mod assets;
+pub mod cookies;
+pub mod dialog_page;
+pub mod headers;
+pub mod listing;
+pub mod messages;
+pub mod observe;
 pub mod pages;
+pub mod routes;
+pub mod table;
 pub mod texts;
+pub mod who;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch, post};
+use headers::Framing;
+use metrics_exporter_prometheus::PrometheusHandle;
+use pages::RefusalKind;
+use routes::{assets as files, callback, dialogs, health, integrations, landing, start, tenants, webhooks};
+use service::Service;
+use std::sync::Arc;
+use table::{Proof, Route, Table};
+
+/// What every handler can reach.
+#[derive(Debug, Clone)]
+pub struct Web(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    service: Arc<Service>,
+    metrics: Option<PrometheusHandle>,
+    gallery: bool,
+}
+
+impl Web {
+    /// `metrics` renders `/metrics`; with `gallery` the sample of every page is shown at `/gallery`.
+    pub fn new(service: Arc<Service>, metrics: Option<PrometheusHandle>, gallery: bool) -> Self {
+        Self(Arc::new(Parts { service, metrics, gallery }))
+    }
+
+    pub fn service(&self) -> &Arc<Service> {
+        &self.0.service
+    }
+
+    pub fn metrics(&self) -> Option<&PrometheusHandle> {
+        self.0.metrics.as_ref()
+    }
+
+    pub fn has_gallery(&self) -> bool {
+        self.0.gallery
+    }
+}
+
+/// The router of a gateway.
+pub fn router(web: Web) -> Router {
+    let most = web.service().limits.webhook_body.max(web.service().limits.token_post);
+    let (router, _) = table().into_parts();
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(most))
+        .layer(axum::middleware::from_fn_with_state(web.clone(), observe::observe))
+        .with_state(web)
+}
+
+/// Every route with what its caller proves, for the reference and the tests.
+pub fn routes() -> Vec<Route> {
+    table().into_parts().1
+}
+
+/// The whole route table.
+fn table() -> Table<Web> {
+    operator(embed(api(Table::default())))
+}
+
+fn operator(table: Table<Web>) -> Table<Web> {
+    let nothing = Proof::Nothing;
+    table
+        .add(Method::GET, "/", nothing, "what this is", get(files::home))
+        .add(Method::GET, "/health/live", nothing, "the process runs", get(health::live))
+        .add(Method::GET, "/health/ready", nothing, "the database answers", get(health::ready))
+        .add(Method::GET, "/metrics", nothing, "Prometheus metrics", get(health::metrics))
+        .add(Method::GET, "/robots.txt", nothing, "nothing here is for crawlers", get(files::robots))
+        .add(Method::GET, "/favicon.ico", nothing, "the mark", get(files::favicon))
+        .add(Method::GET, "/gallery", nothing, "every page as a sample, in the demo", get(files::gallery))
+        .add(Method::GET, "/gallery/{specimen}", nothing, "one sample page", get(files::specimen))
+}
+
+fn embed(table: Table<Web>) -> Table<Web> {
+    let (bearer, change) = (Proof::DialogBearer, Proof::DialogBearerAndOrigin);
+    let auth = "/{organization}/{connector}/auth";
+    table
+        .add(Method::GET, "/embed/v1.js", Proof::Nothing, "the embed script", get(files::embed_script))
+        .add(Method::GET, "/embed/v1.d.ts", Proof::Nothing, "its types", get(files::embed_types))
+        .add(Method::GET, "/static/{hash}/{name}", Proof::Nothing, "styles and scripts", get(files::asset))
+        .add(Method::GET, auth, Proof::TenantToken, "auth-only page, token in the query", get(landing::get))
+        .add(Method::POST, auth, Proof::TenantToken, "auth-only page, token in a form", post(landing::post))
+        .add(Method::GET, "/dialogs/{dialog}", bearer, "the dialog's page", get(dialogs::page))
+        .add(Method::GET, "/dialogs/{dialog}/state", bearer, "its state as JSON", get(dialogs::state))
+        .add(Method::GET, "/dialogs/{dialog}/events", bearer, "its state as events", get(dialogs::events))
+        .add(Method::POST, "/dialogs/{dialog}/start", change, "a fresh start link", post(dialogs::start_link))
+        .add(Method::POST, "/dialogs/{dialog}/identity", change, "yes, that is me", post(dialogs::identity))
+        .add(Method::POST, "/dialogs/{dialog}/inputs", change, "what the form asks", post(dialogs::inputs))
+        .add(Method::POST, "/dialogs/{dialog}/code", change, "the short code", post(dialogs::code))
+        .add(Method::POST, "/dialogs/{dialog}/confirm", change, "take the credential", post(dialogs::confirm))
+        .add(Method::POST, "/dialogs/{dialog}/choose", change, "one of several", post(dialogs::choose))
+        .add(Method::POST, "/dialogs/{dialog}/retry", change, "once more", post(dialogs::retry))
+        .add(Method::POST, "/dialogs/{dialog}/cancel", change, "not now", post(dialogs::cancel))
+        .add(Method::POST, "/dialogs/{dialog}/disconnect", change, "take it away", post(dialogs::disconnect))
+        .add(
+            Method::POST,
+            "/dialogs/{dialog}/announcement",
+            change,
+            "tell the parent",
+            post(dialogs::announcement),
+        )
+        .add(Method::GET, "/start/{ticket}", Proof::StartTicket, "on to the outside system", get(start::get))
+        .add(Method::GET, "/oauth2/callback", Proof::StateAndCookie, "back from it", get(callback::get))
+}
+
+fn api(table: Table<Web>) -> Table<Web> {
+    let read = Proof::ApiKey("tenants:read");
+    let write = Proof::ApiKey("tenants:write");
+    let integrations_read = Proof::ApiKey("integrations:read");
+    let hook = "/v1/webhooks/{hash}";
+    let disconnect = "/v2/tenants/{id}/connectors/{name}/disconnect";
+    table
+        .add(Method::POST, hook, Proof::WebhookSecret, "a delivery", post(webhooks::post))
+        .add(Method::GET, hook, Proof::WebhookSecret, "a challenge", get(webhooks::get))
+        .add(Method::GET, "/v1/tenants/{id}", read, "one tenant, v1 shape", get(tenants::get_v1))
+        .add(Method::GET, "/v2/tenants", read, "tenants, v2 shape", get(tenants::list))
+        .add(Method::GET, "/v2/tenants/{id}", read, "one tenant, v2 shape", get(tenants::get_v2))
+        .add(Method::PATCH, disconnect, write, "disconnect a connector", patch(tenants::disconnect))
+        .add(Method::GET, "/v2/integrations", integrations_read, "integrations", get(integrations::list))
+        .add(
+            Method::GET,
+            "/v2/integrations/{id}",
+            integrations_read,
+            "one integration",
+            get(integrations::get),
+        )
+}
+
+async fn not_found(axum::extract::State(web): axum::extract::State<Web>, headers: HeaderMap) -> Response {
+    answer::other(&web, &headers, RefusalKind::NotFound, &Framing::Anyone)
+}
+
+async fn method_not_allowed(
+    axum::extract::State(web): axum::extract::State<Web>,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    answer::other(&web, &headers, RefusalKind::MethodNotAllowed, &Framing::Anyone)
+}

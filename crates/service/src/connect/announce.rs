@@ -1,0 +1,64 @@
+//! The messages for the parent window (contract `connect.md`, section 4).
+
+use super::view::DialogContext;
+use crate::{Fault, OrganizationConfig, Service};
+use ::connect::dialog::{Failure, Stage};
+use ::connect::message;
+use kernel::ids::TenantId;
+use kernel::{Environment, Plain};
+use std::sync::Arc;
+use store::dialogs;
+
+impl Service {
+    /// The message that waits for the parent; a success and a cancellation are handed out exactly once, also
+    /// when a page asks twice or is reloaded. A failure may be told again: the person may have tried again.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn announce(
+        &self,
+        environment: Environment,
+        bearer: &Plain,
+    ) -> Result<Option<(Arc<OrganizationConfig>, serde_json::Value)>, Fault> {
+        let Some(context) = self.dialog(environment, bearer).await? else { return Ok(None) };
+        let brand = &context.config.organization.brand;
+        let data = match &context.dialog.stage {
+            Stage::Success { tenant } => {
+                let data = self.success(&context, *tenant).await?;
+                self.mark_announced(&context).await?.then_some(data)
+            }
+            Stage::Cancelled => self.mark_announced(&context).await?.then(|| message::install_cancel(brand)),
+            Stage::Failed { failure, detail, .. } => {
+                let code = failure_code(*failure)?;
+                let told = detail.clone().unwrap_or_else(|| code.replace('_', " "));
+                Some(message::error(brand, &code, &format!("{told} (reference {})", context.reference())))
+            }
+            _ => None,
+        };
+        Ok(data.map(|data| (Arc::clone(&context.config), data)))
+    }
+
+    async fn mark_announced(&self, context: &DialogContext) -> Result<bool, Fault> {
+        let id = context.dialog.id.clone();
+        let write = self.db.write(move |tx| Box::pin(async move { dialogs::mark_announced(tx, &id).await }));
+        Ok(write.await?)
+    }
+
+    async fn success(&self, context: &DialogContext, tenant: TenantId) -> Result<serde_json::Value, Fault> {
+        let config = &context.config;
+        let shape = super::look_up::Shape::V1;
+        let found = self.tenant_of(&config.organization.id, config.environment, tenant, shape).await?;
+        let found = found.ok_or_else(|| Fault::broken(format!("tenant {tenant} is not in the database")))?;
+        let url = self.webhook_url(&config.organization.id, tenant, None).await?.unwrap_or_default();
+        let targets = message::targets(config.environment, &config.origins);
+        Ok(message::success(&config.organization.brand, &targets, &url, found))
+    }
+}
+
+/// The stable code of a failure.
+pub(crate) fn failure_code(failure: Failure) -> Result<String, Fault> {
+    match serde_json::to_value(failure)? {
+        serde_json::Value::String(code) => Ok(code),
+        _ => Err(Fault::broken("a failure has no code")),
+    }
+}

@@ -1,0 +1,340 @@
+//! The callback: the browser is back from the outside system. Phase one of two (decision 0005).
+
+use super::confirm::Held;
+use super::start::cookie_name;
+use super::view::DialogContext;
+use crate::{Fault, Service};
+use ::connect::attempt::{
+    Answer, Attempt, CallbackQuery, CallbackRefused, Outcome, ProviderError, short_code,
+};
+use ::connect::connector::Catalogue;
+use ::connect::connector::flow::{self, Exchange, ProviderFailure};
+use ::connect::credential::Credential;
+use ::connect::dialog::{Event, Failure, Stage};
+use kernel::ids::RefusalId;
+use kernel::{Environment, Hashed, Plain, SecretText};
+use std::sync::Arc;
+use store::{attempts, dialogs};
+
+/// How a callback ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// A credential is pending until the dialog confirms it; with `code`, once that was typed there.
+    Pending {
+        code: Option<String>,
+    },
+    /// Opened in the frame's own tab: installed already.
+    Installed,
+    Failed {
+        failure: Failure,
+        detail: Option<String>,
+    },
+}
+
+/// What the callback's page shows.
+#[derive(Debug)]
+pub struct CameBack {
+    /// `None` where the state is not known, so that nobody can be named.
+    pub context: Option<DialogContext>,
+    pub ended: Ended,
+    /// Where the tab goes on to, where it is the frame's own.
+    pub onwards: Option<String>,
+    pub reference: String,
+    /// The binding cookie that has done its work.
+    pub spent_cookie: Option<String>,
+}
+
+/// What the callback brought, once it may be used.
+enum Brought {
+    Code(SecretText),
+    Nothing,
+    Error(Failure, Option<String>),
+}
+
+impl Service {
+    /// Checks the callback, uses its state up, swaps the code and leaves the credential pending.
+    /// `cookie` gives the value of the cookie of a name.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn come_back(
+        self: &Arc<Self>,
+        environment: Environment,
+        query: &str,
+        cookie: &(dyn Fn(&str) -> Option<Plain> + Sync),
+    ) -> Result<CameBack, Fault> {
+        let query = match CallbackQuery::parse(query) {
+            Ok(query) => query,
+            Err(refused) => return Ok(self.turned_away(&refused, None)),
+        };
+        let Some((attempt, state)) = self.attempt_of(environment, &query).await? else {
+            return Ok(self.turned_away(&CallbackRefused::StateUnknown, None));
+        };
+        let name = cookie_name(&state);
+        let presented = cookie(&name).map(|value| value.hashed());
+        let context = self.context_of(&attempt).await?;
+        let Some(context) = context else { return Ok(self.turned_away(&CallbackRefused::Late, None)) };
+        let now = self.clock.now();
+        if let Err(refused) = attempt.check_callback(&state, presented.as_ref(), now) {
+            if refused == CallbackRefused::Late {
+                self.advance(&context.dialog, Event::TimedOut(attempt.id.clone())).await?;
+            }
+            return Ok(self.turned_away(&refused, Some(context)));
+        }
+        let brought = match self.brought(&context, &query) {
+            Ok(brought) => brought,
+            Err(refused) => return Ok(self.turned_away(&refused, Some(context))),
+        };
+        let (owner, id) = (attempt.organization.clone(), attempt.id.clone());
+        // The guard in this statement is the one thing that makes a state single-use.
+        let claimed = self
+            .db
+            .write(move |tx| Box::pin(async move { attempts::claim(tx, &owner, &id, now).await }))
+            .await?;
+        if !claimed {
+            return Ok(self.turned_away(&CallbackRefused::StateUsed, Some(context)));
+        }
+        // In a task of its own: a window that is closed now must not lose the code that was just used up.
+        let service = Arc::clone(self);
+        let task = tokio::spawn(async move { service.finish(attempt, context, query, brought).await });
+        let mut came =
+            task.await.map_err(|error| Fault::broken(format!("the callback's task ended: {error}")))??;
+        came.spent_cookie = Some(name);
+        Ok(came)
+    }
+
+    /// The attempt whose state this is. Some outside systems send `state` back under a name of their own.
+    async fn attempt_of(
+        &self,
+        environment: Environment,
+        query: &CallbackQuery,
+    ) -> Result<Option<(Attempt, Hashed)>, Fault> {
+        for parameter in state_params(&self.catalogue) {
+            let Ok(state) = query.state(parameter) else { continue };
+            let wanted = state.clone();
+            let read = self.db.read(move |tx| Box::pin(async move { attempts::by_state(tx, &wanted).await }));
+            if let Some(attempt) = read.await?.filter(|attempt| attempt.environment == environment) {
+                return Ok(Some((attempt, state)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn context_of(&self, attempt: &Attempt) -> Result<Option<DialogContext>, Fault> {
+        let id = attempt.dialog.clone();
+        let found = self.db.read(move |tx| Box::pin(async move { dialogs::by_id(tx, &id).await })).await?;
+        match found {
+            Some(dialog) => self.in_context(dialog).await,
+            None => Ok(None),
+        }
+    }
+
+    fn brought(&self, context: &DialogContext, query: &CallbackQuery) -> Result<Brought, CallbackRefused> {
+        let authorize = context.definition.authorize.as_ref();
+        let code_parameter = authorize.map_or("code", |authorize| authorize.code_param.as_str());
+        let captures = !context.definition.capture.callback.is_empty();
+        Ok(match query.answer(code_parameter, captures)? {
+            Answer::Code(code) => Brought::Code(code),
+            Answer::Captured => Brought::Nothing,
+            Answer::Error(error) => Brought::Error(error.failure(), Some(error_text(&error))),
+        })
+    }
+
+    async fn finish(
+        self: Arc<Self>,
+        attempt: Attempt,
+        context: DialogContext,
+        query: CallbackQuery,
+        brought: Brought,
+    ) -> Result<CameBack, Fault> {
+        let swapped = match brought {
+            Brought::Error(failure, detail) => Err((failure, detail)),
+            Brought::Code(code) => {
+                let swapped = self.swap(&attempt, &context, &query, &code).await?;
+                swapped.map_err(|failure| (failure.failure, Some(failure.detail)))
+            }
+            Brought::Nothing => Err((
+                Failure::ServerError,
+                Some("the outside system sent no code, which this release needs".to_owned()),
+            )),
+        };
+        match swapped {
+            Ok(credential) => self.arrive(attempt, context, &credential).await,
+            Err((failure, detail)) => self.fail(attempt, context, failure, detail).await,
+        }
+    }
+
+    /// Swaps the code for a credential.
+    async fn swap(
+        &self,
+        attempt: &Attempt,
+        context: &DialogContext,
+        query: &CallbackQuery,
+        code: &SecretText,
+    ) -> Result<Result<Credential, ProviderFailure>, Fault> {
+        let DialogContext { dialog, config, definition, .. } = context;
+        let app = config.apps.get(&dialog.connector);
+        let app = app.ok_or_else(|| Fault::broken(format!("{} has no app credentials", dialog.connector)))?;
+        let inputs = self.held(dialog).await?.inputs;
+        let verifier = match &attempt.verifier {
+            Some(sealed) => {
+                let place = format!("attempt-verifier:{}", attempt.id);
+                let opened = self.vault.open(&self.db, &attempt.organization, &place, sealed).await?;
+                Some(SecretText::new(String::from_utf8_lossy(&opened)))
+            }
+            None => None,
+        };
+        let redirect_uri =
+            self.places.of(attempt.environment).map(crate::Place::callback).unwrap_or_default();
+        if let Err(failure) = flow::check_callback(definition, app, query.all()) {
+            return Ok(Err(failure));
+        }
+        let captures = match flow::captures_from_callback(definition, query.all()) {
+            Ok(captures) => captures,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let exchange = Exchange { code, verifier: verifier.as_ref(), redirect_uri: &redirect_uri };
+        let now = self.clock.now();
+        Ok(self.providers.exchange_code(definition, app, inputs, captures, exchange, now).await)
+    }
+
+    async fn arrive(
+        self: Arc<Self>,
+        attempt: Attempt,
+        context: DialogContext,
+        credential: &Credential,
+    ) -> Result<CameBack, Fault> {
+        let code = attempt.needs_code.then(|| short_code(&*self.chance));
+        let place = format!("attempt-pending:{}", attempt.id);
+        let content = credential.to_json();
+        let pending = self.vault.seal(&self.db, &attempt.organization, &place, content.as_bytes()).await?;
+        let event = Event::CallbackArrived { attempt: attempt.id.clone(), code: code.clone() };
+        let saved = self.save_outcome(&attempt, &context, event, Outcome::Arrived, Some(pending)).await?;
+        if !saved {
+            // The person cancelled or began anew meanwhile. What was given is not kept.
+            self.give_back(&context, credential).await;
+            let refused = CallbackRefused::StateUsed;
+            return Ok(self.turned_away(&refused, Some(context)));
+        }
+        let mut ended = Ended::Pending { code };
+        let mut onwards = None;
+        if attempt.in_tab {
+            onwards = Some(self.onwards(&context));
+            ended = self.confirm_in_tab(&attempt, ended).await?;
+        }
+        Ok(CameBack {
+            reference: context.reference(),
+            context: Some(context),
+            ended,
+            onwards,
+            spent_cookie: None,
+        })
+    }
+
+    /// In the frame's own tab there is no frame left to confirm: the same browser does, by its cookie.
+    async fn confirm_in_tab(self: &Arc<Self>, attempt: &Attempt, otherwise: Ended) -> Result<Ended, Fault> {
+        let Some(context) = self.context_of(attempt).await? else { return Ok(otherwise) };
+        self.confirm_dialog(&context).await?;
+        let Some(context) = self.context_of(attempt).await? else { return Ok(otherwise) };
+        Ok(match context.dialog.stage {
+            Stage::Success { .. } => Ended::Installed,
+            Stage::Failed { failure, detail, .. } => Ended::Failed { failure, detail },
+            _ => otherwise,
+        })
+    }
+
+    async fn fail(
+        &self,
+        attempt: Attempt,
+        context: DialogContext,
+        failure: Failure,
+        detail: Option<String>,
+    ) -> Result<CameBack, Fault> {
+        tracing::info!(attempt = %attempt.id, ?failure, detail = detail.as_deref(), "a sign-in came back without a credential");
+        let event = Event::CallbackRefused { attempt: attempt.id.clone(), failure, detail: detail.clone() };
+        let outcome = Outcome::Refused { failure, detail: detail.clone() };
+        self.save_outcome(&attempt, &context, event, outcome, None).await?;
+        let onwards = attempt.in_tab.then(|| self.onwards(&context));
+        let ended = Ended::Failed { failure, detail };
+        Ok(CameBack {
+            reference: context.reference(),
+            context: Some(context),
+            ended,
+            onwards,
+            spent_cookie: None,
+        })
+    }
+
+    /// Writes the attempt's outcome and the dialog's next stage together; `false` where the dialog no longer
+    /// waits for this attempt.
+    async fn save_outcome(
+        &self,
+        attempt: &Attempt,
+        context: &DialogContext,
+        event: Event,
+        outcome: Outcome,
+        pending: Option<kernel::Sealed>,
+    ) -> Result<bool, Fault> {
+        // The dialog may have moved while the code was swapped.
+        let Some(context) = self.context_of(attempt).await?.filter(|now| now.dialog.id == context.dialog.id)
+        else {
+            return Ok(false);
+        };
+        let Ok(next) = context.dialog.after(event, self.clock.now()) else { return Ok(false) };
+        let (owner, id) = (attempt.organization.clone(), attempt.id.clone());
+        let (dialog, version) = (context.dialog.id.clone(), context.dialog.version);
+        let write = self.db.write(move |tx| {
+            Box::pin(async move {
+                if !dialogs::save_stage(tx, &dialog, version, &next).await? {
+                    return Ok::<_, Fault>(false);
+                }
+                attempts::save_outcome(tx, &owner, &id, &outcome, pending.as_ref()).await?;
+                Ok(true)
+            })
+        });
+        let saved = write.await?;
+        self.bells.ring(&context.dialog.id);
+        Ok(saved)
+    }
+
+    /// The embedding page, as far as we know it: a link for a tab whose frame is gone.
+    fn onwards(&self, context: &DialogContext) -> String {
+        let origin = context.dialog.parent.as_ref().or(context.config.origins.first());
+        origin.map_or_else(|| "/".to_owned(), |origin| format!("{origin}/"))
+    }
+
+    /// What was typed and what is pending for this dialog.
+    pub(crate) async fn held(&self, dialog: &::connect::dialog::Dialog) -> Result<Held, Fault> {
+        let Some(sealed) = &dialog.inputs else { return Ok(Held::default()) };
+        let place = format!("dialog-inputs:{}", dialog.id.as_str());
+        let opened = self.vault.open(&self.db, &dialog.organization, &place, sealed).await?;
+        Ok(serde_json::from_slice(&opened)?)
+    }
+
+    fn turned_away(&self, refused: &CallbackRefused, context: Option<DialogContext>) -> CameBack {
+        tracing::info!(code = refused.code(), "a callback was refused");
+        metrics::counter!("vestibule_callbacks_refused_total", "code" => refused.code()).increment(1);
+        let fresh = || RefusalId::new(self.clock.now(), &*self.chance).to_string();
+        let reference = context.as_ref().map_or_else(fresh, DialogContext::reference);
+        let ended = Ended::Failed { failure: refused.failure(), detail: Some(refused.to_string()) };
+        CameBack { context, ended, onwards: None, reference, spent_cookie: None }
+    }
+}
+
+/// The outside system's own words, for the folded detail.
+fn error_text(error: &ProviderError) -> String {
+    match &error.description {
+        Some(description) => format!("{}: {description}", error.error),
+        None => error.error.clone(),
+    }
+}
+
+/// The names under which outside systems send `state` back: the standard one first.
+fn state_params(catalogue: &Catalogue) -> Vec<&str> {
+    let declared = catalogue.iter().filter_map(|definition| definition.authorize.as_ref());
+    let mut names = vec!["state"];
+    names.extend(declared.map(|authorize| authorize.state_param.as_str()).filter(|name| *name != "state"));
+    names.sort_unstable_by_key(|name| (*name != "state", *name));
+    names.dedup();
+    names
+}

@@ -1,0 +1,146 @@
+//! Disconnecting: revoked at the outside system where that can be done, then taken away here.
+
+use super::look_up::{Caller, Shape};
+use super::turn::opening;
+use super::view::DialogContext;
+use crate::{Fault, OrganizationConfig, Service};
+use ::connect::connection::{Connection, Status};
+use ::connect::credential::Credential;
+use ::connect::dialog::{Event, Stage};
+use kernel::ids::TenantId;
+use kernel::{Actor, Environment, Plain, Slug, audit};
+use outbound::Revocation;
+use store::{audit as audit_log, connections, tenants};
+
+/// How a request to disconnect ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Disconnected {
+    /// The tenant in the v2 shape.
+    Done(serde_json::Value),
+    NoTenant,
+    NoConnection,
+}
+
+impl Service {
+    /// The person disconnects in the dialog; the dialog then begins anew.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn disconnect_in_dialog(
+        &self,
+        environment: Environment,
+        bearer: &Plain,
+    ) -> Result<Option<DialogContext>, Fault> {
+        let Some(context) = self.dialog(environment, bearer).await? else { return Ok(None) };
+        if let (Stage::Connected { .. }, Some(connection)) = (&context.dialog.stage, &context.connection) {
+            let visitor = &context.dialog.visitor;
+            let actor = Actor::EndUser {
+                organization: context.dialog.organization.clone(),
+                username: visitor.username.clone(),
+                acting: visitor.acting_name.clone().or_else(|| visitor.acting_id.clone()),
+            };
+            self.take_away(&context.config, connection, actor).await?;
+            self.advance(&context.dialog, Event::Disconnected(opening(&context.definition, false, None)))
+                .await?;
+        }
+        self.dialog(environment, bearer).await
+    }
+
+    /// A program disconnects one connector of a tenant.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn disconnect(
+        &self,
+        caller: &Caller,
+        id: TenantId,
+        connector: &Slug,
+    ) -> Result<Disconnected, Fault> {
+        let (organization, environment) = (caller.organization.clone(), caller.environment);
+        let wanted = connector.clone();
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let Some(tenant) = tenants::by_id(tx, &organization, environment, id).await? else {
+                    return Ok(None);
+                };
+                let connection = connections::by_connector(tx, &organization, tenant.id, &wanted).await?;
+                Ok::<_, Fault>(Some(connection))
+            })
+        });
+        let connection = match read.await? {
+            None => return Ok(Disconnected::NoTenant),
+            Some(None) => return Ok(Disconnected::NoConnection),
+            Some(Some(connection)) => connection,
+        };
+        let config = self.config_of(&caller.organization, caller.environment).await?;
+        self.take_away(&config, &connection, caller.actor()).await?;
+        let tenant = self.tenant(caller, id, Shape::V2).await?;
+        Ok(tenant.map_or(Disconnected::NoTenant, Disconnected::Done))
+    }
+
+    /// Revokes and takes away. A provider that cannot revoke just now does not keep us from letting go: the
+    /// credential is gone here either way, and the audit log says what happened outside.
+    async fn take_away(
+        &self,
+        config: &OrganizationConfig,
+        connection: &Connection,
+        actor: Actor,
+    ) -> Result<(), Fault> {
+        if connection.status == Status::Disconnected {
+            return Ok(());
+        }
+        let revoked = self.revoke(config, connection).await?;
+        let now = self.clock.now();
+        let detail = serde_json::json!({ "connector": connection.connector.as_str(), "revoked": revoked });
+        let subject = connection.tenant.to_string();
+        let owner = Some(connection.organization.clone());
+        let event =
+            audit::Event::new("tenant.disconnected", subject, owner, actor, now, &*self.chance).with(detail);
+        let read = connection.clone();
+        let write = self.db.write(move |tx| {
+            Box::pin(async move {
+                // A connection that was renewed meanwhile has another version and stays.
+                if connections::set_disconnected(tx, &read, now).await? {
+                    audit_log::insert(tx, &event).await?;
+                }
+                Ok::<_, Fault>(())
+            })
+        });
+        write.await
+    }
+
+    /// `true` where the outside system says the credential is revoked, `null` where it has no way to.
+    async fn revoke(
+        &self,
+        config: &OrganizationConfig,
+        connection: &Connection,
+    ) -> Result<Option<bool>, Fault> {
+        let Some(definition) = self.definition(config, &connection.connector) else { return Ok(None) };
+        let Some(credential) = self.credential(connection).await? else { return Ok(None) };
+        let app = config.apps.get(&connection.connector);
+        match self.providers.revoke(&definition, app, &credential).await {
+            Ok(Revocation::NotOffered) => Ok(None),
+            Ok(Revocation::Revoked) => Ok(Some(true)),
+            Err(failure) => {
+                tracing::info!(connection = %connection.id, detail = failure.detail, "not revoked outside");
+                Ok(Some(false))
+            }
+        }
+    }
+
+    /// Gives a credential back that will not be kept.
+    pub(crate) async fn give_back(&self, context: &DialogContext, credential: &Credential) {
+        let app = context.config.apps.get(&context.dialog.connector);
+        if let Err(failure) = self.providers.revoke(&context.definition, app, credential).await {
+            tracing::info!(detail = failure.detail, "a credential that was not kept could not be revoked");
+        }
+    }
+
+    /// What a connection holds, opened.
+    pub(crate) async fn credential(&self, connection: &Connection) -> Result<Option<Credential>, Fault> {
+        let Some(sealed) = &connection.credential else { return Ok(None) };
+        let place = format!("connection:{}", connection.id);
+        let opened = self.vault.open(&self.db, &connection.organization, &place, sealed).await?;
+        Ok(Some(serde_json::from_slice(&opened)?))
+    }
+}

@@ -1,0 +1,15 @@
+//! The first door's use cases, one file per verb.
+
+pub mod announce;
+pub mod callback;
+pub mod confirm;
+pub mod disconnect;
+pub mod enter_inputs;
+pub mod install;
+pub mod land;
+pub mod look_up;
+pub mod receive_webhook;
+pub mod refuse;
+pub mod start;
+pub mod turn;
+pub mod view;

@@ -1,0 +1,220 @@
+//! A delivery at a webhook address: verified where its connector says how, stored durably, acknowledged
+//! (contract `connect.md`, section 7).
+
+use crate::{Fault, Service};
+use ::connect::connector::{Dedupe, WebhookRules};
+use ::connect::credential::Credential;
+use ::connect::webhook::{Delivery, Webhook};
+use ::connect::webhook_verify::{self, ChallengeReply};
+use kernel::ids::DeliveryId;
+use kernel::{Environment, Plain, SecretText, Slug, Time};
+use store::{connections, deliveries, webhooks};
+
+/// Within which a repeated body is the same delivery, in seconds, where the connector tells deliveries by hash.
+const HASH_WINDOW_S: i64 = 24 * 3600;
+/// What never belongs to a stored delivery.
+const NOT_KEPT: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
+/// A request at a webhook address.
+#[derive(Debug)]
+pub struct Arrival {
+    pub environment: Environment,
+    /// The address's secret, from its path.
+    pub secret: Plain,
+    pub is_get: bool,
+    /// The raw query.
+    pub query: String,
+    /// Names in lower case, in the order received.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What it is answered with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    Accepted {
+        delivery: DeliveryId,
+    },
+    /// It was stored before: acknowledged again, kept once.
+    Repeated,
+    Challenge(ChallengeReply),
+    /// No such address, or one that has ended.
+    Unknown,
+    /// The tenant is archived.
+    Archived,
+    NotVerified {
+        reason: String,
+    },
+}
+
+/// What a connector's address checks with.
+struct Check {
+    rules: WebhookRules,
+    secret: Option<SecretText>,
+}
+
+impl Service {
+    /// Receives a delivery. When this returns `Accepted`, it survives whatever comes.
+    ///
+    /// # Errors
+    /// [`Fault`]; then nothing was stored and the sender should try again.
+    pub async fn receive_webhook(&self, arrival: Arrival) -> Result<Received, Fault> {
+        let received = self.receive(arrival).await?;
+        let outcome = match received {
+            Received::Accepted { .. } => "accepted",
+            Received::Repeated => "repeated",
+            Received::Challenge(_) => "challenge",
+            Received::Unknown => "unknown",
+            Received::Archived => "archived",
+            Received::NotVerified { .. } => "not_verified",
+        };
+        metrics::counter!("vestibule_webhooks_total", "outcome" => outcome).increment(1);
+        Ok(received)
+    }
+
+    async fn receive(&self, arrival: Arrival) -> Result<Received, Fault> {
+        let now = self.clock.now();
+        let hash = arrival.secret.hashed();
+        let read = self.db.read(move |tx| Box::pin(async move { webhooks::by_secret_hash(tx, &hash).await }));
+        let found = read.await?.filter(|address| {
+            address.webhook.environment == arrival.environment
+                && address.webhook.ends.is_none_or(|end| now < end)
+        });
+        let Some(address) = found else { return Ok(Received::Unknown) };
+        if address.tenant_archived {
+            return Ok(Received::Archived);
+        }
+        let webhook = address.webhook;
+        let dedupe = match &webhook.connector {
+            Some(connector) => match self.checked(&webhook, connector, &arrival, now).await? {
+                Ok(dedupe) => dedupe,
+                Err(answer) => return Ok(answer),
+            },
+            // The tenant's own address takes anything; a sender that follows Standard Webhooks names its
+            // deliveries, and a repeated name is a repeated delivery.
+            None if arrival.is_get => return Ok(Received::Unknown),
+            None => own_dedupe(&arrival.headers),
+        };
+        self.keep(&webhook, arrival, dedupe, now).await
+    }
+
+    async fn keep(
+        &self,
+        webhook: &Webhook,
+        arrival: Arrival,
+        dedupe: Option<String>,
+        now: Time,
+    ) -> Result<Received, Fault> {
+        let kept = |(name, _): &(String, String)| !NOT_KEPT.contains(&name.as_str());
+        let delivery = Delivery {
+            id: DeliveryId::new(now, &*self.chance),
+            organization: webhook.organization.clone(),
+            tenant: webhook.tenant,
+            webhook: webhook.id.clone(),
+            dedupe,
+            headers: arrival.headers.into_iter().filter(kept).collect(),
+            body: arrival.body,
+            received: now,
+        };
+        if deliveries::receive(&self.db, &delivery).await? {
+            Ok(Received::Accepted { delivery: delivery.id })
+        } else {
+            Ok(Received::Repeated)
+        }
+    }
+
+    /// Where a connector declares a scheme it is mandatory. The inner error is an answer: a challenge, a
+    /// repetition, or a refusal.
+    async fn checked(
+        &self,
+        webhook: &Webhook,
+        connector: &Slug,
+        arrival: &Arrival,
+        now: Time,
+    ) -> Result<Result<Option<String>, Received>, Fault> {
+        let Some(check) = self.check_of(webhook, connector).await? else {
+            return Ok(if arrival.is_get {
+                Err(Received::Unknown)
+            } else {
+                Ok(own_dedupe(&arrival.headers))
+            });
+        };
+        let query: Vec<(String, String)> =
+            url::form_urlencoded::parse(arrival.query.as_bytes()).into_owned().collect();
+        let url = self.webhook_link(arrival.environment, arrival.secret.reveal());
+        let seen = webhook_verify::Arrival {
+            method: if arrival.is_get { "GET" } else { "POST" },
+            url: &url,
+            headers: &arrival.headers,
+            query: &query,
+            body: &arrival.body,
+        };
+        if let Some(reply) = webhook_verify::challenge(&check.rules, check.secret.as_ref(), &seen) {
+            return Ok(Err(Received::Challenge(reply)));
+        }
+        if arrival.is_get {
+            return Ok(Err(Received::Unknown));
+        }
+        if let Err(refused) = webhook_verify::verify(&check.rules, check.secret.as_ref(), &seen, now) {
+            tracing::info!(webhook = %webhook.id, reason = %refused, "a delivery was not verified");
+            return Ok(Err(Received::NotVerified { reason: refused.to_string() }));
+        }
+        let dedupe = webhook_verify::dedupe_key(&check.rules, &seen);
+        match (&check.rules.dedupe, dedupe) {
+            (Some(Dedupe::Hash), Some(key)) => self.hash_dedupe(webhook, &key, now).await,
+            (_, dedupe) => Ok(Ok(dedupe)),
+        }
+    }
+
+    /// A body's hash tells deliveries apart for 24 h only: the key carries its day, and the day before is looked
+    /// up for what crossed midnight.
+    async fn hash_dedupe(
+        &self,
+        webhook: &Webhook,
+        key: &str,
+        now: Time,
+    ) -> Result<Result<Option<String>, Received>, Fault> {
+        let day = now.seconds().div_euclid(HASH_WINDOW_S);
+        let (id, yesterday) = (webhook.id.clone(), format!("{key}:{}", day - 1));
+        let since = now.plus_seconds(-HASH_WINDOW_S);
+        let read = self.db.read(move |tx| {
+            Box::pin(async move { deliveries::was_received(tx, &id, &yesterday, since).await })
+        });
+        Ok(if read.await? { Err(Received::Repeated) } else { Ok(Some(format!("{key}:{day}"))) })
+    }
+
+    /// The connector's rules and its secret, where it declares any.
+    async fn check_of(&self, webhook: &Webhook, connector: &Slug) -> Result<Option<Check>, Fault> {
+        let config = self.config_of(&webhook.organization, webhook.environment).await?;
+        let definition = self.definition(&config, connector);
+        let definition =
+            definition.ok_or_else(|| Fault::broken(format!("connector {connector} is not loaded")))?;
+        let Some(rules) = definition.webhook.clone() else { return Ok(None) };
+        let secret = match &rules.verify {
+            Some(verify) => {
+                let credential = self.credential_of(webhook, connector).await?.unwrap_or_default();
+                let variables = credential.variables(config.apps.get(connector), None);
+                variables.get(&verify.secret_from).map(SecretText::new)
+            }
+            None => None,
+        };
+        Ok(Some(Check { rules, secret }))
+    }
+
+    async fn credential_of(&self, webhook: &Webhook, connector: &Slug) -> Result<Option<Credential>, Fault> {
+        let (owner, tenant, connector) = (webhook.organization.clone(), webhook.tenant, connector.clone());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move { connections::by_connector(tx, &owner, tenant, &connector).await })
+        });
+        match read.await? {
+            Some(connection) => self.credential(&connection).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// The delivery id of Standard Webhooks.
+fn own_dedupe(headers: &[(String, String)]) -> Option<String> {
+    let id = headers.iter().find(|(name, _)| name == "webhook-id").map(|(_, value)| value.as_str());
+    id.filter(|id| !id.is_empty() && id.len() <= 200).map(|id| format!("id:{id}"))
+}

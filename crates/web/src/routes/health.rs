@@ -1,0 +1,30 @@
+//! `/health/live`, `/health/ready`, `/metrics`: for whoever watches the gateway. They answer on any host,
+//! because probes come by address, and they hold nothing of anybody.
+
+use crate::Web;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// The process runs.
+pub async fn live() -> &'static str {
+    "live\n"
+}
+
+/// The database answers and its schema is the one this program knows.
+pub async fn ready(State(web): State<Web>) -> Response {
+    match web.service().check_ready().await {
+        Ok(()) => (StatusCode::OK, "ready\n").into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response(),
+    }
+}
+
+/// Prometheus text format, version 0.0.4.
+pub async fn metrics(State(web): State<Web>) -> Response {
+    match web.metrics() {
+        Some(handle) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "no metrics are collected in this process\n").into_response(),
+    }
+}

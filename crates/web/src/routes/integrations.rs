@@ -1,0 +1,49 @@
+//! `/v2/integrations`: what can be installed (contract `connect.md`, section 6).
+
+use crate::Web;
+use crate::answer;
+use crate::listing::{Listed, Listing};
+use crate::who::ApiCaller;
+use axum::Json;
+use axum::extract::{OriginalUri, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use kernel::ids::IntegrationId;
+
+/// A page of integrations.
+pub async fn list(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Response {
+    if !caller.may("integrations:read") {
+        return answer::not_authorized();
+    }
+    let listing = match Listing::read(&query) {
+        Ok(listing) => listing,
+        Err(response) => return *response,
+    };
+    match web.service().integrations(&caller, listing.page()).await {
+        Ok((items, total)) => Listed { items, total, listing: &listing, path: uri.path() }.into_response(),
+        Err(fault) => answer::api_fault(&fault),
+    }
+}
+
+/// One integration.
+pub async fn get(State(web): State<Web>, ApiCaller(caller): ApiCaller, Path(id): Path<String>) -> Response {
+    if !caller.may("integrations:read") {
+        return answer::not_authorized();
+    }
+    let Ok(id) = IntegrationId::parse(&id) else {
+        return answer::api_invalid(
+            &["path", "integration_id"],
+            "value is not a valid integer",
+            "type_error.integer",
+        );
+    };
+    match web.service().integration(&caller, id).await {
+        Ok(Some(integration)) => Json(integration).into_response(),
+        Ok(None) => answer::api_message(404, "no integration with this id"),
+        Err(fault) => answer::api_fault(&fault),
+    }
+}

@@ -1,0 +1,101 @@
+//! `GET|POST /{organization}/{connector}/auth`: the auth-only page's landing (contract `connect.md`, 1 and 2).
+
+use crate::Web;
+use crate::answer;
+use crate::who::{Fetch, Here};
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use service::Place;
+use service::connect::land::{Landed, Landing};
+
+/// What the query or the form carries.
+#[derive(Debug, Default)]
+struct Carried {
+    token: Option<String>,
+    ui_locales: Option<String>,
+}
+
+impl Carried {
+    /// Reads `application/x-www-form-urlencoded` pairs. A `tenant` that stands twice is answered as none that
+    /// can be read: nobody could say which one counts.
+    fn read(pairs: &[u8]) -> Self {
+        let mut carried = Self::default();
+        let mut seen = 0;
+        for (name, value) in url::form_urlencoded::parse(pairs) {
+            match &*name {
+                "tenant" => {
+                    seen += 1;
+                    carried.token = Some(if seen == 1 { value.into_owned() } else { "twice".to_owned() });
+                }
+                "ui_locales" => carried.ui_locales = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        carried
+    }
+}
+
+/// The published form: the token in the query. HEAD and prefetch use nothing up.
+pub async fn get(
+    State(web): State<Web>,
+    Here(place): Here,
+    method: Method,
+    Path(path): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    if method == Method::HEAD {
+        return StatusCode::OK.into_response();
+    }
+    if Fetch::of(&headers).prefetch {
+        // Not a success, so that the browser throws the early answer away and asks again when it is looked at.
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let carried = Carried::read(query.unwrap_or_default().as_bytes());
+    let limit = web.service().limits.token_get;
+    land(&web, &place, &path, carried, limit, &headers).await
+}
+
+/// The preferred form: the token in a form field, so that no history, log or Referer ever holds it.
+pub async fn post(
+    State(web): State<Web>,
+    Here(place): Here,
+    Path(path): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let limit = web.service().limits.token_post;
+    land(&web, &place, &path, Carried::read(&body), limit, &headers).await
+}
+
+async fn land(
+    web: &Web,
+    place: &Place,
+    path: &(String, String),
+    carried: Carried,
+    token_limit: usize,
+    headers: &HeaderMap,
+) -> Response {
+    let fetch = Fetch::of(headers);
+    let locale = answer::locale(headers, carried.ui_locales.as_deref());
+    let landing = Landing {
+        environment: place.environment,
+        organization: &path.0,
+        connector: &path.1,
+        token: carried.token.as_deref(),
+        token_limit,
+        framed: fetch.framed,
+        parent: fetch.referrer,
+        locale: locale.tag(),
+    };
+    match web.service().land(&landing).await {
+        Ok(Landed::Open(bearer)) => {
+            let to = format!("/dialogs/{}", bearer.reveal());
+            (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
+        }
+        Ok(Landed::Refused(refused)) => answer::refused(web, headers, locale, &refused),
+        Err(fault) => answer::fault(web, headers, &fault),
+    }
+}

@@ -1,0 +1,11 @@
+//! One file per resource; each handler proves its caller, makes one call and shapes the answer.
+
+pub mod assets;
+pub mod callback;
+pub mod dialogs;
+pub mod health;
+pub mod integrations;
+pub mod landing;
+pub mod start;
+pub mod tenants;
+pub mod webhooks;

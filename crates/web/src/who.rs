@@ -1,0 +1,129 @@
+//! Who asks, and at which of our places: extractors that prove it before a handler does anything.
+
+use crate::Web;
+use crate::answer;
+use axum::extract::{FromRef, FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use kernel::{Origin, Plain};
+use service::Place;
+use service::connect::look_up::Caller;
+use std::collections::HashMap;
+
+/// The place that the request's `Host` names. A host that is not ours gets 421 (contract `connect.md`, 2).
+#[derive(Debug, Clone)]
+pub struct Here(pub Place);
+
+impl<S: Send + Sync> FromRequestParts<S> for Here
+where
+    Web: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let web = Web::from_ref(state);
+        // HTTP/2 has the host in the request's authority, HTTP/1.1 in `Host`. Two `Host` headers name nobody.
+        let mut hosts = parts.headers.get_all(header::HOST).iter();
+        let host = match (parts.uri.authority(), hosts.next(), hosts.next()) {
+            (_, Some(_), Some(_)) => None,
+            (_, Some(host), None) => host.to_str().ok(),
+            (Some(authority), None, _) => Some(authority.as_str()),
+            (None, None, _) => None,
+        };
+        let place = host.and_then(|host| web.service().places.by_host(host));
+        place.cloned().map(Here).ok_or_else(|| answer::host_unknown(&web, &parts.headers))
+    }
+}
+
+/// The dialog's bearer from the path. Only its hash ever leaves this type.
+#[derive(Debug, Clone)]
+pub struct Bearer(pub Plain);
+
+impl<S: Send + Sync> FromRequestParts<S> for Bearer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let path = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let text = path.ok().and_then(|mut path| path.0.remove("dialog")).unwrap_or_default();
+        Ok(Self(Plain::presented(text)))
+    }
+}
+
+/// A request whose `Origin` is our own: what every change in a dialog needs. Browsers send `Origin` with
+/// every POST, also from forms and from frames; a sandboxed frame sends `null` and is refused.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnOrigin;
+
+impl<S: Send + Sync> FromRequestParts<S> for OwnOrigin
+where
+    Web: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let Here(place) = Here::from_request_parts(parts, state).await?;
+        let origin = parts.headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
+        if origin == Some(place.origin().as_str()) {
+            return Ok(Self);
+        }
+        Err(answer::origin_forbidden(&Web::from_ref(state), &parts.headers))
+    }
+}
+
+/// A program with an API key of this environment.
+#[derive(Debug, Clone)]
+pub struct ApiCaller(pub Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for ApiCaller
+where
+    Web: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let web = Web::from_ref(state);
+        let Here(place) = Here::from_request_parts(parts, state).await?;
+        let key = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
+        let Some(key) = key else { return Err(answer::not_authorized()) };
+        match web.service().caller(place.environment, &Plain::presented(key)).await {
+            Ok(Some(caller)) => Ok(Self(caller)),
+            Ok(None) => Err(answer::not_authorized()),
+            Err(fault) => Err(answer::api_fault(&fault)),
+        }
+    }
+}
+
+/// What a browser says of the request itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// `Sec-Fetch-Dest: iframe` (or `frame`): the answer becomes a frame's document.
+    pub framed: bool,
+    /// `Sec-Fetch-Site: same-origin`: a page of our own asks.
+    pub same_origin: bool,
+    /// `Sec-Purpose` or `Purpose: prefetch`: nobody looks yet, so nothing may be used up.
+    pub prefetch: bool,
+    /// The Referer's origin.
+    pub referrer: Option<Origin>,
+}
+
+impl Fetch {
+    pub fn of(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let early =
+            |value: &str| value.contains("prefetch") || value.contains("prerender") || value == "preview";
+        let referrer = url::Url::parse(text("referer")).ok().map(|url| url.origin().ascii_serialization());
+        Self {
+            framed: matches!(text("sec-fetch-dest"), "iframe" | "frame"),
+            same_origin: text("sec-fetch-site") == "same-origin",
+            prefetch: early(text("sec-purpose")) || early(text("purpose")) || early(text("x-moz")),
+            referrer: referrer.and_then(|origin| Origin::parse(&origin).ok()),
+        }
+    }
+}
+
+/// Whether the caller reads JSON rather than a page.
+pub fn wants_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.contains("application/json") && !accept.contains("text/html")
+}
