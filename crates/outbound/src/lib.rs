@@ -9,6 +9,7 @@ pub mod call_error;
 pub mod client;
 pub mod guard;
 pub mod jwks;
+pub mod provider;
 pub mod request;
 
 pub use allow::{Allow, AllowRefused};
@@ -16,4 +17,5 @@ pub use call_error::{CallError, Malformed, Unreached};
 pub use client::{Client, ClientRefused, Limits};
 pub use guard::{Looking, Names, Rule, SystemNames};
 pub use jwks::{JwksCache, JwksError, PublishedKey};
+pub use provider::{AfterOutcome, Providers, Revocation, failure_of};
 pub use request::{Method, Request, Response};

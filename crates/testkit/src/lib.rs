@@ -18,6 +18,7 @@ pub mod process;
 pub mod provider;
 pub mod python;
 pub mod signers;
+pub mod standins;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,242 @@
+//! The connector files that ship, against stand-ins that check them as the real systems do.
+
+use super::*;
+use crate::{Allow, Limits};
+use connect::attempt::pkce_challenge;
+use connect::connector::{Pkce, shipped};
+use kernel::{SecretText, Slug};
+use std::collections::BTreeMap;
+use testkit::standins::{ACCESS_TOKEN, Behaviour, CLIENT_ID, CLIENT_SECRET, ProviderKind, REFRESH_TOKEN, STRIPE_KEY, Standin};
+
+const REDIRECT: &str = "https://gateway.example/oauth2/callback";
+const HOOK: &str = "https://gateway.example/v1/webhooks/abc";
+const NOW: Time = Time::from_seconds(1_700_000_000);
+
+struct Bench {
+    standin: Standin,
+    definition: Definition,
+    providers: Providers,
+    app: App,
+}
+
+async fn bench(kind: ProviderKind) -> Bench {
+    let standin = Standin::start(kind).await;
+    let mapping = standin.mapping();
+    let mapping: Vec<(&str, &str)> = mapping.iter().map(|(from, to)| (*from, to.as_str())).collect();
+    let definition = shipped().find(&Slug::parse(kind.connector()).unwrap()).unwrap().with_base(&mapping);
+    let allow = Allow::parse(&[standin.address()]).unwrap();
+    let client = Client::new(Limits::default(), allow).unwrap();
+    let app = App {
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: Some(SecretText::new(CLIENT_SECRET)),
+        ..App::default()
+    };
+    Bench { standin, definition, providers: Providers::new(client), app }
+}
+
+impl Bench {
+    fn inputs(&self) -> Values {
+        self.definition.check_inputs(&BTreeMap::new()).unwrap()
+    }
+
+    /// Signs in at the stand-in's page and gives the callback's code and the verifier.
+    async fn code(&self) -> (SecretText, Option<SecretText>) {
+        let pkce = self.definition.authorize.as_ref().unwrap().pkce;
+        let verifier = (pkce != Pkce::Off).then(|| SecretText::new("v".repeat(43)));
+        let challenge = verifier.as_ref().map(pkce_challenge);
+        let url = flow::authorize_url(&self.definition, &self.app, &self.inputs(), "state-1", challenge.as_deref(), REDIRECT);
+        let answer = self.providers.client.send(Request::get(url.unwrap())).await.unwrap();
+        let back = url::Url::parse(answer.header("location").expect("a redirect")).unwrap();
+        let query: BTreeMap<String, String> = back.query_pairs().into_owned().collect();
+        assert_eq!(query["state"], "state-1");
+        (SecretText::new(query["code"].clone()), verifier)
+    }
+
+    async fn exchange(&self) -> Result<Credential, ProviderFailure> {
+        let (code, verifier) = self.code().await;
+        self.redeem(&code, verifier.as_ref()).await
+    }
+
+    async fn redeem(&self, code: &SecretText, verifier: Option<&SecretText>) -> Result<Credential, ProviderFailure> {
+        let exchange = Exchange { code, verifier, redirect_uri: REDIRECT };
+        self.providers.exchange_code(&self.definition, &self.app, self.inputs(), Values::new(), exchange, NOW).await
+    }
+
+    async fn connect(&self) -> Credential {
+        let credential = self.exchange().await.unwrap();
+        let app = Some(&self.app);
+        let credential = self.providers.run_verify(&self.definition, app, credential, NOW).await.unwrap();
+        let outcome = self.providers.run_after(&self.definition, app, credential, HOOK, (0, None), NOW).await.unwrap();
+        let AfterOutcome::Done(credential) = outcome else { panic!("nothing to choose: {outcome:?}") };
+        credential
+    }
+}
+
+fn captured(credential: &Credential, name: &str) -> String {
+    credential.captures.get(name).unwrap_or("(nothing)").to_owned()
+}
+
+#[tokio::test]
+async fn hubspot_tells_its_portal_by_a_request_after_connecting() {
+    let bench = bench(ProviderKind::HubSpot).await;
+    let credential = bench.connect().await;
+    assert_eq!(captured(&credential, "portal_id"), "62515");
+    assert_eq!(credential.account.as_deref(), Some("anna@example.com (demo.example.com)"));
+    assert_eq!(credential.expires, Some(NOW.plus_seconds(1800)));
+    assert_eq!(bench.standin.last("/account-info/v3/details").bearer(), Some(ACCESS_TOKEN));
+    let facts = bench.standin.last(&format!("/oauth/v1/access-tokens/{ACCESS_TOKEN}"));
+    assert_eq!(facts.bearer(), None, "the token stands in the path there, not in a header too");
+
+    let renewed = bench.providers.refresh(&bench.definition, &bench.app, &credential, NOW.plus_seconds(1500)).await.unwrap();
+    assert_eq!(renewed.expires, Some(NOW.plus_seconds(3300)));
+    assert_eq!(captured(&renewed, "portal_id"), "62515");
+
+    let revoked = bench.providers.revoke(&bench.definition, Some(&bench.app), &credential).await;
+    assert_eq!(revoked, Ok(Revocation::Revoked));
+    assert!(bench.standin.is_revoked());
+}
+
+#[tokio::test]
+async fn slack_refuses_under_status_200_and_keeps_the_persons_token_apart() {
+    let bench = bench(ProviderKind::Slack).await;
+    let credential = bench.connect().await;
+    let page = bench.standin.last("/oauth/v2/authorize");
+    assert_eq!(page.query["scope"], "chat:write,channels:read,users:read");
+    assert!(!page.query.contains_key("code_challenge"));
+    assert_eq!(captured(&credential, "team_id"), "T1");
+    assert_eq!(captured(&credential, "user_token"), "standin-user-token-1");
+    assert_eq!(credential.account.as_deref(), Some("Acme"));
+    assert_eq!(credential.expires, None);
+
+    let used = bench.redeem(&SecretText::new("standin-code-1"), None).await.unwrap_err();
+    assert_eq!((used.failure, used.code.as_deref()), (Failure::ServerError, Some("invalid_code")));
+
+    bench.standin.behave(Behaviour::Forgets);
+    let dead = bench.providers.run_verify(&bench.definition, Some(&bench.app), credential, NOW).await.unwrap_err();
+    assert_eq!((dead.failure, dead.reconnect), (Failure::InvalidCredentials, true));
+    assert_eq!(dead.text.as_deref(), Some("Slack does not know this connection any more. Connect again."));
+}
+
+#[tokio::test]
+async fn salesforce_says_where_its_api_is() {
+    let bench = bench(ProviderKind::Salesforce).await;
+    let credential = bench.connect().await;
+    assert_eq!(captured(&credential, "base"), bench.standin.origin());
+    assert_eq!(credential.expires, None);
+    assert_eq!(credential.account.as_deref(), Some("anna@acme.example"));
+    let token = bench.standin.last("/services/oauth2/token").form();
+    assert_eq!(token["code_verifier"], "v".repeat(43));
+
+    let renewed = bench.providers.refresh(&bench.definition, &bench.app, &credential, NOW).await.unwrap();
+    assert_eq!(renewed.refresh, Some(SecretText::new(REFRESH_TOKEN)), "an answer without one keeps the old");
+
+    assert_eq!(bench.providers.revoke(&bench.definition, Some(&bench.app), &credential).await, Ok(Revocation::Revoked));
+    let dead = bench.providers.refresh(&bench.definition, &bench.app, &credential, NOW).await.unwrap_err();
+    assert_eq!((dead.failure, dead.reconnect, dead.is_weather()), (Failure::InvalidCredentials, true, false));
+}
+
+#[tokio::test]
+async fn salesforce_needs_the_verifier_of_the_same_attempt() {
+    let bench = bench(ProviderKind::Salesforce).await;
+    let (code, _) = bench.code().await;
+    let other = SecretText::new("w".repeat(43));
+    let failure = bench.redeem(&code, Some(&other)).await.unwrap_err();
+    assert_eq!(failure.code.as_deref(), Some("invalid_grant"));
+}
+
+#[tokio::test]
+async fn notion_takes_basic_and_a_json_body_with_its_version() {
+    let bench = bench(ProviderKind::Notion).await;
+    let credential = bench.connect().await;
+    assert_eq!(bench.standin.last("/v1/oauth/authorize").query["owner"], "user");
+    let token = bench.standin.last("/v1/oauth/token");
+    assert_eq!(token.json()["grant_type"], "authorization_code");
+    assert_eq!(token.headers["content-type"], "application/json");
+    assert_eq!(captured(&credential, "workspace_id"), "w-1");
+    assert_eq!(credential.account.as_deref(), Some("Acme"));
+    assert_eq!(bench.providers.revoke(&bench.definition, Some(&bench.app), &credential).await, Ok(Revocation::Revoked));
+    assert!(bench.standin.is_revoked());
+}
+
+#[tokio::test]
+async fn stripe_takes_a_key_and_says_whose_it_is() {
+    let bench = bench(ProviderKind::Stripe).await;
+    let typed = |key: &str| BTreeMap::from([("api_key".to_owned(), key.to_owned())]);
+    let wrong = bench.definition.check_inputs(&typed("sk_test_wrong0key1")).unwrap();
+    let wrong = bench.definition.form_credential(wrong, NOW);
+    let refused = bench.providers.run_verify(&bench.definition, None, wrong, NOW).await.unwrap_err();
+    assert_eq!(refused.failure, Failure::InvalidCredentials);
+    assert!(!refused.detail.contains("wrong0key1"), "the answer repeats the key, the detail does not: {}", refused.detail);
+    assert!(refused.text.unwrap().contains("did not accept"));
+
+    let right = bench.definition.check_inputs(&typed(&format!("  {STRIPE_KEY}\n"))).unwrap();
+    let right = bench.definition.form_credential(right, NOW);
+    let right = bench.providers.run_verify(&bench.definition, None, right, NOW).await.unwrap();
+    assert_eq!(right.account.as_deref(), Some("Acme Shop (acct_1)"));
+    assert_eq!(bench.standin.last("/v1/account").bearer(), Some(STRIPE_KEY));
+
+    let url = url::Url::parse(&format!("{}/v1/balance", bench.standin.origin())).unwrap();
+    let request = OutgoingRequest { method: DeclaredMethod::Get, url, headers: Vec::new(), body: None };
+    let answer = bench.providers.call(&bench.definition, None, &right, request).await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(bench.standin.last("/v1/balance").basic(), Some((STRIPE_KEY.to_owned(), String::new())));
+    assert_eq!(bench.providers.revoke(&bench.definition, None, &right).await, Ok(Revocation::NotOffered));
+}
+
+#[tokio::test]
+async fn a_credential_goes_only_to_declared_hosts() {
+    let bench = bench(ProviderKind::HubSpot).await;
+    let other = Standin::start(ProviderKind::Slack).await;
+    let credential = bench.connect().await;
+    for elsewhere in [other.origin(), "https://api.hubapi.com.evil.example".to_owned(), "https://evil.example".to_owned()] {
+        let url = url::Url::parse(&elsewhere).unwrap();
+        let request = OutgoingRequest { method: DeclaredMethod::Get, url, headers: Vec::new(), body: None };
+        let refused = bench.providers.call(&bench.definition, None, &credential, request).await.unwrap_err();
+        assert_eq!(refused.failure, Failure::ServerError, "{elsewhere}");
+    }
+    assert!(other.seen().is_empty());
+}
+
+#[tokio::test]
+async fn bad_token_endpoints_become_values() {
+    for kind in [ProviderKind::HubSpot, ProviderKind::Slack, ProviderKind::Salesforce, ProviderKind::Notion] {
+        let mut bench = bench(kind).await;
+        bench.providers = bench.providers.clone().within(Duration::from_millis(1500));
+        let cases = [
+            (Behaviour::Html, Failure::ProviderDown),
+            (Behaviour::ErrorInside, Failure::ProviderDown),
+            (Behaviour::Empty, Failure::ProviderDown),
+            (Behaviour::Huge, Failure::ProviderDown),
+            (Behaviour::Down, Failure::ProviderDown),
+            (Behaviour::Capped, Failure::Capped),
+            (Behaviour::Breaks, Failure::ProviderDown),
+        ];
+        for (behaviour, expected) in cases {
+            bench.standin.behave(behaviour);
+            let failure = bench.exchange().await.unwrap_err();
+            assert_eq!(failure.failure, expected, "{kind:?} {behaviour:?}: {}", failure.detail);
+            assert!(!failure.reconnect, "{behaviour:?}");
+            assert!(!failure.detail.contains("standin"), "{}", failure.detail);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_never_answers_times_out() {
+    let mut bench = bench(ProviderKind::HubSpot).await;
+    bench.providers = bench.providers.clone().within(Duration::from_millis(200));
+    bench.standin.behave(Behaviour::Never);
+    let failure = bench.exchange().await.unwrap_err();
+    assert_eq!((failure.failure, failure.is_weather()), (Failure::TimedOut, true));
+}
+
+#[tokio::test]
+async fn a_wrong_client_secret_is_the_operators_matter() {
+    for kind in [ProviderKind::HubSpot, ProviderKind::Slack, ProviderKind::Salesforce, ProviderKind::Notion] {
+        let mut bench = bench(kind).await;
+        bench.app.client_secret = Some(SecretText::new("wrong"));
+        let failure = bench.exchange().await.unwrap_err();
+        assert_eq!((failure.failure, failure.reconnect), (Failure::ServerError, false), "{kind:?}");
+        assert!(failure.code.is_some(), "{kind:?}");
+    }
+}
