@@ -126,7 +126,7 @@ pub(super) fn successful(
         Err(why) if accepted || status < 400 => {
             Err(ProviderFailure::new(Failure::ProviderDown, format!("status {status} with {why}")))
         }
-        Err(why) if why == HTML => {
+        Err(why) if why == HTML && status != 401 => {
             Err(ProviderFailure::new(Failure::ProviderDown, format!("status {status} with {why}")))
         }
         _ => Err(ProviderFailure::new(understand(""), described)),
