@@ -329,7 +329,11 @@ async fn a_full_disk_is_told_to_everybody_whose_work_is_lost() {
             db.write(move |tx| {
                 Box::pin(async move {
                     add(tx, &format!("small-{number}")).await?;
-                    if number % 5 == 4 { add(tx, &format!("large-{number}{}", "x".repeat(300_000))).await } else { Ok(1) }
+                    if number % 5 == 4 {
+                        add(tx, &format!("large-{number}{}", "x".repeat(300_000))).await
+                    } else {
+                        Ok(1)
+                    }
                 })
             })
             .await
@@ -366,7 +370,9 @@ async fn a_caller_that_went_away_while_waiting_changes_nothing() {
     });
     inside.await.unwrap();
     let gone = world.db.clone();
-    let second = async move { gone.write(|tx| Box::pin(async move { add(tx, "gone").await })).await as Result<u64, DbError> };
+    let second = async move {
+        gone.write(|tx| Box::pin(async move { add(tx, "gone").await })).await as Result<u64, DbError>
+    };
     let mut second = Box::pin(second);
     assert!(second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(second);
