@@ -42,7 +42,6 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM connections WHERE organization_id = $1 AND id = $2");
     OF_TENANT = concat!("SELECT ", columns!(), " FROM connections
         WHERE organization_id = $1 AND tenant_id = $2 ORDER BY created_at, id");
-    OF_TENANTS = concat!("SELECT ", columns!(), " FROM connections WHERE organization_id = $1");
     SET_CONNECTED = "UPDATE connections SET status = 'Connected', credential = $3, account = $4, expires_at = $5,
         own = $6, last_change_at = $7, version = version + 1 WHERE organization_id = $1 AND id = $2";
     // The version guard is what lets one of two writers win: the other one read an older credential.
@@ -53,6 +52,8 @@ statements! {
         WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'Connected'";
 }
 
+/// A beginning that is never run by itself.
+const OF_TENANTS: &str = concat!("SELECT ", columns!(), " FROM connections WHERE organization_id = $1");
 /// How many tenants one statement asks for: few texts to prepare, the last id repeated to fill up.
 const GROUP: usize = 100;
 

@@ -34,8 +34,8 @@ pub use db::{Config, Db, DbError, Query, Row, Synchronous, Tx, next_id, sql};
 pub use listing::{Listed, Page};
 pub use migrate::{migrate, pending};
 
-/// Every SQL text of this room with its place.
-fn all_statements() -> Vec<(String, String)> {
+/// Every SQL text of this room with its place, for tests.
+pub fn all_statements() -> Vec<(String, String)> {
     let Ok(organization) = kernel::ids::OrganizationId::parse("org_00000000000000000000000000") else {
         return vec![];
     };

@@ -99,9 +99,11 @@ statements! {
             SELECT 1 FROM tenants AS o WHERE o.organization_id = tenants.organization_id
                 AND o.environment = tenants.environment AND o.archived_at IS NULL AND (o.name = tenants.name
                     OR (o.integration_id = tenants.integration_id AND o.user_id = tenants.user_id)))";
-    PAGE = concat!("SELECT ", columns!(), " FROM tenants");
-    COUNT = "SELECT COUNT(*) FROM tenants";
 }
+
+// Beginnings that are never run by themselves: `Filter::apply` goes on with WHERE.
+const PAGE: &str = concat!("SELECT ", columns!(), " FROM tenants");
+const COUNT: &str = "SELECT COUNT(*) FROM tenants";
 
 impl Filter {
     /// The WHERE clause and the values of its placeholders, from `$1` on, bound to `start`'s statement.

@@ -2,6 +2,7 @@
 
 use crate::on_both;
 use crate::world::{NOW, World};
+use store::sql;
 
 on_both!(every_statement_is_accepted, migrations_are_applied_once, the_schema_file_is_current);
 
@@ -45,4 +46,26 @@ async fn nodes_that_start_at_once_migrate_once() {
         applied += node.await.unwrap();
     }
     assert_eq!(applied, store::migrate::MIGRATIONS.len());
+}
+
+/// What keeps look-ups flat as tables grow: nothing reads a whole table, save what is named here.
+#[tokio::test]
+async fn no_statement_reads_a_whole_table() {
+    const WHOLE: [&str; 3] = ["organizations::LIST", "migrate::APPLIED", "triggers::UNCLAIMED"];
+    let world = World::on_sqlite().await;
+    let mut scans = Vec::new();
+    for (place, text) in store::all_statements() {
+        let values = (1..=200).rev().find(|number| text.contains(&format!("${number}"))).unwrap_or(0);
+        let explain = sql(format!("EXPLAIN QUERY PLAN {text}"));
+        let query = (0..values).fold(explain, |query, _| query.bind(None::<i64>));
+        let plan = world.read(|tx| Box::pin(async move { query.all(tx).await })).await;
+        for mut row in plan {
+            let _numbers: (i64, i64, i64) = (row.take().unwrap(), row.take().unwrap(), row.take().unwrap());
+            let step: String = row.take().unwrap();
+            if step.starts_with("SCAN") && !WHOLE.contains(&place.as_str()) {
+                scans.push(format!("{place}: {step}"));
+            }
+        }
+    }
+    assert!(scans.is_empty(), "{scans:#?}");
 }
