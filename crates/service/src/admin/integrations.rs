@@ -4,6 +4,7 @@ use super::AdminRefused;
 use crate::Service;
 use connect::integration::{Channel, Integration};
 use connect::schedule;
+use connect::tenant_json::variable;
 use kernel::ids::OrganizationId;
 use kernel::{Actor, Environment, Slug};
 use store::{audit, integrations};
@@ -22,6 +23,22 @@ pub struct NewIntegration {
     /// Five-field cron.
     pub schedule: Option<String>,
     pub shift_all: bool,
+}
+
+/// `a-b` and `a_b` would share `A_B_AUTH_STATUS` in a tenant's status (contract `connect.md`, section 5).
+fn check_variables<'a>(connectors: impl Iterator<Item = &'a Slug>) -> Result<(), AdminRefused> {
+    let mut seen: Vec<(String, &Slug)> = Vec::new();
+    for connector in connectors {
+        let name = variable(connector.as_str());
+        if let Some((_, other)) = seen.iter().find(|(known, _)| *known == name) {
+            let text = format!(
+                "`{other}` and `{connector}` would both be shown as {name}_AUTH_STATUS; use one of them"
+            );
+            return Err(AdminRefused::Invalid(text));
+        }
+        seen.push((name, connector));
+    }
+    Ok(())
 }
 
 impl Service {
@@ -56,6 +73,7 @@ impl Service {
                 "the own connector cannot be an outside system of the same integration",
             ));
         }
+        check_variables(own_connector.iter().chain(&connectors))?;
         if let Some(cron) = &new.schedule {
             schedule::check(cron).map_err(AdminRefused::invalid)?;
         }

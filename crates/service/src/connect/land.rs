@@ -131,7 +131,14 @@ impl Service {
                     config.secrets.get(&key.id).map(|secret| VerifyingKey::Secret(secret.clone()))
                 }
                 Material::PublicJwk(jwk) => Some(VerifyingKey::Jwk(jwk.clone())),
-                Material::JwksUrl(url) => self.published_key(peek, url, key).await?.map(VerifyingKey::Jwk),
+                Material::JwksUrl(url) => match self.published_key(peek, url, key).await {
+                    Ok(found) => found.map(VerifyingKey::Jwk),
+                    // Another key may fit; the set that cannot be read is named only if none does.
+                    Err(refusal) => {
+                        last = Some(refusal);
+                        None
+                    }
+                },
             };
             let Some(verifying) = verifying else { continue };
             match token::verify_signature(peek, key.algorithm, &verifying) {

@@ -4,10 +4,10 @@ use super::view::DialogContext;
 use crate::{Fault, Service};
 use ::connect::connector::{Definition, Way as DefinitionWay};
 use ::connect::dialog::{Dialog, Event, Opening, Stage, Way};
-use kernel::ids::TenantId;
+use kernel::ids::{AttemptId, TenantId};
 use kernel::{Environment, Plain};
-use store::dialogs;
 use store::tenants::{self, Owner};
+use store::{attempts, dialogs};
 
 /// What a person does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,19 @@ pub(crate) fn way(definition: &Definition) -> Way {
     match definition.way() {
         DefinitionWay::SignIn => Way::SignIn,
         DefinitionWay::Form | DefinitionWay::Nothing | DefinitionWay::NotYet(_) => Way::Fields,
+    }
+}
+
+/// The attempt whose pending credential nobody will take any more.
+fn given_up<'a>(before: &'a Stage, next: &Stage) -> Option<&'a AttemptId> {
+    match (before, next) {
+        (
+            _,
+            Stage::Arrived { .. } | Stage::Choose { .. } | Stage::Installing { .. } | Stage::Success { .. },
+        ) => None,
+        (Stage::Arrived { attempt, .. }, _) => Some(attempt),
+        (Stage::Choose { attempt, .. }, _) => attempt.as_ref(),
+        _ => None,
     }
 }
 
@@ -84,7 +97,16 @@ impl Service {
     /// whether it moved; those who wait are woken.
     pub(crate) async fn advance(&self, dialog: &Dialog, event: Event) -> Result<bool, Fault> {
         let Ok(next) = dialog.after(event, self.clock.now()) else { return Ok(false) };
-        self.save_stage(dialog, next).await
+        let given_up = given_up(&dialog.stage, &next).cloned();
+        let moved = self.save_stage(dialog, next).await?;
+        if let Some(attempt) = given_up.filter(|_| moved) {
+            let owner = dialog.organization.clone();
+            let forget = self.db.write(move |tx| {
+                Box::pin(async move { attempts::forget_pending(tx, &owner, &attempt).await })
+            });
+            forget.await?;
+        }
+        Ok(moved)
     }
 
     /// Writes a stage by compare-and-swap on the dialog's version.
