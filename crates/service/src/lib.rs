@@ -10,12 +10,14 @@ pub mod connect;
 pub mod fault;
 pub mod places;
 mod ready;
+pub mod stopping;
 pub mod vault;
 
 pub use bells::Bells;
 pub use config::{Configs, OrganizationConfig};
 pub use fault::Fault;
 pub use places::{Place, Places};
+pub use stopping::Stopping;
 pub use vault::Vault;
 
 use ::connect::connector::{Catalogue, Policy};
@@ -42,6 +44,8 @@ pub struct Service {
     /// How definitions that organizations store are judged.
     pub policy: Policy,
     pub limits: Limits,
+    /// Begun when the process shall end: streams end, and it is no longer ready.
+    pub stopping: Stopping,
     ticket_key: Zeroizing<[u8; 32]>,
 }
 
@@ -54,11 +58,13 @@ pub struct Limits {
     pub token_post: usize,
     /// A webhook's body (contract `connect.md`, section 7: 1 MiB).
     pub webhook_body: usize,
+    /// The body of any other request.
+    pub body: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { token_get: 8 * 1024, token_post: 64 * 1000, webhook_body: 1024 * 1024 }
+        Self { token_get: 8 * 1024, token_post: 64 * 1000, webhook_body: 1024 * 1024, body: 256 * 1024 }
     }
 }
 
@@ -98,6 +104,7 @@ impl Service {
             configs,
             policy,
             limits,
+            stopping: Stopping::default(),
             ticket_key,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod assets;
+pub mod client_address;
 pub mod cookies;
 pub mod dialog_page;
 pub mod headers;
@@ -20,11 +21,13 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use headers::Framing;
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::RefusalKind;
 use routes::{assets as files, callback, dialogs, health, integrations, landing, start, tenants, webhooks};
-use service::Service;
+use service::{Limits, Service};
 use std::sync::Arc;
+use std::time::Duration;
 use table::{Proof, Route, Table};
 
 /// What every handler can reach.
@@ -34,14 +37,41 @@ pub struct Web(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     service: Arc<Service>,
-    metrics: Option<PrometheusHandle>,
-    gallery: bool,
+    options: Options,
+}
+
+/// What a gateway's HTTP can be told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Renders `/metrics`.
+    pub metrics: Option<PrometheusHandle>,
+    /// Whether the sample of every page is shown at `/gallery`.
+    pub gallery: bool,
+    /// Proxies whose `X-Forwarded-For` counts, for the access log.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long an answer may take to begin.
+    pub request_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (trusted_proxies, request_timeout) = (Vec::new(), Duration::from_secs(30));
+        Self { metrics: None, gallery: false, trusted_proxies, request_timeout }
+    }
 }
 
 impl Web {
     /// `metrics` renders `/metrics`; with `gallery` the sample of every page is shown at `/gallery`.
     pub fn new(service: Arc<Service>, metrics: Option<PrometheusHandle>, gallery: bool) -> Self {
-        Self(Arc::new(Parts { service, metrics, gallery }))
+        Self::with(service, Options { metrics, gallery, ..Options::default() })
+    }
+
+    pub fn with(service: Arc<Service>, options: Options) -> Self {
+        Self(Arc::new(Parts { service, options }))
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.0.options
     }
 
     pub fn service(&self) -> &Arc<Service> {
@@ -49,34 +79,35 @@ impl Web {
     }
 
     pub fn metrics(&self) -> Option<&PrometheusHandle> {
-        self.0.metrics.as_ref()
+        self.0.options.metrics.as_ref()
     }
 
     pub fn has_gallery(&self) -> bool {
-        self.0.gallery
+        self.0.options.gallery
     }
 }
 
 /// The router of a gateway.
 pub fn router(web: Web) -> Router {
-    let most = web.service().limits.webhook_body.max(web.service().limits.token_post);
-    let (router, _) = table().into_parts();
+    let limits = web.service().limits;
+    let (router, _) = table(&limits).into_parts();
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(most))
+        .layer(DefaultBodyLimit::max(limits.body))
+        .layer(axum::middleware::from_fn_with_state(web.clone(), observe::in_time))
         .layer(axum::middleware::from_fn_with_state(web.clone(), observe::observe))
         .with_state(web)
 }
 
 /// Every route with what its caller proves, for the reference and the tests.
 pub fn routes() -> Vec<Route> {
-    table().into_parts().1
+    table(&Limits::default()).into_parts().1
 }
 
 /// The whole route table.
-fn table() -> Table<Web> {
-    operator(embed(api(Table::default())))
+fn table(limits: &Limits) -> Table<Web> {
+    operator(embed(api(Table::default(), limits), limits))
 }
 
 fn operator(table: Table<Web>) -> Table<Web> {
@@ -92,7 +123,9 @@ fn operator(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, "/gallery/{specimen}", nothing, "one sample page", get(files::specimen))
 }
 
-fn embed(table: Table<Web>) -> Table<Web> {
+fn embed(table: Table<Web>, limits: &Limits) -> Table<Web> {
+    // A token that is somewhat too long shall get its coded refusal and not a bare 413.
+    let landed = post(landing::post).layer(DefaultBodyLimit::max(limits.token_post.saturating_mul(16)));
     let (bearer, change) = (Proof::DialogBearer, Proof::DialogBearerAndOrigin);
     let auth = "/{organization}/{connector}/auth";
     table
@@ -100,7 +133,7 @@ fn embed(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, "/embed/v1.d.ts", Proof::Nothing, "its types", get(files::embed_types))
         .add(Method::GET, "/static/{hash}/{name}", Proof::Nothing, "styles and scripts", get(files::asset))
         .add(Method::GET, auth, Proof::TenantToken, "auth-only page, token in the query", get(landing::get))
-        .add(Method::POST, auth, Proof::TenantToken, "auth-only page, token in a form", post(landing::post))
+        .add(Method::POST, auth, Proof::TenantToken, "auth-only page, token in a form", landed)
         .add(Method::GET, "/dialogs/{dialog}", bearer, "the dialog's page", get(dialogs::page))
         .add(Method::GET, "/dialogs/{dialog}/state", bearer, "its state as JSON", get(dialogs::state))
         .add(Method::GET, "/dialogs/{dialog}/events", bearer, "its state as events", get(dialogs::events))
@@ -124,14 +157,15 @@ fn embed(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, "/oauth2/callback", Proof::StateAndCookie, "back from it", get(callback::get))
 }
 
-fn api(table: Table<Web>) -> Table<Web> {
+fn api(table: Table<Web>, limits: &Limits) -> Table<Web> {
+    let delivered = post(webhooks::post).layer(DefaultBodyLimit::max(limits.webhook_body));
     let read = Proof::ApiKey("tenants:read");
     let write = Proof::ApiKey("tenants:write");
     let integrations_read = Proof::ApiKey("integrations:read");
     let hook = "/v1/webhooks/{hash}";
     let disconnect = "/v2/tenants/{id}/connectors/{name}/disconnect";
     table
-        .add(Method::POST, hook, Proof::WebhookSecret, "a delivery", post(webhooks::post))
+        .add(Method::POST, hook, Proof::WebhookSecret, "a delivery", delivered)
         .add(Method::GET, hook, Proof::WebhookSecret, "a challenge", get(webhooks::get))
         .add(Method::GET, "/v1/tenants/{id}", read, "one tenant, v1 shape", get(tenants::get_v1))
         .add(Method::GET, "/v2/tenants", read, "tenants, v2 shape", get(tenants::list))

@@ -1,14 +1,16 @@
-//! What is seen of each request: a request id, one log line and two metrics. Never an address, a token or a
+//! What is seen of each request: a request id, one log line and two metrics. Never a URL, a token or a
 //! dialog id: only the route's pattern is named.
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use kernel::ids::AuditId;
+use std::net::SocketAddr;
 use tracing::Instrument as _;
 
-use crate::Web;
+use crate::client_address::client_address;
+use crate::{Web, answer};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -26,12 +28,17 @@ pub async fn observe(State(web): State<Web>, request: Request, next: Next) -> Re
     } else {
         "OTHER".to_owned()
     };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let trusted = &web.options().trusted_proxies;
+    let client = peer.map(|peer| client_address(peer, trusted, request.headers()).to_string());
     let started = tokio::time::Instant::now();
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
     let mut response = next.run(request).instrument(span.clone()).await;
     let took = started.elapsed();
     let status = response.status().as_u16();
-    span.in_scope(|| tracing::info!(status, took_us = took.as_micros(), "answered"));
+    span.in_scope(|| {
+        tracing::info!(status, took_us = took.as_micros(), client, "answered");
+    });
     let labels = [("route", route), ("method", method), ("status", status.to_string())];
     metrics::counter!("vestibule_http_requests_total", &labels).increment(1);
     let [route, ..] = labels;
@@ -41,4 +48,16 @@ pub async fn observe(State(web): State<Web>, request: Request, next: Next) -> Re
     }
     crate::headers::add_fixed(response.headers_mut());
     response
+}
+
+/// Ends what takes too long to begin its answer, so that nothing waits without end.
+pub async fn in_time(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let limit = web.options().request_timeout;
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!(limit_s = limit.as_secs(), "no answer in time");
+            answer::api_message(503, "this took too long; try again in a few seconds")
+        }
+    }
 }

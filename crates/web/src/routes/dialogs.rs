@@ -87,9 +87,15 @@ struct Watch {
 }
 
 impl Watch {
-    /// `None` ends the stream: the dialog is over, or the store does not answer (the page then polls).
+    /// `None` ends the stream: the dialog is over, the store does not answer (the page then polls), or the
+    /// process stops (the page then asks another node, or this one's successor).
     async fn next(&mut self) -> Option<Event> {
+        let web = self.web.clone();
+        let stopping = &web.service().stopping;
         loop {
+            if stopping.has_begun() {
+                return None;
+            }
             let rung = self.seat.listen();
             let context = self.web.service().dialog(self.environment, &self.bearer).await.ok().flatten()?;
             if self.sent != Some(context.dialog.version) {
@@ -97,8 +103,12 @@ impl Watch {
                 let state = show(&self.web, &context, &self.bearer, &self.headers).state();
                 return Event::default().event("stage").json_data(&state).ok();
             }
-            // Either way the database is looked at next.
-            let _ = tokio::time::timeout(LOOK_EVERY, rung).await;
+            // Whatever it is that comes first, the database is looked at next.
+            tokio::select! {
+                () = rung => {}
+                () = stopping.begun() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
         }
     }
 }
