@@ -57,21 +57,15 @@ impl Service {
         slug: &Slug,
         environment: Environment,
     ) -> Result<Option<Arc<OrganizationConfig>>, Fault> {
-        let key = (slug.clone(), environment);
         let wanted = slug.clone();
         let version = self
             .db
             .read(move |tx| Box::pin(async move { organizations::config_version(tx, &wanted).await }))
             .await?;
-        let Some(version) = version else { return Ok(None) };
-        let known = self.configs.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(known) = known.filter(|known| known.organization.config_version == version) {
-            return Ok(Some(known));
+        match version {
+            Some(version) => self.config_at(slug, environment, version).await,
+            None => Ok(None),
         }
-        let Some(config) = self.read_config(slug, environment).await? else { return Ok(None) };
-        let config = Arc::new(config);
-        self.configs.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&config));
-        Ok(Some(config))
     }
 
     /// The same by id, for what already belongs to an organization.
@@ -82,13 +76,34 @@ impl Service {
         &self,
         organization: &OrganizationId,
         environment: Environment,
-    ) -> Result<Arc<OrganizationConfig>, Fault> {
+    ) -> Result<Option<Arc<OrganizationConfig>>, Fault> {
         let wanted = organization.clone();
-        let found =
-            self.db.read(move |tx| Box::pin(async move { organizations::by_id(tx, &wanted).await })).await?;
-        let found = found.ok_or_else(|| Fault::broken(format!("{organization} is not in the database")))?;
-        let config = self.config(&found.organization.slug, environment).await?;
-        config.ok_or_else(|| Fault::broken(format!("{organization} is disabled")))
+        let found = self
+            .db
+            .read(move |tx| Box::pin(async move { organizations::config_version_by_id(tx, &wanted).await }))
+            .await?;
+        match found {
+            Some((slug, version)) => self.config_at(&slug, environment, version).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What is in memory where it is of this version, else what the database has now.
+    async fn config_at(
+        &self,
+        slug: &Slug,
+        environment: Environment,
+        version: i64,
+    ) -> Result<Option<Arc<OrganizationConfig>>, Fault> {
+        let key = (slug.clone(), environment);
+        let known = self.configs.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known.filter(|known| known.organization.config_version == version) {
+            return Ok(Some(known));
+        }
+        let Some(config) = self.read_config(slug, environment).await? else { return Ok(None) };
+        let config = Arc::new(config);
+        self.configs.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&config));
+        Ok(Some(config))
     }
 
     async fn read_config(

@@ -27,6 +27,7 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM organizations WHERE id = $1");
     BY_SLUG = concat!("SELECT ", columns!(), " FROM organizations WHERE slug = $1");
     VERSION = "SELECT config_version FROM organizations WHERE slug = $1 AND NOT disabled";
+    VERSION_BY_ID = "SELECT slug, config_version FROM organizations WHERE id = $1 AND NOT disabled";
     LIST = concat!("SELECT ", columns!(), " FROM organizations ORDER BY slug");
     UPDATE = "UPDATE organizations SET name = $2, brand = $3, color = $4, logo = $5, token_max_age_s = $6,
         token_ahead_s = $7, disabled = $8, config_version = config_version + 1 WHERE id = $1";
@@ -74,6 +75,15 @@ pub async fn by_slug(tx: &mut Tx, slug: &Slug) -> Result<Option<OrganizationReco
 /// [`DbError`].
 pub async fn config_version(tx: &mut Tx, slug: &Slug) -> Result<Option<i64>, DbError> {
     sql(VERSION).bind(slug).maybe(tx).await?.map(|mut row| row.take()).transpose()
+}
+
+/// The same by id, with the slug.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn config_version_by_id(tx: &mut Tx, id: &OrganizationId) -> Result<Option<(Slug, i64)>, DbError> {
+    let row = sql(VERSION_BY_ID).bind(id).maybe(tx).await?;
+    row.map(|mut row| Ok((row.take()?, row.take()?))).transpose()
 }
 
 /// All of them, by slug: for the operator.

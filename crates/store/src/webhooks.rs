@@ -25,7 +25,8 @@ statements! {
         created_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (tenant_id, connector) WHERE ends_at IS NULL DO NOTHING";
     BY_SECRET_HASH = concat!("SELECT ", columns!(), ", t.archived_at IS NOT NULL
-        FROM webhooks AS w JOIN tenants AS t ON t.id = w.tenant_id WHERE w.secret_hash = $1");
+        FROM webhooks AS w JOIN tenants AS t ON t.id = w.tenant_id
+        JOIN organizations AS o ON o.id = w.organization_id AND NOT o.disabled WHERE w.secret_hash = $1");
     CURRENT = concat!("SELECT ", columns!(), " FROM webhooks AS w
         WHERE w.organization_id = $1 AND w.tenant_id = $2 AND w.connector = $3 AND w.ends_at IS NULL");
     LIST = concat!("SELECT ", columns!(), " FROM webhooks AS w
@@ -62,7 +63,8 @@ pub async fn insert(tx: &mut Tx, new: &Webhook) -> Result<bool, DbError> {
     query.bind(new.created).bind(new.ends).wrote(tx).await
 }
 
-/// By the hash of the URL's secret, which is what names it. Also one that has ended: the rule decides.
+/// By the hash of the URL's secret, which is what names it. Also one that has ended: the rule decides. `None` where
+/// the organization is disabled.
 ///
 /// # Errors
 /// [`DbError`].

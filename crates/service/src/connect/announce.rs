@@ -47,7 +47,7 @@ impl Service {
     async fn success(&self, context: &DialogContext, tenant: TenantId) -> Result<serde_json::Value, Fault> {
         let config = &context.config;
         let shape = super::look_up::Shape::V1;
-        let found = self.tenant_of(&config.organization.id, config.environment, tenant, shape).await?;
+        let found = self.tenant_of(config, tenant, shape).await?;
         let found = found.ok_or_else(|| Fault::broken(format!("tenant {tenant} is not in the database")))?;
         let url = self.webhook_url(&config.organization.id, tenant, None).await?.unwrap_or_default();
         let targets = message::targets(config.environment, &config.origins);

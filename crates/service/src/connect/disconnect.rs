@@ -72,8 +72,7 @@ impl Service {
             Some(None) => return Ok(Disconnected::NoConnection),
             Some(Some(connection)) => connection,
         };
-        let config = self.config_of(&caller.organization, caller.environment).await?;
-        self.take_away(&config, &connection, caller.actor()).await?;
+        self.take_away(&caller.config, &connection, caller.actor()).await?;
         let tenant = self.tenant(caller, id, Shape::V2).await?;
         Ok(tenant.map_or(Disconnected::NoTenant, Disconnected::Done))
     }

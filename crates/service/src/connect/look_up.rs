@@ -5,8 +5,10 @@ use crate::{Fault, OrganizationConfig, Service};
 use ::connect::connection::Connection;
 use ::connect::tenant::Tenant;
 use ::connect::tenant_json::{self, TenantView, integration_v2};
+use ::connect::api_key::ApiKey;
 use kernel::ids::{ApiKeyId, IntegrationId, OrganizationId, TenantId};
 use kernel::{Actor, Environment, Plain, Slug, User};
+use std::sync::Arc;
 use store::{api_keys, connections, integrations, tenants, users, webhooks};
 
 pub use store::Page;
@@ -14,10 +16,11 @@ pub use store::integrations::Sort as IntegrationSort;
 pub use store::tenants::Sort as TenantSort;
 
 /// A program with a live API key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     pub organization: OrganizationId,
     pub environment: Environment,
+    pub config: Arc<OrganizationConfig>,
     pub key: ApiKeyId,
     pub scopes: Vec<String>,
 }
@@ -57,13 +60,10 @@ impl Service {
         let hash = key.hashed();
         let found =
             self.db.read(move |tx| Box::pin(async move { api_keys::by_hash(tx, &hash).await })).await?;
-        let found = found.filter(|key| key.environment == environment && key.revoked.is_none());
-        Ok(found.map(|key| Caller {
-            organization: key.organization,
-            environment,
-            key: key.id,
-            scopes: key.scopes,
-        }))
+        let live = found.filter(|key| key.environment == environment && key.revoked.is_none());
+        let Some(ApiKey { id, organization, scopes, .. }) = live else { return Ok(None) };
+        let config = self.config_of(&organization, environment).await?;
+        Ok(config.map(|config| Caller { organization, environment, config, key: id, scopes }))
     }
 
     /// One tenant of the caller's organization and environment.
@@ -76,17 +76,16 @@ impl Service {
         id: TenantId,
         shape: Shape,
     ) -> Result<Option<serde_json::Value>, Fault> {
-        self.tenant_of(&caller.organization, caller.environment, id, shape).await
+        self.tenant_of(&caller.config, id, shape).await
     }
 
     pub(crate) async fn tenant_of(
         &self,
-        organization: &OrganizationId,
-        environment: Environment,
+        config: &OrganizationConfig,
         id: TenantId,
         shape: Shape,
     ) -> Result<Option<serde_json::Value>, Fault> {
-        let owner = organization.clone();
+        let (owner, environment) = (config.organization.id.clone(), config.environment);
         let read = self.db.read(move |tx| {
             Box::pin(async move {
                 let Some(tenant) = tenants::by_id(tx, &owner, environment, id).await? else {
@@ -99,9 +98,7 @@ impl Service {
                 Ok::<_, Fault>(Some(Whole { tenant, integration: integration.name, user, connections }))
             })
         });
-        let Some(whole) = read.await? else { return Ok(None) };
-        let config = self.config_of(organization, environment).await?;
-        Ok(Some(self.shaped(&config, &whole, shape)))
+        Ok(read.await?.map(|whole| self.shaped(config, &whole, shape)))
     }
 
     /// A page of tenants in the v2 shape, and how many there are in all.
@@ -126,8 +123,7 @@ impl Service {
             })
         });
         let (found, all, total) = read.await?;
-        let config = self.config_of(&caller.organization, caller.environment).await?;
-        let namespace = config.organization.namespace(environment);
+        let namespace = caller.config.organization.namespace(environment);
         let listed = found.iter().map(|tenant| {
             let own: Vec<Connection> = all.iter().filter(|it| it.tenant == tenant.id).cloned().collect();
             tenant_json::v2(tenant, &own, None, &namespace)
@@ -149,8 +145,7 @@ impl Service {
             .db
             .read(move |tx| Box::pin(async move { integrations::list(tx, &owner, environment, page).await }));
         let found = read.await?;
-        let config = self.config_of(&caller.organization, caller.environment).await?;
-        let is_global = |connector: &Slug| !config.definitions.contains_key(connector);
+        let is_global = |connector: &Slug| !caller.config.definitions.contains_key(connector);
         Ok((
             found.rows.iter().map(|integration| integration_v2(integration, is_global)).collect(),
             found.total,
@@ -170,9 +165,8 @@ impl Service {
         let read = self
             .db
             .read(move |tx| Box::pin(async move { integrations::by_id(tx, &owner, environment, id).await }));
-        let Some(found) = read.await? else { return Ok(None) };
-        let config = self.config_of(&caller.organization, environment).await?;
-        Ok(Some(integration_v2(&found, |connector| !config.definitions.contains_key(connector))))
+        let is_global = |connector: &Slug| !caller.config.definitions.contains_key(connector);
+        Ok(read.await?.map(|found| integration_v2(&found, is_global)))
     }
 
     /// The current webhook address of a tenant: its own, or that of one connector.

@@ -186,6 +186,7 @@ impl Service {
     /// The connector's rules and its secret, where it declares any.
     async fn check_of(&self, webhook: &Webhook, connector: &Slug) -> Result<Option<Check>, Fault> {
         let config = self.config_of(&webhook.organization, webhook.environment).await?;
+        let config = config.ok_or_else(|| Fault::broken("the organization was disabled just now"))?;
         let definition = self.definition(&config, connector);
         let definition =
             definition.ok_or_else(|| Fault::broken(format!("connector {connector} is not loaded")))?;

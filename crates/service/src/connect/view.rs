@@ -72,6 +72,7 @@ impl Service {
         let Ok(stage) = dialog.stage_at(self.clock.now()) else { return Ok(None) };
         dialog.stage = stage;
         let config = self.config_of(&dialog.organization, dialog.environment).await?;
+        let Some(config) = config else { return Ok(None) };
         let definition = self.definition(&config, &dialog.connector);
         let definition = definition
             .ok_or_else(|| Fault::broken(format!("connector {} is no longer loaded", dialog.connector)))?;
