@@ -50,7 +50,8 @@ pub enum NameRefused {
 pub const RESERVED: &[&str] = &[
     "admin", "api", "assets", "callback", "connect", "connector", "connectors", "dashboard", "demo", "dialogs", "docs",
     "embed", "enter", "favicon.ico", "gallery", "health", "hub", "iam.v1.useriam", "link", "login", "logout", "metrics",
-    "oauth2", "openapi.json", "robots.txt", "service-gateway", "session", "sso", "start", "static", "tenants", "v1", "v2",
+    "oauth2", "openapi.json",
+    "reports", "robots.txt", "service-gateway", "session", "sso", "start", "static", "tenants", "v1", "v2",
     "webhooks", "well-known",
 ];
 

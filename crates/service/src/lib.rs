@@ -44,6 +44,8 @@ pub struct Service {
     /// How definitions that organizations store are judged.
     pub policy: Policy,
     pub limits: Limits,
+    /// Bounds what a flood of refusals can write.
+    pub(crate) flood: connect::refuse::Flood,
     /// Begun when the process shall end: streams end, and it is no longer ready.
     pub stopping: Stopping,
     ticket_key: Zeroizing<[u8; 32]>,
@@ -104,6 +106,7 @@ impl Service {
             configs,
             policy,
             limits,
+            flood: connect::refuse::Flood::default(),
             stopping: Stopping::default(),
             ticket_key,
         }

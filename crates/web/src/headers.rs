@@ -61,6 +61,16 @@ pub fn add_fixed(headers: &mut HeaderMap) {
     }
 }
 
+/// A page that only registered origins may frame, and whose refusals browsers report to `report_to`.
+pub fn framed_page(html: String, framing: &Framing, nonce: &str, report_to: &str) -> Response {
+    let mut response = page(200, html, framing, nonce);
+    let policy = format!("{}; report-uri {report_to}", content_security_policy(framing, nonce));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 /// A page with its policy. `html` was rendered with the same nonce.
 pub fn page(status: u16, html: String, framing: &Framing, nonce: &str) -> Response {
     let status =

@@ -24,7 +24,9 @@ use headers::Framing;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::RefusalKind;
-use routes::{assets as files, callback, dialogs, health, integrations, landing, start, tenants, webhooks};
+use routes::{
+    assets as files, callback, dialogs, health, integrations, landing, reports, start, tenants, webhooks,
+};
 use service::{Limits, Service};
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +130,7 @@ fn embed(table: Table<Web>, limits: &Limits) -> Table<Web> {
     let landed = post(landing::post).layer(DefaultBodyLimit::max(limits.token_post.saturating_mul(16)));
     let (bearer, change) = (Proof::DialogBearer, Proof::DialogBearerAndOrigin);
     let auth = "/{organization}/{connector}/auth";
+    let report = "/reports/frames/{organization}";
     table
         .add(Method::GET, "/embed/v1.js", Proof::Nothing, "the embed script", get(files::embed_script))
         .add(Method::GET, "/embed/v1.d.ts", Proof::Nothing, "its types", get(files::embed_types))
@@ -152,6 +155,13 @@ fn embed(table: Table<Web>, limits: &Limits) -> Table<Web> {
             change,
             "tell the parent",
             post(dialogs::announcement),
+        )
+        .add(
+            Method::POST,
+            report,
+            Proof::Nothing,
+            "a browser's report of a frame it refused",
+            post(reports::frame),
         )
         .add(Method::GET, "/start/{ticket}", Proof::StartTicket, "on to the outside system", get(start::get))
         .add(Method::GET, "/oauth2/callback", Proof::StateAndCookie, "back from it", get(callback::get))

@@ -85,3 +85,17 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
         (self.router, self.routes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kernel::organization::RESERVED;
+
+    #[test]
+    fn no_organization_can_be_called_like_a_path_of_ours() {
+        let routes = crate::routes();
+        let first = routes.iter().filter_map(|route| route.path.split('/').nth(1));
+        for segment in first.filter(|segment| !segment.is_empty() && !segment.starts_with('{')) {
+            assert!(RESERVED.contains(&segment), "`{segment}` must be in RESERVED");
+        }
+    }
+}

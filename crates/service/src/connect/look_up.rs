@@ -2,10 +2,10 @@
 //! (contract `connect.md`, sections 5 and 6).
 
 use crate::{Fault, OrganizationConfig, Service};
+use ::connect::api_key::ApiKey;
 use ::connect::connection::Connection;
 use ::connect::tenant::Tenant;
 use ::connect::tenant_json::{self, TenantView, integration_v2};
-use ::connect::api_key::ApiKey;
 use kernel::ids::{ApiKeyId, IntegrationId, OrganizationId, TenantId};
 use kernel::{Actor, Environment, Plain, Slug, User};
 use std::sync::Arc;

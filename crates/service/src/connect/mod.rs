@@ -10,6 +10,7 @@ pub mod land;
 pub mod look_up;
 pub mod receive_webhook;
 pub mod refuse;
+pub mod report_frame;
 pub mod start;
 pub mod turn;
 pub mod view;

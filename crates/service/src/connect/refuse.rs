@@ -2,10 +2,35 @@
 
 use crate::{Fault, OrganizationConfig, Service};
 use ::connect::refusal::{RecordedRefusal, Refusal};
+use governor::clock::DefaultClock;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
 use kernel::Environment;
-use kernel::ids::RefusalId;
+use kernel::ids::{OrganizationId, RefusalId};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use store::refusals;
+
+/// How many refusals are written down per organization (and together for those that name none): 20 a second,
+/// 200 in a burst. Decision: what goes beyond is answered and counted, but not stored. Attack: anybody can be
+/// refused as often as they like, and each record takes room. Trade: during a flood some records are missing.
+pub(crate) struct Flood(
+    RateLimiter<Option<OrganizationId>, HashMapStateStore<Option<OrganizationId>>, DefaultClock>,
+);
+
+impl Default for Flood {
+    fn default() -> Self {
+        let quota = Quota::per_second(NonZeroU32::MIN.saturating_add(19))
+            .allow_burst(NonZeroU32::MIN.saturating_add(199));
+        Self(RateLimiter::hashmap(quota))
+    }
+}
+
+impl std::fmt::Debug for Flood {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Flood")
+    }
+}
 
 /// A refusal on its way to the person and to the developers.
 #[derive(Debug)]
@@ -68,7 +93,9 @@ impl Service {
             route: route.to_owned(),
         };
         metrics::counter!("vestibule_refusals_total", "code" => refusal.code.as_str()).increment(1);
-        if let Err(error) = refusals::insert(&self.db, &record).await {
+        if self.flood.0.check_key(&record.organization).is_err() {
+            metrics::counter!("vestibule_refusals_not_recorded_total").increment(1);
+        } else if let Err(error) = refusals::insert(&self.db, &record).await {
             tracing::warn!(%error, code = record.code, reference = %reference, "a refusal could not be recorded");
         }
         Refused { refusal, reference, config }

@@ -37,7 +37,8 @@ pub async fn page(
         Ok(Some(context)) => {
             let page = show(&web, &context, &bearer, &headers);
             let framing = framing(&context);
-            headers::page(200, page.render(), &framing, &page.shell.nonce)
+            let report_to = format!("/reports/frames/{}", context.config.organization.slug);
+            headers::framed_page(page.render(), &framing, &page.shell.nonce, &report_to)
         }
         Ok(None) => answer::dialog_expired(&web, &headers),
         Err(fault) => answer::fault(&web, &headers, &fault),

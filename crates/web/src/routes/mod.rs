@@ -6,6 +6,7 @@ pub mod dialogs;
 pub mod health;
 pub mod integrations;
 pub mod landing;
+pub mod reports;
 pub mod start;
 pub mod tenants;
 pub mod webhooks;
