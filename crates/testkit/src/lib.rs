@@ -19,6 +19,7 @@ pub mod provider;
 pub mod python;
 pub mod signers;
 pub mod standins;
+pub mod world;
 
 use std::path::PathBuf;
 

@@ -261,6 +261,12 @@ impl Standin {
         format!("http://{}", self.address)
     }
 
+    /// Whether it is the stand-in for this system.
+    #[must_use]
+    pub fn is(&self, kind: ProviderKind) -> bool {
+        self.kind == kind
+    }
+
     /// `127.0.0.1:PORT`, for the list of addresses that may be called.
     #[must_use]
     pub fn address(&self) -> &str {
