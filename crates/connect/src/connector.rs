@@ -16,9 +16,9 @@ mod webhook;
 pub use address::{AddressRefused, HostPattern, Loopback, UrlTemplate, declares};
 pub use catalogue::{Catalogue, shipped, shipped_files};
 pub use definition::{
-    Api, Authorize, BasicTemplate, BodyForm, BodyTemplate, CallbackSignature, Capture, Choose, ClientAuth, Definition,
-    EnvironmentName, Extract, JsonTemplate, Kind, Method, Pkce, Pointer, Refresh, RefreshGrant, RequestTemplate, Retry,
-    Save, SaveTo, Scopes, Step, TokenRules, Unit, Verify, Way,
+    Api, Authorize, BasicTemplate, BodyForm, BodyTemplate, CallbackSignature, Capture, Choose, ClientAuth,
+    Definition, EnvironmentName, Extract, JsonTemplate, Kind, Method, Pkce, Pointer, Refresh, RefreshGrant,
+    RequestTemplate, Retry, Save, SaveTo, Scopes, Step, TokenRules, Unit, Verify, Way,
 };
 pub use inputs::{Condition, FieldProblem, Format, Input, InputOption, LONGEST_INPUT, Pattern};
 pub use parse::Policy;
@@ -26,6 +26,6 @@ pub use request::{Answer, OutgoingHeader, OutgoingRequest};
 pub use source::Problem;
 pub use template::{Filter, Template, TemplateFailed, TemplateRefused, Variable, Variables};
 pub use webhook::{
-    Challenge, Dedupe, DeliveryPart, Encoding, Expected, HmacAlgorithm, ReplyAs, Scheme, SignedPart, VerifyRules,
-    WebhookRules,
+    Challenge, Dedupe, DeliveryPart, Encoding, Expected, HmacAlgorithm, ReplyAs, Scheme, SignedPart,
+    VerifyRules, WebhookRules,
 };

@@ -75,14 +75,19 @@ mod in_clear {
     use super::{Deserialize, Deserializer, SecretText, Serializer};
 
     #[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(secret: &Option<SecretText>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        secret: &Option<SecretText>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match secret {
             Some(secret) => serializer.serialize_some(secret.reveal()),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretText>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SecretText>, D::Error> {
         Ok(Option::<String>::deserialize(deserializer)?.map(SecretText::new))
     }
 }
@@ -216,7 +221,11 @@ mod tests {
         assert_eq!(credential.secret_values(), ["at-hunter2", "rt-hunter2", "in-hunter2", "ca-hunter2"]);
         assert_eq!(Credential::from_json("{}").unwrap(), Credential::default());
 
-        let app = App { client_id: "id".to_owned(), client_secret: Some(SecretText::new("hunter2")), ..App::default() };
+        let app = App {
+            client_id: "id".to_owned(),
+            client_secret: Some(SecretText::new("hunter2")),
+            ..App::default()
+        };
         assert!(!format!("{app:?}").contains("hunter2"));
         assert_eq!(serde_json::from_str::<App>(&serde_json::to_string(&app).unwrap()).unwrap(), app);
     }

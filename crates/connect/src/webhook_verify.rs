@@ -111,7 +111,12 @@ fn equal(seen: &[u8], expected: &[u8]) -> Result<(), WebhookRefused> {
     constant_time::verify_slices_are_equal(seen, expected).map_err(|_| WebhookRefused::Wrong)
 }
 
-fn signed(rules: &VerifyRules, secret: &SecretText, arrival: &Arrival<'_>, now: Time) -> Result<(), WebhookRefused> {
+fn signed(
+    rules: &VerifyRules,
+    secret: &SecretText,
+    arrival: &Arrival<'_>,
+    now: Time,
+) -> Result<(), WebhookRefused> {
     let header = arrival.header(&rules.header).ok_or(WebhookRefused::Missing)?;
     let key = secret_bytes(rules, secret)?;
     let timestamp = timestamp(rules, arrival, header, now)?;
@@ -202,7 +207,11 @@ fn timestamp<'a>(
     if distance <= rules.tolerance_s { Ok(Some(text)) } else { Err(WebhookRefused::Stale) }
 }
 
-fn message(rules: &VerifyRules, arrival: &Arrival<'_>, timestamp: Option<&str>) -> Result<Vec<u8>, WebhookRefused> {
+fn message(
+    rules: &VerifyRules,
+    arrival: &Arrival<'_>,
+    timestamp: Option<&str>,
+) -> Result<Vec<u8>, WebhookRefused> {
     let mut message = Vec::with_capacity(arrival.body.len() + 128);
     for part in &rules.signed {
         match part {
@@ -233,7 +242,11 @@ pub struct ChallengeReply {
 
 /// The answer where the request is the outside system's challenge; `None` for a delivery. Only values that
 /// were sent are repeated, as text that no browser runs.
-pub fn challenge(rules: &WebhookRules, secret: Option<&SecretText>, arrival: &Arrival<'_>) -> Option<ChallengeReply> {
+pub fn challenge(
+    rules: &WebhookRules,
+    secret: Option<&SecretText>,
+    arrival: &Arrival<'_>,
+) -> Option<ChallengeReply> {
     let challenge = rules.challenge.as_ref()?;
     for (part, expected) in &challenge.matches {
         let seen = arrival.part(part)?;
@@ -254,7 +267,9 @@ pub fn challenge(rules: &WebhookRules, secret: Option<&SecretText>, arrival: &Ar
     }
     let value = value.into_owned();
     Some(match &challenge.reply_as {
-        ReplyAs::Text => ChallengeReply { content_type: "text/plain; charset=utf-8", header: None, body: value },
+        ReplyAs::Text => {
+            ChallengeReply { content_type: "text/plain; charset=utf-8", header: None, body: value }
+        }
         ReplyAs::Json(name) => {
             let mut object = serde_json::Map::new();
             object.insert(name.clone(), value.into());
@@ -284,7 +299,8 @@ pub fn dedupe_key(rules: &WebhookRules, arrival: &Arrival<'_>) -> Option<String>
 /// What kind of event it is, where the connector says how to tell.
 pub fn event_type(rules: &WebhookRules, arrival: &Arrival<'_>) -> Option<String> {
     let text = arrival.part(rules.event_type.as_ref()?)?;
-    Some(text.chars().filter(|c| !c.is_control()).take(120).collect()).filter(|text: &String| !text.is_empty())
+    Some(text.chars().filter(|c| !c.is_control()).take(120).collect())
+        .filter(|text: &String| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -22,7 +22,11 @@ pub enum AfterOutcome {
     Done(Credential),
     /// The person must choose. `credential` holds what earlier steps captured and is to be kept until
     /// [`Providers::run_after`] goes on from `step` with the chosen value.
-    Choose { step: usize, choices: Vec<Choice>, credential: Credential },
+    Choose {
+        step: usize,
+        choices: Vec<Choice>,
+        credential: Credential,
+    },
 }
 
 /// Whether a credential was ended at the outside system.
@@ -69,7 +73,8 @@ impl Providers {
         let request = flow::token_request(definition, app, &inputs, &callback, exchange)?;
         let response = self.send(request).await?;
         let asked = definition.scopes_for(app);
-        let mut credential = with_answer(&response, |answer| flow::read_token_answer(definition, &asked, answer, now))?;
+        let mut credential =
+            with_answer(&response, |answer| flow::read_token_answer(definition, &asked, answer, now))?;
         let mut captures = callback;
         captures.extend(std::mem::take(&mut credential.captures));
         credential.captures = captures;
@@ -91,7 +96,8 @@ impl Providers {
     ) -> Result<Credential, ProviderFailure> {
         if let Some(request) = flow::verify_request(definition, credential.variables(app, None)) {
             let response = self.send(request?).await?;
-            let captured = with_answer(&response, |answer| flow::read_verify_answer(definition, answer, now))?;
+            let captured =
+                with_answer(&response, |answer| flow::read_verify_answer(definition, answer, now))?;
             captured.put_into(&mut credential);
         }
         credential.account = flow::account_of(definition, &credential);
@@ -120,7 +126,9 @@ impl Providers {
             let read = |answer: Answer<'_>| flow::read_step_answer(definition, step, answer, chosen, now);
             match with_answer(&response, read)? {
                 StepOutcome::Done(captured) => captured.put_into(&mut credential),
-                StepOutcome::Choose(choices) => return Ok(AfterOutcome::Choose { step, choices, credential }),
+                StepOutcome::Choose(choices) => {
+                    return Ok(AfterOutcome::Choose { step, choices, credential });
+                }
             }
             chosen = None;
         }
@@ -217,7 +225,9 @@ pub fn failure_of(error: &CallError) -> ProviderFailure {
         CallError::Unreachable { .. } | CallError::TooLarge { .. } => Failure::ProviderDown,
         CallError::BadAnswer { why: Malformed::Http | Malformed::Json, .. } => Failure::ProviderDown,
         // A refused address, a redirect or a header that cannot be written: trying again does not help.
-        CallError::Refused { .. } | CallError::BadAnswer { .. } | CallError::BadRequest { .. } => Failure::ServerError,
+        CallError::Refused { .. } | CallError::BadAnswer { .. } | CallError::BadRequest { .. } => {
+            Failure::ServerError
+        }
     };
     ProviderFailure::new(failure, error.to_string())
 }

@@ -6,7 +6,9 @@ use connect::attempt::pkce_challenge;
 use connect::connector::{Pkce, shipped};
 use kernel::{SecretText, Slug};
 use std::collections::BTreeMap;
-use testkit::standins::{ACCESS_TOKEN, Behaviour, CLIENT_ID, CLIENT_SECRET, ProviderKind, REFRESH_TOKEN, STRIPE_KEY, Standin};
+use testkit::standins::{
+    ACCESS_TOKEN, Behaviour, CLIENT_ID, CLIENT_SECRET, ProviderKind, REFRESH_TOKEN, STRIPE_KEY, Standin,
+};
 
 const REDIRECT: &str = "https://gateway.example/oauth2/callback";
 const HOOK: &str = "https://gateway.example/v1/webhooks/abc";
@@ -44,7 +46,14 @@ impl Bench {
         let pkce = self.definition.authorize.as_ref().unwrap().pkce;
         let verifier = (pkce != Pkce::Off).then(|| SecretText::new("v".repeat(43)));
         let challenge = verifier.as_ref().map(pkce_challenge);
-        let url = flow::authorize_url(&self.definition, &self.app, &self.inputs(), "state-1", challenge.as_deref(), REDIRECT);
+        let url = flow::authorize_url(
+            &self.definition,
+            &self.app,
+            &self.inputs(),
+            "state-1",
+            challenge.as_deref(),
+            REDIRECT,
+        );
         let answer = self.providers.client.send(Request::get(url.unwrap())).await.unwrap();
         let back = url::Url::parse(answer.header("location").expect("a redirect")).unwrap();
         let query: BTreeMap<String, String> = back.query_pairs().into_owned().collect();
@@ -57,16 +66,23 @@ impl Bench {
         self.redeem(&code, verifier.as_ref()).await
     }
 
-    async fn redeem(&self, code: &SecretText, verifier: Option<&SecretText>) -> Result<Credential, ProviderFailure> {
+    async fn redeem(
+        &self,
+        code: &SecretText,
+        verifier: Option<&SecretText>,
+    ) -> Result<Credential, ProviderFailure> {
         let exchange = Exchange { code, verifier, redirect_uri: REDIRECT };
-        self.providers.exchange_code(&self.definition, &self.app, self.inputs(), Values::new(), exchange, NOW).await
+        self.providers
+            .exchange_code(&self.definition, &self.app, self.inputs(), Values::new(), exchange, NOW)
+            .await
     }
 
     async fn connect(&self) -> Credential {
         let credential = self.exchange().await.unwrap();
         let app = Some(&self.app);
         let credential = self.providers.run_verify(&self.definition, app, credential, NOW).await.unwrap();
-        let outcome = self.providers.run_after(&self.definition, app, credential, HOOK, (0, None), NOW).await.unwrap();
+        let outcome =
+            self.providers.run_after(&self.definition, app, credential, HOOK, (0, None), NOW).await.unwrap();
         let AfterOutcome::Done(credential) = outcome else { panic!("nothing to choose: {outcome:?}") };
         credential
     }
@@ -87,7 +103,11 @@ async fn hubspot_tells_its_portal_by_a_request_after_connecting() {
     let facts = bench.standin.last(&format!("/oauth/v1/access-tokens/{ACCESS_TOKEN}"));
     assert_eq!(facts.bearer(), None, "the token stands in the path there, not in a header too");
 
-    let renewed = bench.providers.refresh(&bench.definition, &bench.app, &credential, NOW.plus_seconds(1500)).await.unwrap();
+    let renewed = bench
+        .providers
+        .refresh(&bench.definition, &bench.app, &credential, NOW.plus_seconds(1500))
+        .await
+        .unwrap();
     assert_eq!(renewed.expires, Some(NOW.plus_seconds(3300)));
     assert_eq!(captured(&renewed, "portal_id"), "62515");
 
@@ -112,7 +132,8 @@ async fn slack_refuses_under_status_200_and_keeps_the_persons_token_apart() {
     assert_eq!((used.failure, used.code.as_deref()), (Failure::ServerError, Some("invalid_code")));
 
     bench.standin.behave(Behaviour::Forgets);
-    let dead = bench.providers.run_verify(&bench.definition, Some(&bench.app), credential, NOW).await.unwrap_err();
+    let dead =
+        bench.providers.run_verify(&bench.definition, Some(&bench.app), credential, NOW).await.unwrap_err();
     assert_eq!((dead.failure, dead.reconnect), (Failure::InvalidCredentials, true));
     assert_eq!(dead.text.as_deref(), Some("Slack does not know this connection any more. Connect again."));
 }
@@ -130,7 +151,10 @@ async fn salesforce_says_where_its_api_is() {
     let renewed = bench.providers.refresh(&bench.definition, &bench.app, &credential, NOW).await.unwrap();
     assert_eq!(renewed.refresh, Some(SecretText::new(REFRESH_TOKEN)), "an answer without one keeps the old");
 
-    assert_eq!(bench.providers.revoke(&bench.definition, Some(&bench.app), &credential).await, Ok(Revocation::Revoked));
+    assert_eq!(
+        bench.providers.revoke(&bench.definition, Some(&bench.app), &credential).await,
+        Ok(Revocation::Revoked)
+    );
     let dead = bench.providers.refresh(&bench.definition, &bench.app, &credential, NOW).await.unwrap_err();
     assert_eq!((dead.failure, dead.reconnect, dead.is_weather()), (Failure::InvalidCredentials, true, false));
 }
@@ -154,7 +178,10 @@ async fn notion_takes_basic_and_a_json_body_with_its_version() {
     assert_eq!(token.headers["content-type"], "application/json");
     assert_eq!(captured(&credential, "workspace_id"), "w-1");
     assert_eq!(credential.account.as_deref(), Some("Acme"));
-    assert_eq!(bench.providers.revoke(&bench.definition, Some(&bench.app), &credential).await, Ok(Revocation::Revoked));
+    assert_eq!(
+        bench.providers.revoke(&bench.definition, Some(&bench.app), &credential).await,
+        Ok(Revocation::Revoked)
+    );
     assert!(bench.standin.is_revoked());
 }
 
@@ -166,7 +193,11 @@ async fn stripe_takes_a_key_and_says_whose_it_is() {
     let wrong = bench.definition.form_credential(wrong, NOW);
     let refused = bench.providers.run_verify(&bench.definition, None, wrong, NOW).await.unwrap_err();
     assert_eq!(refused.failure, Failure::InvalidCredentials);
-    assert!(!refused.detail.contains("wrong0key1"), "the answer repeats the key, the detail does not: {}", refused.detail);
+    assert!(
+        !refused.detail.contains("wrong0key1"),
+        "the answer repeats the key, the detail does not: {}",
+        refused.detail
+    );
     assert!(refused.text.unwrap().contains("did not accept"));
 
     let right = bench.definition.check_inputs(&typed(&format!("  {STRIPE_KEY}\n"))).unwrap();
@@ -188,7 +219,9 @@ async fn a_credential_goes_only_to_declared_hosts() {
     let bench = bench(ProviderKind::HubSpot).await;
     let other = Standin::start(ProviderKind::Slack).await;
     let credential = bench.connect().await;
-    for elsewhere in [other.origin(), "https://api.hubapi.com.evil.example".to_owned(), "https://evil.example".to_owned()] {
+    for elsewhere in
+        [other.origin(), "https://api.hubapi.com.evil.example".to_owned(), "https://evil.example".to_owned()]
+    {
         let url = url::Url::parse(&elsewhere).unwrap();
         let request = OutgoingRequest { method: DeclaredMethod::Get, url, headers: Vec::new(), body: None };
         let refused = bench.providers.call(&bench.definition, None, &credential, request).await.unwrap_err();

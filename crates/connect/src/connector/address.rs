@@ -5,7 +5,9 @@
 //! never bring a slash or a port along, except `{capture.base}` in the place of scheme and host, which is
 //! checked against the declared hosts.
 
-use super::template::{Escape, Expression, Piece, Template, TemplateFailed, TemplateRefused, Variable, Variables};
+use super::template::{
+    Escape, Expression, Piece, Template, TemplateFailed, TemplateRefused, Variable, Variables,
+};
 use url::{Host, Url};
 
 /// Whether addresses of this machine are accepted: only for tests and the demo.
@@ -37,7 +39,9 @@ pub struct UrlTemplate {
 pub enum AddressRefused {
     #[error(transparent)]
     Template(#[from] TemplateRefused),
-    #[error("a URL here starts with https:// or with a variable that holds the whole base, as in {{capture.base}}/path")]
+    #[error(
+        "a URL here starts with https:// or with a variable that holds the whole base, as in {{capture.base}}/path"
+    )]
     Scheme,
     #[error("the host `{0}` is not a public host name; addresses, localhost and internal names are refused")]
     Private(String),
@@ -162,7 +166,9 @@ impl UrlTemplate {
             return Err(TemplateFailed::Address(format!("`{host}` is not a public host name")));
         }
         if !self.has_fixed_site() && !declares(hosts, &url, variables) {
-            return Err(TemplateFailed::Address(format!("`{host}` is not among the hosts that the connector declares")));
+            return Err(TemplateFailed::Address(format!(
+                "`{host}` is not among the hosts that the connector declares"
+            )));
         }
         Ok(url)
     }
@@ -182,7 +188,8 @@ fn host_base(scheme: &'static str, authority: &str, loopback: Loopback) -> Resul
     let host = Template::parse(host_text)?;
     for piece in &host.pieces {
         if let Piece::Text(text) = piece {
-            let fits = !text.contains("..") && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+            let fits = !text.contains("..")
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
             if !fits {
                 return Err(invalid());
             }
@@ -245,7 +252,10 @@ fn base_of(value: &str) -> Result<String, TemplateFailed> {
         return Err(refused("the base holds blanks or control characters"));
     }
     let url = Url::parse(value).map_err(|_| refused("the base is not an absolute URL"))?;
-    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
     if !bare || !matches!(url.scheme(), "https" | "http") {
         return Err(refused("the base is more than scheme, host and path"));
     }
@@ -257,7 +267,8 @@ fn base_of(value: &str) -> Result<String, TemplateFailed> {
 pub(super) fn is_public_name(url: &Url) -> bool {
     let Some(Host::Domain(name)) = url.host() else { return false };
     let name = name.trim_end_matches('.');
-    let internal = ["localhost", "local", "internal", "intranet", "lan", "home", "corp", "test", "invalid", "arpa"];
+    let internal =
+        ["localhost", "local", "internal", "intranet", "lan", "home", "corp", "test", "invalid", "arpa"];
     let last = name.rsplit('.').next().unwrap_or_default();
     name.contains('.') && !internal.contains(&last)
 }

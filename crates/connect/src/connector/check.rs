@@ -92,7 +92,10 @@ fn sections(source: &Source<'_>, definition: &Definition) {
     if kind == Kind::OAuth2 && !signs_in {
         missing("authorize");
     }
-    let by_token = matches!(kind, Kind::OAuth2 | Kind::ClientCredentials | Kind::TokenExchange | Kind::JwtAssertion | Kind::OAuth1);
+    let by_token = matches!(
+        kind,
+        Kind::OAuth2 | Kind::ClientCredentials | Kind::TokenExchange | Kind::JwtAssertion | Kind::OAuth1
+    );
     if by_token && !has_token {
         missing("token");
     }
@@ -111,7 +114,8 @@ fn sections(source: &Source<'_>, definition: &Definition) {
         missing("[inputs]");
     }
     if kind == Kind::Basic && definition.api.as_ref().is_some_and(|api| api.basic.is_none()) {
-        let text = "kind basic needs `basic = { user, password }`, or inputs with the keys username and password";
+        let text =
+            "kind basic needs `basic = { user, password }`, or inputs with the keys username and password";
         source.problem(at(source, "[api]"), "api.basic", text);
     }
     for name in &definition.app_fields {
@@ -122,7 +126,11 @@ fn sections(source: &Source<'_>, definition: &Definition) {
     }
     for name in &definition.capture.secret {
         if !saved_names(definition).iter().any(|(_, own)| own == name) {
-            source.problem(at(source, "[capture]"), "capture.secret", format!("`{name}` is not captured anywhere"));
+            source.problem(
+                at(source, "[capture]"),
+                "capture.secret",
+                format!("`{name}` is not captured anywhere"),
+            );
         }
     }
 }
@@ -132,7 +140,11 @@ fn inputs(source: &Source<'_>, definition: &Definition) {
         let at = input_at(source, &input.key);
         let earlier = definition.inputs.get(..index).unwrap_or_default();
         if earlier.iter().any(|other| other.key == input.key) {
-            source.problem(at, format!("inputs[{index}].key"), format!("`{}` is used by two inputs", input.key));
+            source.problem(
+                at,
+                format!("inputs[{index}].key"),
+                format!("`{}` is used by two inputs", input.key),
+            );
         }
         for condition in &input.visible_when {
             if !earlier.iter().any(|other| other.key == condition.key) {
@@ -144,10 +156,15 @@ fn inputs(source: &Source<'_>, definition: &Definition) {
             let text = format!("the defaults refer to each other in a loop: {}", path.join(" -> "));
             source.problem(at, format!("inputs[{index}].default"), text);
         }
-        if let (Some(default), false) = (input.default.as_ref().and_then(Template::as_literal), input.options.is_empty())
+        if let (Some(default), false) =
+            (input.default.as_ref().and_then(Template::as_literal), input.options.is_empty())
             && !input.options.iter().any(|option| option.value == default)
         {
-            source.problem(at, format!("inputs[{index}].default"), format!("`{default}` is not one of `enum`"));
+            source.problem(
+                at,
+                format!("inputs[{index}].default"),
+                format!("`{default}` is not one of `enum`"),
+            );
         }
         if input.secret && input.default.is_some() {
             source.problem(at, format!("inputs[{index}].default"), "a secret has no default; remove it");
@@ -164,8 +181,13 @@ fn input_at(source: &Source<'_>, key: &str) -> usize {
 fn default_loop(inputs: &[Input], start: &str) -> Option<Vec<String>> {
     fn next<'a>(inputs: &'a [Input], key: &str) -> Vec<&'a str> {
         let input = inputs.iter().find(|input| input.key == key);
-        let variables = input.and_then(|input| input.default.as_ref()).into_iter().flat_map(Template::variables);
-        variables.filter_map(|variable| if let Variable::Input(key) = variable { Some(key.as_str()) } else { None }).collect()
+        let variables =
+            input.and_then(|input| input.default.as_ref()).into_iter().flat_map(Template::variables);
+        variables
+            .filter_map(
+                |variable| if let Variable::Input(key) = variable { Some(key.as_str()) } else { None },
+            )
+            .collect()
     }
     let mut paths = vec![vec![start.to_owned()]];
     let mut seen = BTreeSet::new();
@@ -188,11 +210,17 @@ fn default_loop(inputs: &[Input], start: &str) -> Option<Vec<String>> {
 fn addresses(source: &Source<'_>, definition: &Definition) {
     let authorize = definition.authorize.iter().map(|section| ("[authorize]", "authorize.url", &section.url));
     let token = definition.token.iter().map(|section| ("[token]", "token.url", &section.url));
-    let refresh = definition.refresh.iter().filter_map(|section| Some(("[refresh]", "refresh.url", section.url.as_ref()?)));
+    let refresh = definition
+        .refresh
+        .iter()
+        .filter_map(|section| Some(("[refresh]", "refresh.url", section.url.as_ref()?)));
     let revoke = definition.revoke.iter().map(|section| ("[revoke]", "revoke.request.url", &section.url));
-    let verify = definition.verify.iter().map(|section| ("[verify]", "verify.request.url", &section.request.url));
-    let after = definition.after.iter().map(|section| ("[[after]]", "after.request.url", &section.request.url));
-    for (header, field, url) in authorize.chain(token).chain(refresh).chain(revoke).chain(verify).chain(after) {
+    let verify =
+        definition.verify.iter().map(|section| ("[verify]", "verify.request.url", &section.request.url));
+    let after =
+        definition.after.iter().map(|section| ("[[after]]", "after.request.url", &section.request.url));
+    for (header, field, url) in authorize.chain(token).chain(refresh).chain(revoke).chain(verify).chain(after)
+    {
         if !url.has_fixed_site() && definition.hosts().is_empty() {
             let text = "its host is chosen by a value; end it in a fixed site, as in https://{inputs.x}.example.com, \
                         or declare the possible hosts in [api] hosts";
@@ -225,7 +253,8 @@ fn variable(source: &Source<'_>, definition: &Definition, saved: &[(Phase, Strin
         }
         Variable::Capture(name) => capture(saved, used, name, &refuse),
         Variable::App(name) => {
-            let known = matches!(name.as_str(), "client_id" | "client_secret") || definition.app_fields.contains(name);
+            let known = matches!(name.as_str(), "client_id" | "client_secret")
+                || definition.app_fields.contains(name);
             if matches!(used.phase, Phase::Input(_)) {
                 refuse(format!("{{{shown}}} is not known while the form is filled in"));
             } else if !definition.needs_app() {
@@ -258,7 +287,11 @@ fn capture(saved: &[(Phase, String)], used: &Use, name: &str, refuse: &dyn Fn(St
         }
         Some(first) if first > rank(used.phase) => {
             let in_loop = matches!(used.phase, Phase::Step(_)) && first == rank(used.phase) + 1;
-            let why = if in_loop { "it is saved only from this request's own answer (a loop)" } else { "it is saved later" };
+            let why = if in_loop {
+                "it is saved only from this request's own answer (a loop)"
+            } else {
+                "it is saved later"
+            };
             refuse(format!("{{capture.{name}}} is not known yet when this is sent: {why}"));
         }
         Some(_) => {}
@@ -276,28 +309,40 @@ fn secret_place(source: &Source<'_>, definition: &Definition, used: &Use) {
     };
     let by_query = definition.token.as_ref().is_some_and(|token| token.body == BodyForm::Query);
     if definition.is_secret(&used.variable) && !(by_query && used.field.starts_with("refresh.")) {
-        let text = format!("{{{}}} is a secret and must not stand in {place}; use a header or the body", used.variable);
+        let text = format!(
+            "{{{}}} is a secret and must not stand in {place}; use a header or the body",
+            used.variable
+        );
         source.problem(used.at, used.field.clone(), text);
     }
 }
 
 fn webhook(source: &Source<'_>, definition: &Definition, saved: &[(Phase, String)]) {
-    let Some(verify) = definition.webhook.as_ref().and_then(|webhook| webhook.verify.as_ref()) else { return };
-    let problem = |text: String| source.problem(at(source, "secret_from"), "webhook.verify.secret_from", text);
+    let Some(verify) = definition.webhook.as_ref().and_then(|webhook| webhook.verify.as_ref()) else {
+        return;
+    };
+    let problem =
+        |text: String| source.problem(at(source, "secret_from"), "webhook.verify.secret_from", text);
     match &verify.secret_from {
         Variable::App(name) if name == "client_secret" && definition.needs_app() => {}
         Variable::App(name) if definition.app_fields.contains(name) => {}
         Variable::App(name) if name == "client_secret" => {
             problem(format!("kind {} has no client secret", definition.kind.as_str()));
         }
-        Variable::App(name) => problem(format!("declare the app's field `{name}`: [auth] app = [\"{name}\"]")),
+        Variable::App(name) => {
+            problem(format!("declare the app's field `{name}`: [auth] app = [\"{name}\"]"))
+        }
         Variable::Capture(name) if !saved.iter().any(|(_, own)| own == name) => {
             problem(format!("nothing captures `{name}` and no input is called so"));
         }
         _ => {}
     }
     if verify.scheme == Scheme::Hmac && verify.tolerance_s < 30 {
-        source.problem(at(source, "tolerance_s"), "webhook.verify.tolerance_s", "under 30 s refuses honest deliveries");
+        source.problem(
+            at(source, "tolerance_s"),
+            "webhook.verify.tolerance_s",
+            "under 30 s refuses honest deliveries",
+        );
     }
 }
 

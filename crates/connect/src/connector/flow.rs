@@ -11,8 +11,8 @@ pub use answer::{read_refresh_answer, read_token_answer};
 pub use authorize::authorize_url;
 pub use callback::{Captured, captures_from_callback, check_callback, read_callback_error};
 pub use steps::{
-    StepOutcome, account_of, read_revoke_answer, read_step_answer, read_verify_answer, revoke_request, step_request,
-    verify_request, with_credential,
+    StepOutcome, account_of, read_revoke_answer, read_step_answer, read_verify_answer, revoke_request,
+    step_request, verify_request, with_credential,
 };
 pub use token::{Exchange, refresh_request, token_request};
 

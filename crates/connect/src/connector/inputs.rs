@@ -177,7 +177,10 @@ impl Input {
         let multiline = self.format == Format::Multiline;
         let odd = |c: char| c.is_control() && !(multiline && matches!(c, '\n' | '\r' | '\t'));
         if value.chars().any(odd) {
-            return Err(("characters", format!("{} holds characters that cannot be typed; paste it again.", self.label)));
+            return Err((
+                "characters",
+                format!("{} holds characters that cannot be typed; paste it again.", self.label),
+            ));
         }
         if !self.options.is_empty() && !self.options.iter().any(|option| option.value == value) {
             return Err(("not_an_option", format!("Choose one of the values for {}.", self.label)));
@@ -197,7 +200,8 @@ impl Input {
 
     fn fallback(&self, before: &Values) -> Checked {
         let variables = Variables { inputs: Some(before), ..Variables::default() };
-        let default = self.default.as_ref().and_then(|template| template.render(&variables, Escape::Plain).ok());
+        let default =
+            self.default.as_ref().and_then(|template| template.render(&variables, Escape::Plain).ok());
         match default.filter(|text| !text.is_empty()) {
             Some(text) => Ok(Some(text)),
             None if self.optional => Ok(None),
@@ -225,7 +229,13 @@ impl Input {
 fn without(text: &str, length: usize, fits: impl Fn(&str, &str) -> bool, at_end: bool) -> &str {
     let at = if at_end { text.len().checked_sub(length) } else { Some(length) };
     match at.and_then(|at| text.split_at_checked(at)) {
-        Some((head, tail)) if fits(head, tail) => if at_end { head } else { tail },
+        Some((head, tail)) if fits(head, tail) => {
+            if at_end {
+                head
+            } else {
+                tail
+            }
+        }
         _ => text,
     }
 }
@@ -238,7 +248,9 @@ impl Format {
             Self::Email => (is_address(text), "an e-mail address"),
             Self::Url => (kernel::SafeUrl::parse(text).is_ok(), "an address that starts with https://"),
             Self::Host => (is_host(text), "a host name without https:// and without a path"),
-            Self::Subdomain => (is_host(text) && !text.contains('.'), "one word of letters, digits and hyphens"),
+            Self::Subdomain => {
+                (is_host(text) && !text.contains('.'), "one word of letters, digits and hyphens")
+            }
             Self::Integer => (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()), "a whole number"),
             Self::Uuid => (is_uuid(text), "an id of the form 00000000-0000-0000-0000-000000000000"),
         };

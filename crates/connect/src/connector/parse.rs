@@ -59,7 +59,8 @@ impl Definition {
 fn read(root: &Section<'_, '_>) -> Option<Definition> {
     let id = root.needed("id");
     let name = root.needed("name");
-    let (categories, docs_url, logo) = (root.texts("categories"), plain_url(root, "docs_url"), root.text("logo"));
+    let (categories, docs_url, logo) =
+        (root.texts("categories"), plain_url(root, "docs_url"), root.text("logo"));
     let auth = root.section("auth");
     if auth.is_none() {
         root.refuse(root.at, "auth", "is needed: [auth] kind = \"oauth2\" or another kind");
@@ -151,7 +152,11 @@ fn input(section: &Section<'_, '_>, index: usize) -> Option<Input> {
     let pattern = section.text("pattern").and_then(|text| match Pattern::parse(&text) {
         Ok(pattern) => Some(pattern),
         Err(why) => {
-            section.refuse(section.place_of("pattern"), "pattern", format!("is not a regular expression: {why}"));
+            section.refuse(
+                section.place_of("pattern"),
+                "pattern",
+                format!("is not a regular expression: {why}"),
+            );
             None
         }
     });
@@ -174,11 +179,14 @@ fn input(section: &Section<'_, '_>, index: usize) -> Option<Input> {
 }
 
 fn options(section: &Section<'_, '_>) -> Vec<InputOption> {
-    let is_labelled = section.get("enum").and_then(|value| value.get_ref().as_array()).is_some_and(|items| {
-        items.iter().any(|item| item.get_ref().is_table())
-    });
+    let is_labelled = section
+        .get("enum")
+        .and_then(|value| value.get_ref().as_array())
+        .is_some_and(|items| items.iter().any(|item| item.get_ref().is_table()));
     if is_labelled {
-        let read = |one: &Section<'_, '_>| Some(InputOption { value: one.needed("value")?, label: one.needed("label")? });
+        let read = |one: &Section<'_, '_>| {
+            Some(InputOption { value: one.needed("value")?, label: one.needed("label")? })
+        };
         return section.sections("enum").iter().filter_map(read).collect();
     }
     section.texts("enum").into_iter().map(|value| InputOption { label: value.clone(), value }).collect()
@@ -198,7 +206,9 @@ fn conditions(section: &Section<'_, '_>) -> Vec<Condition> {
         };
         match texts {
             Some(values) => conditions.push(Condition { key: key.get_ref().to_string(), values }),
-            None => section.refuse(value.span().start, "visible_when", "must name a value or a list of values"),
+            None => {
+                section.refuse(value.span().start, "visible_when", "must name a value or a list of values")
+            }
         }
     }
     conditions

@@ -43,7 +43,11 @@ impl OutgoingRequest {
     /// Sets a header unless it is there already.
     pub(super) fn offer(&mut self, name: &str, value: impl Into<String>, secret: bool) {
         if self.header(name).is_none() {
-            self.headers.push(OutgoingHeader { name: name.to_owned(), value: SecretText::new(value), secret });
+            self.headers.push(OutgoingHeader {
+                name: name.to_owned(),
+                value: SecretText::new(value),
+                secret,
+            });
         }
     }
 

@@ -23,7 +23,11 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, field, text } = self;
-        if field.is_empty() { write!(f, "{file}:{line}: {text}") } else { write!(f, "{file}:{line}: {field}: {text}") }
+        if field.is_empty() {
+            write!(f, "{file}:{line}: {text}")
+        } else {
+            write!(f, "{file}:{line}: {field}: {text}")
+        }
     }
 }
 
@@ -90,7 +94,9 @@ impl<'t> Source<'t> {
 pub(super) fn nearest<'a>(seen: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let scored = known.into_iter().map(|name| (strsim::damerau_levenshtein(seen, name), name));
     match scored.min_by_key(|(distance, _)| *distance) {
-        Some((distance, name)) if distance <= name.len().div_ceil(3).max(1) => format!("; did you mean `{name}`?"),
+        Some((distance, name)) if distance <= name.len().div_ceil(3).max(1) => {
+            format!("; did you mean `{name}`?")
+        }
         _ => String::new(),
     }
 }
@@ -111,7 +117,11 @@ impl Drop for Section<'_, '_> {
         for key in self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let hint = nearest(key.get_ref(), known.iter().copied());
             let hint = if hint.is_empty() { format!("; known are {}", known.join(", ")) } else { hint };
-            self.source.problem(key.span().start, self.field(key.get_ref()), format!("there is no such key here{hint}"));
+            self.source.problem(
+                key.span().start,
+                self.field(key.get_ref()),
+                format!("there is no such key here{hint}"),
+            );
         }
     }
 }
@@ -136,7 +146,10 @@ impl<'s, 't> Section<'s, 't> {
 
     /// The byte where a key's value stands; the section's where it is absent.
     pub(super) fn place_of(&self, key: &str) -> usize {
-        self.table.iter().find(|(own, _)| own.get_ref() == key).map_or(self.at, |(_, value)| value.span().start)
+        self.table
+            .iter()
+            .find(|(own, _)| own.get_ref() == key)
+            .map_or(self.at, |(_, value)| value.span().start)
     }
 
     fn wrong_type(&self, value: &Spanned<DeValue<'t>>, key: &str, wanted: &str) {
@@ -179,7 +192,10 @@ impl<'s, 't> Section<'s, 't> {
 
     pub(super) fn number(&self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.get(key)?;
-        let number = value.get_ref().as_integer().and_then(|text| i64::from_str_radix(text.as_str(), text.radix()).ok());
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|text| i64::from_str_radix(text.as_str(), text.radix()).ok());
         match number {
             Some(number) if range.contains(&number) => Some(number),
             _ => {
@@ -213,7 +229,8 @@ impl<'s, 't> Section<'s, 't> {
 
     pub(super) fn statuses(&self, key: &'static str) -> Vec<u16> {
         let Some(value) = self.get(key) else { return Vec::new() };
-        let items = value.get_ref().as_array().map(|items| items.iter().collect()).unwrap_or_else(|| vec![value]);
+        let items =
+            value.get_ref().as_array().map(|items| items.iter().collect()).unwrap_or_else(|| vec![value]);
         let mut statuses = Vec::new();
         for item in items {
             let status = item.get_ref().as_integer().and_then(|text| text.as_str().parse::<u16>().ok());
@@ -236,11 +253,15 @@ impl<'s, 't> Section<'s, 't> {
         for (name, value) in table {
             let label = format!("{key}.{}", name.get_ref());
             match value.get_ref() {
-                DeValue::String(text) => pairs.push((value.span().start, name.get_ref().to_string(), text.to_string())),
+                DeValue::String(text) => {
+                    pairs.push((value.span().start, name.get_ref().to_string(), text.to_string()))
+                }
                 DeValue::Integer(number) => {
                     pairs.push((value.span().start, name.get_ref().to_string(), number.as_str().to_owned()));
                 }
-                DeValue::Boolean(flag) => pairs.push((value.span().start, name.get_ref().to_string(), flag.to_string())),
+                DeValue::Boolean(flag) => {
+                    pairs.push((value.span().start, name.get_ref().to_string(), flag.to_string()))
+                }
                 _ => self.wrong_type(value, &label, "text in quotes"),
             }
         }
@@ -296,14 +317,28 @@ impl<'s, 't> Section<'s, 't> {
 
 /// Templates, addresses and pointers.
 impl Section<'_, '_> {
-    fn note<'v>(&self, at: usize, key: &str, variables: impl IntoIterator<Item = &'v Variable>, phase: Phase, place: Place) {
+    fn note<'v>(
+        &self,
+        at: usize,
+        key: &str,
+        variables: impl IntoIterator<Item = &'v Variable>,
+        phase: Phase,
+        place: Place,
+    ) {
         let mut uses = self.source.uses.borrow_mut();
         for variable in variables {
             uses.push(Use { at, field: self.field(key), variable: variable.clone(), phase, place });
         }
     }
 
-    pub(super) fn read_template(&self, at: usize, key: &str, text: &str, phase: Phase, place: Place) -> Option<Template> {
+    pub(super) fn read_template(
+        &self,
+        at: usize,
+        key: &str,
+        text: &str,
+        phase: Phase,
+        place: Place,
+    ) -> Option<Template> {
         match Template::parse(text) {
             Ok(template) => {
                 self.note(at, key, template.variables(), phase, place);

@@ -89,7 +89,9 @@ pub enum TemplateRefused {
     NotClosed,
     #[error("a `}}` stands alone; write `}}}}` for a brace itself")]
     NotOpened,
-    #[error("`{{{0}}}` is not a variable; known are {{inputs.*}}, {{capture.*}}, {{app.client_id}}, {{app.client_secret}}, {{token.access}}, {{token.refresh}} and {{webhook.url}}")]
+    #[error(
+        "`{{{0}}}` is not a variable; known are {{inputs.*}}, {{capture.*}}, {{app.client_id}}, {{app.client_secret}}, {{token.access}}, {{token.refresh}} and {{webhook.url}}"
+    )]
     UnknownVariable(String),
     #[error("`{0}` is not a filter; known are base64, urlencode, lower, default:<text> and jwt_claim:<name>")]
     UnknownFilter(String),

@@ -65,8 +65,10 @@ pub fn read_refresh_answer(
     now: Time,
 ) -> Result<Credential, ProviderFailure> {
     let fresh = read_token_answer(definition, &[], answer, now).map_err(|mut failure| {
-        let dead = ["invalid_grant", "invalid_refresh_token", "token_revoked", "token_expired", "access_denied"];
-        if failure.code.as_deref().is_some_and(|code| dead.contains(&code)) {
+        let dead =
+            ["invalid_grant", "invalid_refresh_token", "token_revoked", "token_expired", "access_denied"];
+        // A 5xx that says so is not believed: the token may live on, and people would reconnect for nothing.
+        if !failure.is_weather() && failure.code.as_deref().is_some_and(|code| dead.contains(&code)) {
             failure.failure = Failure::InvalidCredentials;
             failure.reconnect = true;
         }
@@ -91,7 +93,9 @@ pub(super) type Understand = fn(&str) -> Failure;
 pub(super) fn token_error(code: &str) -> Failure {
     match code {
         "access_denied" | "user_denied" => Failure::UserDenied,
-        "temporarily_unavailable" | "server_error" | "internal_error" | "service_unavailable" => Failure::ProviderDown,
+        "temporarily_unavailable" | "server_error" | "internal_error" | "service_unavailable" => {
+            Failure::ProviderDown
+        }
         "slow_down" | "rate_limited" | "ratelimited" | "too_many_requests" => Failure::Capped,
         _ => Failure::ServerError,
     }
@@ -108,7 +112,9 @@ pub(super) fn successful(
     let status = answer.status;
     let document = document(answer);
     let error = document.as_ref().ok().and_then(|document| error_in(document, errors));
-    let described = error.as_ref().map_or_else(|| format!("status {status}"), |error| format!("status {status}: {error}"));
+    let described = error
+        .as_ref()
+        .map_or_else(|| format!("status {status}"), |error| format!("status {status}: {error}"));
     let code = error.as_deref().and_then(|error| code_of(error.split(' ').next().unwrap_or_default()));
     if status == 429 {
         return Err(ProviderFailure::new(Failure::Capped, described).with_code(code));
@@ -176,7 +182,9 @@ fn is_error(value: &Value) -> bool {
         Value::Null | Value::Bool(false) => false,
         Value::Bool(true) | Value::Object(_) | Value::Array(_) => true,
         Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !matches!(text.to_ascii_lowercase().as_str(), "" | "0" | "ok" | "success" | "false"),
+        Value::String(text) => {
+            !matches!(text.to_ascii_lowercase().as_str(), "" | "0" | "ok" | "success" | "false")
+        }
     }
 }
 
@@ -218,12 +226,18 @@ fn scopes_in(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-fn require_scopes(definition: &Definition, asked: &[String], granted: &[String]) -> Result<(), ProviderFailure> {
+fn require_scopes(
+    definition: &Definition,
+    asked: &[String],
+    granted: &[String],
+) -> Result<(), ProviderFailure> {
     let Some(authorize) = &definition.authorize else { return Ok(()) };
     let scope = &authorize.scope;
     let is_granted = |wanted: &&String| {
         let alias = scope.aliases.iter().find(|(asked, _)| asked == *wanted).map(|(_, granted)| granted);
-        granted.contains(wanted) || alias.is_some_and(|alias| granted.contains(alias)) || scope.unlisted.contains(wanted)
+        granted.contains(wanted)
+            || alias.is_some_and(|alias| granted.contains(alias))
+            || scope.unlisted.contains(wanted)
     };
     let missing: Vec<&str> = asked.iter().filter(|wanted| !is_granted(wanted)).map(String::as_str).collect();
     if missing.is_empty() {
@@ -240,8 +254,14 @@ fn expiry(document: &Value, extract: &Extract, now: Time) -> Option<Time> {
     }
     let at = extract.expires_at.iter().find_map(|pointer| pointer.of(document))?;
     match whole(at) {
-        Some(number) => Some(Time::from_seconds(seconds(number, extract.unit))).filter(|end| end.micros() > 0),
-        None => at.as_str()?.parse::<jiff::Timestamp>().ok().map(|stamp| Time::from_micros(stamp.as_microsecond())),
+        Some(number) => {
+            Some(Time::from_seconds(seconds(number, extract.unit))).filter(|end| end.micros() > 0)
+        }
+        None => at
+            .as_str()?
+            .parse::<jiff::Timestamp>()
+            .ok()
+            .map(|stamp| Time::from_micros(stamp.as_microsecond())),
     }
 }
 
@@ -259,7 +279,10 @@ const fn seconds(number: i64, unit: Unit) -> i64 {
 
 /// A whole number, also as text, with a fraction or beyond 64 bits.
 fn whole(value: &Value) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "a float outside the range saturates, which is what is wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float outside the range saturates, which is what is wanted"
+    )]
     let from_float = |number: f64| number.is_finite().then_some(number as i64);
     match value {
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(from_float)),
@@ -269,7 +292,12 @@ fn whole(value: &Value) -> Option<i64> {
 }
 
 /// What a document's saves bring.
-pub(super) fn save(document: &Value, saves: &[Save<Pointer>], unit: Unit, now: Time) -> Result<Captured, ProviderFailure> {
+pub(super) fn save(
+    document: &Value,
+    saves: &[Save<Pointer>],
+    unit: Unit,
+    now: Time,
+) -> Result<Captured, ProviderFailure> {
     let mut captured = Captured { values: Values::new(), ..Captured::default() };
     for rule in saves {
         let Some(value) = text_at(document, &rule.from).filter(|text| is_token(text)) else {

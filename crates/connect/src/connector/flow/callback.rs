@@ -43,7 +43,9 @@ pub fn captures_from_callback(
     for rule in &definition.capture.callback {
         let SaveTo::Capture(name) = &rule.to else { continue };
         let value = parameters.iter().find(|(own, _)| *own == rule.from).map(|(_, value)| value);
-        match value.filter(|value| !value.is_empty() && value.len() <= LONGEST && !value.chars().any(char::is_control)) {
+        match value.filter(|value| {
+            !value.is_empty() && value.len() <= LONGEST && !value.chars().any(char::is_control)
+        }) {
             Some(value) => values.set(name, value),
             None if rule.optional => {}
             None => {
@@ -93,8 +95,13 @@ pub fn check_callback(
 /// What `error` in the callback means (RFC 6749, section 4.1.2.1).
 pub fn read_callback_error(error: &str, description: Option<&str>) -> ProviderFailure {
     let failure = match error {
-        "access_denied" | "user_denied" | "user_cancelled_login" | "user_cancelled_authorize" | "consent_required"
-        | "interaction_required" | "login_required" => Failure::UserDenied,
+        "access_denied"
+        | "user_denied"
+        | "user_cancelled_login"
+        | "user_cancelled_authorize"
+        | "consent_required"
+        | "interaction_required"
+        | "login_required" => Failure::UserDenied,
         "temporarily_unavailable" | "server_error" => Failure::ProviderDown,
         "invalid_scope" => Failure::MissingScopes,
         _ => Failure::ServerError,

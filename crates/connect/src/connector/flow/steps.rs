@@ -1,12 +1,14 @@
 //! Requests beyond the token: the check of a credential, the steps after connecting, the revocation, and the
 //! credential on any call to the API.
 
+use super::ProviderFailure;
 use super::answer::{document, save, successful, text_at};
 use super::callback::Captured;
 use super::token::{basic, form};
-use super::ProviderFailure;
 use crate::connector::address::declares;
-use crate::connector::definition::{BasicTemplate, BodyTemplate, Choose, Definition, JsonTemplate, RequestTemplate, Unit};
+use crate::connector::definition::{
+    BasicTemplate, BodyTemplate, Choose, Definition, JsonTemplate, RequestTemplate, Unit,
+};
 use crate::connector::request::{Answer, OutgoingRequest};
 use crate::connector::template::{Escape, Template, TemplateFailed, Variable, Variables};
 use crate::credential::Credential;
@@ -33,7 +35,11 @@ pub fn verify_request(
 ///
 /// # Errors
 /// `invalid_credentials` with the definition's `fail_text`; `capped`; `provider_down`.
-pub fn read_verify_answer(definition: &Definition, answer: Answer<'_>, now: Time) -> Result<Captured, ProviderFailure> {
+pub fn read_verify_answer(
+    definition: &Definition,
+    answer: Answer<'_>,
+    now: Time,
+) -> Result<Captured, ProviderFailure> {
     let Some(verify) = &definition.verify else { return Ok(Captured::default()) };
     let reads = !verify.save.is_empty() || !verify.error.is_empty();
     let understand = |code: &str| match super::answer::token_error(code) {
@@ -97,7 +103,8 @@ pub fn read_step_answer(
         other => other,
     };
     let bodiless = step.save.is_empty() && step.choose.is_none() && step.error.is_empty();
-    let answer = if bodiless && document(answer).is_err() { Answer { body: b"{}", ..answer } } else { answer };
+    let answer =
+        if bodiless && document(answer).is_err() { Answer { body: b"{}", ..answer } } else { answer };
     let mut document = successful(answer, &step.ok, &step.error, understand)?;
     if let Some(choose) = &step.choose {
         match choice(&mut document, choose, chosen)? {
@@ -109,9 +116,14 @@ pub fn read_step_answer(
 }
 
 /// Puts the chosen item, or the only one, first in its list; gives the choices where a person must decide.
-fn choice(document: &mut Value, choose: &Choose, chosen: Option<&str>) -> Result<Vec<Choice>, ProviderFailure> {
+fn choice(
+    document: &mut Value,
+    choose: &Choose,
+    chosen: Option<&str>,
+) -> Result<Vec<Choice>, ProviderFailure> {
     let nothing = || ProviderFailure::new(Failure::MissingScopes, "the account offers nothing to connect");
-    let items = document.pointer_mut(choose.items.as_str()).and_then(Value::as_array_mut).ok_or_else(nothing)?;
+    let items =
+        document.pointer_mut(choose.items.as_str()).and_then(Value::as_array_mut).ok_or_else(nothing)?;
     items.truncate(MOST_CHOICES);
     let choices: Vec<Choice> = items.iter().filter_map(|item| offered(item, choose)).collect();
     let wanted = match (chosen, choices.as_slice()) {
@@ -121,7 +133,9 @@ fn choice(document: &mut Value, choose: &Choose, chosen: Option<&str>) -> Result
         (None, _) => return Ok(choices),
     };
     let at = items.iter().position(|item| text_at(item, &choose.value).is_some_and(|value| value == wanted));
-    let at = at.ok_or_else(|| ProviderFailure::new(Failure::StateMismatch, "what was chosen is no longer offered"))?;
+    let at = at.ok_or_else(|| {
+        ProviderFailure::new(Failure::StateMismatch, "what was chosen is no longer offered")
+    })?;
     items.swap(0, at);
     Ok(Vec::new())
 }
@@ -184,7 +198,8 @@ fn add_credential(
     early: bool,
 ) -> Result<(), ProviderFailure> {
     let Some(api) = &definition.api else { return Ok(()) };
-    let skips = |failed: &TemplateFailed| early && matches!(failed, TemplateFailed::Missing(Variable::Capture(_)));
+    let skips =
+        |failed: &TemplateFailed| early && matches!(failed, TemplateFailed::Missing(Variable::Capture(_)));
     for (name, template) in &api.headers {
         match template.render(&variables, Escape::Header) {
             Ok(value) => request.offer(name, value, template.as_literal().is_none()),
@@ -262,7 +277,8 @@ fn write_body(
             request.set_body("application/x-www-form-urlencoded", form(&rendered(fields, variables)?));
         }
         BodyTemplate::Text(template) => {
-            let kind = request.header("content-type").unwrap_or("text/plain; charset=utf-8").to_ascii_lowercase();
+            let kind =
+                request.header("content-type").unwrap_or("text/plain; charset=utf-8").to_ascii_lowercase();
             let escape = match () {
                 () if kind.contains("json") => Escape::Json,
                 () if kind.contains("xml") => Escape::Xml,
@@ -276,7 +292,10 @@ fn write_body(
     Ok(())
 }
 
-fn rendered(pairs: &[(String, Template)], variables: &Variables<'_>) -> Result<Vec<(String, String)>, ProviderFailure> {
+fn rendered(
+    pairs: &[(String, Template)],
+    variables: &Variables<'_>,
+) -> Result<Vec<(String, String)>, ProviderFailure> {
     pairs.iter().map(|(name, value)| Ok((name.clone(), value.render(variables, Escape::Plain)?))).collect()
 }
 

@@ -57,10 +57,9 @@ pub fn refresh_request(
     credential: &Credential,
 ) -> Result<OutgoingRequest, ProviderFailure> {
     let rules = rules_of(definition)?;
-    let refresh = definition
-        .refresh
-        .as_ref()
-        .ok_or_else(|| ProviderFailure::new(Failure::ServerError, "this connector's tokens are not refreshed"))?;
+    let refresh = definition.refresh.as_ref().ok_or_else(|| {
+        ProviderFailure::new(Failure::ServerError, "this connector's tokens are not refreshed")
+    })?;
     let mut parameters = Vec::new();
     match refresh.grant {
         RefreshGrant::RefreshToken => {
@@ -68,7 +67,9 @@ pub fn refresh_request(
             parameters.push(pair("grant_type", "refresh_token"));
             parameters.push(pair("refresh_token", token.reveal()));
         }
-        RefreshGrant::AccessToken if credential.access.is_none() => return Err(nothing_to_refresh("access token")),
+        RefreshGrant::AccessToken if credential.access.is_none() => {
+            return Err(nothing_to_refresh("access token"));
+        }
         RefreshGrant::AccessToken => {}
         RefreshGrant::Repeat => parameters.push(pair("grant_type", "client_credentials")),
     }
@@ -86,7 +87,8 @@ fn rules_of(definition: &Definition) -> Result<&TokenRules, ProviderFailure> {
 }
 
 fn nothing_to_refresh(what: &str) -> ProviderFailure {
-    let mut failure = ProviderFailure::new(Failure::InvalidCredentials, format!("there is no {what} to refresh with"));
+    let mut failure =
+        ProviderFailure::new(Failure::InvalidCredentials, format!("there is no {what} to refresh with"));
     failure.reconnect = true;
     failure
 }
@@ -117,7 +119,11 @@ impl Call<'_> {
         let url = self.url.render(&self.variables, self.definition.hosts(), self.definition.loopback)?;
         let mut request = OutgoingRequest::new(self.rules.method, url);
         for (name, template) in &self.rules.headers {
-            request.offer(name, template.render(&self.variables, Escape::Header)?, template.as_literal().is_none());
+            request.offer(
+                name,
+                template.render(&self.variables, Escape::Header)?,
+                template.as_literal().is_none(),
+            );
         }
         if let Some(authorization) = authorization {
             request.offer("authorization", authorization, true);
@@ -128,7 +134,10 @@ impl Call<'_> {
     }
 
     /// Adds the client to the parameters, or gives the `Authorization` header that proves it.
-    fn prove_client(&self, parameters: &mut Vec<(String, String)>) -> Result<Option<String>, ProviderFailure> {
+    fn prove_client(
+        &self,
+        parameters: &mut Vec<(String, String)>,
+    ) -> Result<Option<String>, ProviderFailure> {
         let (id, secret) = (self.app.client_id.as_str(), self.app.secret());
         match self.rules.client_auth {
             ClientAuth::Body => {
@@ -144,8 +153,8 @@ impl Call<'_> {
             }
             // RFC 6749, section 2.3.1: both are form-encoded before they are joined.
             ClientAuth::Basic => {
-                let [id, secret] =
-                    [id, secret].map(|text| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>());
+                let [id, secret] = [id, secret]
+                    .map(|text| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>());
                 Ok(Some(basic(&id, &secret)))
             }
             ClientAuth::BasicKeyOnly => Ok(Some(basic(secret, ""))),

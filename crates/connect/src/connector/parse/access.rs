@@ -2,11 +2,11 @@
 
 use super::is_name;
 use crate::connector::definition::{
-    Authorize, BodyForm, CallbackSignature, Capture, ClientAuth, Extract, Method, Pkce, Pointer, Refresh, RefreshGrant,
-    Save, SaveTo, Scopes, TokenRules, Unit,
+    Authorize, BodyForm, CallbackSignature, Capture, ClientAuth, Extract, Method, Pkce, Pointer, Refresh,
+    RefreshGrant, Save, SaveTo, Scopes, TokenRules, Unit,
 };
-use crate::connector::source::{Phase, Place, Section};
 use crate::connector::parse::calls::{headers, needed_url};
+use crate::connector::source::{Phase, Place, Section};
 
 const PKCE: [(&str, Pkce); 3] = [("s256", Pkce::S256), ("plain", Pkce::Plain), ("off", Pkce::Off)];
 const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
@@ -91,7 +91,11 @@ pub(super) fn token(section: &Section<'_, '_>) -> Option<TokenRules> {
     if rules.body == BodyForm::Xml {
         for (name, _) in &rules.params {
             if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-                section.refuse(section.place_of("params"), "params", format!("`{name}` is no XML element's name"));
+                section.refuse(
+                    section.place_of("params"),
+                    "params",
+                    format!("`{name}` is no XML element's name"),
+                );
             }
         }
     }
@@ -180,7 +184,8 @@ fn target(section: &Section<'_, '_>, at: usize, field: &str, name: &str, tokens:
         "token.expires_in" if tokens => Some(SaveTo::ExpiresIn),
         name if is_name(name) => Some(SaveTo::Capture(name.to_owned())),
         _ => {
-            let text = format!("`{name}` must be lower-case letters, digits and `_`, at most 40, a letter first");
+            let text =
+                format!("`{name}` must be lower-case letters, digits and `_`, at most 40, a letter first");
             section.refuse(at, field, text);
             None
         }

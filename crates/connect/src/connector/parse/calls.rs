@@ -10,7 +10,12 @@ use crate::connector::source::{Phase, Place, Section};
 use crate::connector::template::Template;
 use toml::de::DeValue;
 
-pub(super) fn needed_url(section: &Section<'_, '_>, key: &'static str, phase: Phase, query: Place) -> Option<UrlTemplate> {
+pub(super) fn needed_url(
+    section: &Section<'_, '_>,
+    key: &'static str,
+    phase: Phase,
+    query: Place,
+) -> Option<UrlTemplate> {
     if section.get(key).is_none() {
         section.refuse(section.at, key, "is needed");
         return None;
@@ -25,18 +30,34 @@ pub(super) fn headers(section: &Section<'_, '_>, phase: Phase) -> Vec<(String, T
         let key = format!("headers.{name}");
         let at = section.place_of("headers");
         let lower = name.to_ascii_lowercase();
-        let is_token = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
+        let is_token = !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
         if !is_token {
             section.refuse(at, &key, "is not a header's name");
         }
-        let ours = ["host", "content-length", "connection", "transfer-encoding", "cookie", "te", "upgrade", "expect"];
+        let ours = [
+            "host",
+            "content-length",
+            "connection",
+            "transfer-encoding",
+            "cookie",
+            "te",
+            "upgrade",
+            "expect",
+        ];
         if ours.contains(&lower.as_str()) {
             section.refuse(at, &key, "is set by the gateway itself; remove it");
         }
         match value.as_literal() {
-            Some(text) if text.chars().any(char::is_control) => section.refuse(at, &key, "holds a control character"),
+            Some(text) if text.chars().any(char::is_control) => {
+                section.refuse(at, &key, "holds a control character")
+            }
             Some(_) if lower == "authorization" => {
-                section.refuse(at, &key, "holds a credential in the file; use a variable, as in `Bearer {token.access}`");
+                section.refuse(
+                    at,
+                    &key,
+                    "holds a credential in the file; use a variable, as in `Bearer {token.access}`",
+                );
             }
             _ => {}
         }
@@ -62,7 +83,11 @@ fn request(section: &Section<'_, '_>, phase: Phase, credential: bool) -> Option<
 }
 
 /// `[revoke] request`.
-pub(super) fn request_in(section: &Section<'_, '_>, phase: Phase, credential: bool) -> Option<RequestTemplate> {
+pub(super) fn request_in(
+    section: &Section<'_, '_>,
+    phase: Phase,
+    credential: bool,
+) -> Option<RequestTemplate> {
     request(section, phase, credential)
 }
 

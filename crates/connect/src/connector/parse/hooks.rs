@@ -4,8 +4,8 @@ use crate::connector::definition::Pointer;
 use crate::connector::source::Section;
 use crate::connector::template::Variable;
 use crate::connector::webhook::{
-    Challenge, Dedupe, DeliveryPart, Encoding, Expected, HmacAlgorithm, ReplyAs, Scheme, SignedPart, VerifyRules,
-    WebhookRules,
+    Challenge, Dedupe, DeliveryPart, Encoding, Expected, HmacAlgorithm, ReplyAs, Scheme, SignedPart,
+    VerifyRules, WebhookRules,
 };
 
 const SCHEMES: [(&str, Scheme); 5] = [
@@ -77,7 +77,9 @@ fn verify(section: &Section<'_, '_>) -> Option<VerifyRules> {
         signature_field: fields.as_ref().and_then(|fields| fields.text("signature")),
         timestamp_field: fields.as_ref().and_then(|fields| fields.text("ts")),
         timestamp_header: section.text("ts_header").map(|name| name.to_ascii_lowercase()),
-        timestamp_in_milliseconds: section.one_of("ts_unit", &[("s", false), ("ms", true)]).unwrap_or_default(),
+        timestamp_in_milliseconds: section
+            .one_of("ts_unit", &[("s", false), ("ms", true)])
+            .unwrap_or_default(),
         id_header: section.text("id_header").map(|name| name.to_ascii_lowercase()),
         tolerance_s: section.number("tolerance_s", 1..=86_400).unwrap_or(300),
         secret_prefix: section.text("secret_prefix").unwrap_or_default(),
@@ -100,7 +102,11 @@ fn check_timestamp(section: &Section<'_, '_>, rules: &VerifyRules) {
     let given = rules.timestamp_header.is_some() || rules.timestamp_field.is_some();
     let signs = |wanted: &SignedPart| rules.signed.contains(wanted);
     if signs(&SignedPart::Timestamp) && !given {
-        section.refuse(section.place_of("signed"), "signed", "uses {ts}; name its `ts_header`, or `fields.ts`");
+        section.refuse(
+            section.place_of("signed"),
+            "signed",
+            "uses {ts}; name its `ts_header`, or `fields.ts`",
+        );
     }
     if given && !signs(&SignedPart::Timestamp) {
         section.refuse(section.at, "signed", "leaves {ts} unsigned, so that anybody could change it");
@@ -135,7 +141,8 @@ fn signed(section: &Section<'_, '_>) -> Vec<SignedPart> {
             "method" => parts.push(SignedPart::Method),
             "url" => parts.push(SignedPart::Url),
             _ => {
-                let text = format!("`{{{name}}}` is not one of {{id}}, {{ts}}, {{body}}, {{method}}, {{url}}");
+                let text =
+                    format!("`{{{name}}}` is not one of {{id}}, {{ts}}, {{body}}, {{method}}, {{url}}");
                 section.refuse(section.place_of("signed"), "signed", text);
             }
         }
@@ -145,7 +152,11 @@ fn signed(section: &Section<'_, '_>) -> Vec<SignedPart> {
         parts.push(SignedPart::Text(rest.to_owned()));
     }
     if !parts.contains(&SignedPart::Body) {
-        section.refuse(section.place_of("signed"), "signed", "must hold {body}, or the body could be changed");
+        section.refuse(
+            section.place_of("signed"),
+            "signed",
+            "must hold {body}, or the body could be changed",
+        );
     }
     parts
 }
@@ -170,7 +181,11 @@ fn challenge(section: &Section<'_, '_>) -> Option<Challenge> {
         Some(("json", name)) if !name.is_empty() => Some(ReplyAs::Json(name.to_owned())),
         Some(("header", name)) if !name.is_empty() => Some(ReplyAs::Header(name.to_ascii_lowercase())),
         _ => {
-            section.refuse(section.place_of("reply_as"), "reply_as", "must be text, json:<name> or header:<name>");
+            section.refuse(
+                section.place_of("reply_as"),
+                "reply_as",
+                "must be text, json:<name> or header:<name>",
+            );
             None
         }
     };
