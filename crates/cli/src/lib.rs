@@ -1,9 +1,13 @@
 //! The executable `vestibule`: what its words mean, its settings, and how the rooms are put together.
 
 pub mod gateway;
+pub mod housekeeping;
+pub mod listener;
 pub mod logging;
 pub mod master_keys;
+pub mod process_metrics;
 pub mod settings;
+pub mod signals;
 pub mod tls;
 pub mod verbs;
 

@@ -1,14 +1,21 @@
 //! What the program can be asked to do: one file per verb.
 
 pub mod docs;
+pub mod migrate;
+pub mod serve;
 pub mod settings;
 
 use crate::settings::Loaded;
 use clap::Subcommand;
+use std::io;
 
 /// The first word of the command line. A new verb is a file here, a variant, and a line in each match.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Serves the gateway until SIGTERM or SIGINT
+    Serve(serve::Arguments),
+    /// Brings the database up to what this program knows
+    Migrate(migrate::Arguments),
     /// Shows the settings in force and where each came from; secrets are masked
     Settings(settings::Arguments),
     /// Writes a page of the generated reference to standard output
@@ -19,18 +26,18 @@ pub enum Verb {
 impl Verb {
     /// Whether the verb works on this machine's settings; the others start even where those are wrong.
     pub const fn needs_settings(&self) -> bool {
-        match self {
-            Self::Settings(_) => true,
-            Self::Docs(_) => false,
-        }
+        !matches!(self, Self::Docs(_))
     }
 
     /// # Errors
     /// Where the verb could not do what was asked; the text is for the person who asked.
     pub fn run(self, loaded: &Loaded) -> anyhow::Result<()> {
+        let out = &mut io::stdout();
         match self {
-            Self::Settings(arguments) => settings::run(&arguments, loaded, &mut std::io::stdout().lock()),
-            Self::Docs(_) => self.run_without_settings(),
+            Self::Serve(arguments) => serve::run(&arguments, loaded),
+            Self::Migrate(arguments) => migrate::run(&arguments, loaded, out),
+            Self::Settings(arguments) => settings::run(&arguments, loaded, out),
+            Self::Docs(arguments) => docs::run(&arguments, out),
         }
     }
 
@@ -38,8 +45,13 @@ impl Verb {
     /// As [`Self::run`], and for a verb that needs settings.
     pub fn run_without_settings(self) -> anyhow::Result<()> {
         match self {
-            Self::Docs(arguments) => docs::run(&arguments, &mut std::io::stdout().lock()),
-            Self::Settings(_) => anyhow::bail!("this needs settings"),
+            Self::Docs(arguments) => docs::run(&arguments, &mut io::stdout()),
+            _ => anyhow::bail!("this needs settings"),
         }
     }
+}
+
+/// A runtime for a command that asks the database a few things and ends.
+fn asking() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

@@ -1,0 +1,101 @@
+//! What a serving process does beside answering: it deletes what is over, keeps its figures small, and reads
+//! its certificate again.
+
+use crate::process_metrics;
+use crate::tls::Certificates;
+use kernel::Chance;
+use metrics::counter;
+use metrics_exporter_prometheus::PrometheusHandle;
+use service::Service;
+use std::sync::Arc;
+use std::time::Duration;
+use store::retention::{self, Swept};
+
+/// Between two sweeps, before the spread.
+const SWEEP_EVERY: Duration = Duration::from_secs(300);
+/// Between two looks at the process's own figures.
+const OBSERVE_EVERY: Duration = Duration::from_secs(10);
+/// Between two looks at the certificate's files.
+const REREAD_EVERY: Duration = Duration::from_secs(60);
+
+/// Waits, and says whether to go on: `false` once the process stops.
+async fn next(service: &Service, pause: Duration) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => true,
+        () = service.stopping.begun() => false,
+    }
+}
+
+/// Half of `base` to one and a half of it, so that nodes which start together do not sweep together.
+fn spread(base: Duration, chance: &dyn Chance) -> Duration {
+    let [byte] = chance.bytes::<1>();
+    base.mul_f64(0.5 + f64::from(byte) / 255.0)
+}
+
+/// Deletes what is over every few minutes, until the process stops.
+pub async fn sweep(service: Arc<Service>) {
+    // The first sweep comes soon, because a node that is restarted daily shall sweep too.
+    let mut pause = spread(SWEEP_EVERY / 10, &*service.chance);
+    while next(&service, pause).await {
+        match retention::sweep(&service.db, service.clock.now()).await {
+            Ok(swept) => told(swept),
+            Err(error) => tracing::warn!(%error, "the clean-up did not finish; the next one goes on"),
+        }
+        pause = spread(SWEEP_EVERY, &*service.chance);
+    }
+}
+
+fn told(swept: Swept) {
+    let Swept { attempts, dialogs, refusals, audit, deliveries, triggers, webhooks } = swept;
+    let tables = [
+        ("attempts", attempts),
+        ("dialogs", dialogs),
+        ("refusals", refusals),
+        ("audit", audit),
+        ("deliveries", deliveries),
+        ("triggers", triggers),
+        ("webhooks", webhooks),
+    ];
+    for (table, rows) in tables {
+        counter!("vestibule_rows_swept_total", "table" => table).increment(rows);
+    }
+    if tables.iter().any(|(_, rows)| *rows > 0) {
+        tracing::info!(attempts, dialogs, refusals, audit, deliveries, triggers, webhooks, "cleaned up");
+    }
+}
+
+/// Keeps the figures of the process fresh, and small also where nobody reads them.
+pub async fn observe(service: Arc<Service>, metrics: PrometheusHandle) {
+    while next(&service, OBSERVE_EVERY).await {
+        process_metrics::observe();
+        metrics.run_upkeep();
+    }
+}
+
+/// Reads the certificate again every minute, until the process stops.
+pub async fn reread(service: Arc<Service>, certificates: Arc<Certificates>) {
+    while next(&service, REREAD_EVERY).await {
+        let certificates = Arc::clone(&certificates);
+        match tokio::task::spawn_blocking(move || certificates.reread()).await {
+            Ok(Ok(true)) => tracing::info!("new connections get the renewed certificate"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the certificate in use stays in use"),
+            Err(error) => tracing::error!(%error, "the certificate could not be read again"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernel::SeededChance;
+
+    #[test]
+    fn pauses_differ_and_stay_near() {
+        let chance = SeededChance::new(1);
+        let pauses: Vec<_> = (0..100).map(|_| spread(SWEEP_EVERY, &chance)).collect();
+        assert!(pauses.iter().all(|pause| (150..=450).contains(&pause.as_secs())), "{pauses:?}");
+        assert!(pauses.iter().any(|pause| pause.as_secs() < 220));
+        assert!(pauses.iter().any(|pause| pause.as_secs() > 380));
+    }
+}

@@ -1,0 +1,249 @@
+//! Connections: accepted, bounded in time, brought to an end in order.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ServerConfig;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+/// Bytes of one request's headers, in both protocols.
+const HEADER_BYTES: usize = 64 * 1024;
+/// Headers of one request.
+const HEADERS: usize = 100;
+/// Requests of one HTTP/2 connection at a time.
+const STREAMS: u32 = 100;
+/// How often a silent HTTP/2 connection is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// Pause after an error of the listener itself (no file descriptors left), so that it does not spin.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How connections are treated.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// For TLS to be agreed on, and again for a request's headers to arrive.
+    pub header_read: Duration,
+    /// What open requests get at a stop.
+    pub stop: Duration,
+    /// Without it the listener speaks plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+/// How the serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every request was answered.
+    InOrder,
+    /// Some were cut off, because the time for it was over or a second stop was asked for.
+    Cut,
+}
+
+/// Serves until `stop` is over; then takes no new connection, lets open requests finish within
+/// [`Listening::stop`], and less where `at_once` is over before.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    how: &Listening,
+    stop: impl Future<Output = ()>,
+    at_once: impl Future<Output = ()>,
+) -> Ended {
+    let graceful = GracefulShutdown::new();
+    let connection = Connection { builder: Arc::new(builder(how)), router, header_read: how.header_read };
+    let tls = how.tls.clone().map(TlsAcceptor::from);
+    tokio::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (connection, watcher) = (connection.clone(), graceful.watcher());
+                tokio::spawn(connection.begin(stream, peer, tls.clone(), watcher));
+            }
+            Err(error) => {
+                // Most concern one connection that is gone already; the others need somebody to look.
+                if !is_gone(&error) {
+                    tracing::error!(%error, "no connection can be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => Ended::InOrder,
+        () = tokio::time::sleep(how.stop) => Ended::Cut,
+        () = at_once => Ended::Cut,
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn builder(how: &Listening) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    let mut one = builder.http1();
+    one.timer(TokioTimer::new()).header_read_timeout(how.header_read);
+    one.max_buf_size(HEADER_BYTES).max_headers(HEADERS);
+    let mut two = builder.http2();
+    two.timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(how.header_read);
+    two.max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX)).max_concurrent_streams(STREAMS);
+    builder
+}
+
+#[derive(Clone)]
+struct Connection {
+    builder: Arc<Builder<TokioExecutor>>,
+    router: Router,
+    header_read: Duration,
+}
+
+impl Connection {
+    async fn begin(self, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, watcher: Watcher) {
+        // An answer is written at once; nothing is gained by waiting for more of it.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = tls else { return self.speak(stream, peer, watcher).await };
+        match tokio::time::timeout(self.header_read, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.speak(stream, peer, watcher).await,
+            Ok(Err(error)) => tracing::debug!(%error, "TLS was not agreed on"),
+            Err(_) => tracing::debug!("TLS was not agreed on in time"),
+        }
+    }
+
+    async fn speak<S>(self, stream: S, peer: SocketAddr, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { builder, router, header_read } = self;
+        let heard = Arc::new(Notify::new());
+        let first = Arc::clone(&heard);
+        let service = service_fn(move |request: Request<Incoming>| {
+            heard.notify_one();
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        // The driver's own bound begins with the first byte of HTTP/1; a client that says nothing, or half of
+        // HTTP/2's greeting, would stay for ever.
+        let silent = async {
+            if tokio::time::timeout(header_read, first.notified()).await.is_ok() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            ended = watcher.watch(connection) => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+            }
+            () = silent => tracing::debug!("a connection without a request was closed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::future::pending;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::oneshot;
+
+    fn how(header_read_ms: u64, stop_ms: u64) -> Listening {
+        let (header_read, stop) = (Duration::from_millis(header_read_ms), Duration::from_millis(stop_ms));
+        Listening { header_read, stop, tls: None }
+    }
+
+    struct Running {
+        address: SocketAddr,
+        stop: Option<oneshot::Sender<()>>,
+        ended: tokio::task::JoinHandle<Ended>,
+    }
+
+    async fn running(router: Router, how: Listening) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let ended = tokio::spawn(async move {
+            serve(listener, router, &how, async { stopped.await.unwrap() }, pending()).await
+        });
+        Running { address, stop: Some(stop), ended }
+    }
+
+    async fn said(stream: &mut TcpStream) -> String {
+        let mut text = Vec::new();
+        let _ = stream.read_to_end(&mut text).await;
+        String::from_utf8(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn silent_and_half_spoken_connections_are_closed() {
+        let running = running(Router::new(), how(50, 0)).await;
+        for half in ["", "GET / HT", "PRI * HTTP/2", "GET / HTTP/1.1\r\nHost: x\r\nX: "] {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            stream.write_all(half.as_bytes()).await.unwrap();
+            let told = tokio::time::timeout(Duration::from_secs(10), said(&mut stream)).await;
+            assert!(!told.unwrap_or_else(|_| panic!("{half:?} is still open")).contains("200"), "{half:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_open_request_is_finished_and_no_new_one_is_taken() {
+        let (entered, mut enters) = tokio::sync::mpsc::channel(1);
+        let (leave, leaves) = oneshot::channel::<()>();
+        let leaves = Arc::new(tokio::sync::Mutex::new(Some(leaves)));
+        let slow = move || {
+            let (entered, leaves) = (entered.clone(), Arc::clone(&leaves));
+            async move {
+                entered.send(()).await.unwrap();
+                let leaves = leaves.lock().await.take().unwrap();
+                leaves.await.unwrap();
+                "done"
+            }
+        };
+        let mut running = running(Router::new().route("/slow", get(slow)), how(10_000, 10_000)).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        enters.recv().await.unwrap();
+        let mut idle = TcpStream::connect(running.address).await.unwrap();
+        running.stop.take().unwrap().send(()).unwrap();
+        assert_eq!(said(&mut idle).await, "", "a connection without a request ends at once");
+        assert!(TcpStream::connect(running.address).await.is_err(), "nothing listens any more");
+        assert!(!running.ended.is_finished());
+        leave.send(()).unwrap();
+        assert!(said(&mut stream).await.ends_with("done"));
+        assert_eq!(running.ended.await.unwrap(), Ended::InOrder);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_does_not_end_is_cut_off() {
+        let router = Router::new().route("/never", get(pending::<&str>));
+        let mut running = running(router, how(10_000, 20)).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        stream.flush().await.unwrap();
+        // The request has begun once a second one on its own connection is answered.
+        let mut other = TcpStream::connect(running.address).await.unwrap();
+        other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        assert!(said(&mut other).await.starts_with("HTTP/1.1 404"));
+        running.stop.take().unwrap().send(()).unwrap();
+        assert_eq!(running.ended.await.unwrap(), Ended::Cut);
+    }
+}

@@ -1,0 +1,99 @@
+//! `vestibule serve`: the gateway itself, until it is asked to stop.
+
+use crate::gateway::{self, GatewayRefused};
+use crate::listener::{self, Ended, Listening};
+use crate::settings::{Loaded, Settings};
+use crate::signals::Signals;
+use crate::tls::Certificates;
+use crate::{housekeeping, process_metrics};
+use anyhow::Context as _;
+use kernel::{Clock as _, SystemClock};
+use service::Service;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Applies pending migrations before it serves. An empty database is always set up; one that is in use is
+    /// otherwise left as it is, and the program ends with a message, because a copy should be made before
+    #[arg(long)]
+    migrate: bool,
+}
+
+/// Serves until SIGTERM or SIGINT, then lets open requests finish.
+///
+/// # Errors
+/// Where it cannot start, or where requests were cut off at the stop.
+pub fn run(arguments: &Arguments, loaded: &Loaded) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(arguments, &loaded.settings))
+}
+
+async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
+    let listen = settings.listen;
+    // First of all, because a second process on this address shall not touch the database.
+    let socket = TcpListener::bind(listen).await.with_context(|| {
+        format!("`listen`: {listen} cannot be listened on; is another program there already?")
+    })?;
+    let certificates = settings.tls.as_ref().map(Certificates::read).transpose()?;
+    let tls = certificates.as_ref().map(Certificates::server_config).transpose()?;
+    let metrics = process_metrics::install(SystemClock.now())?;
+    let service = open(arguments, settings).await?;
+
+    let mut beside = JoinSet::new();
+    beside.spawn(housekeeping::sweep(Arc::clone(&service)));
+    beside.spawn(housekeeping::observe(Arc::clone(&service), metrics.clone()));
+    if let Some(certificates) = certificates {
+        beside.spawn(housekeeping::reread(Arc::clone(&service), certificates));
+    }
+    let router = gateway::router(Arc::clone(&service), settings, Some(metrics));
+    let how = Listening { header_read: settings.limits.header_read, stop: settings.limits.stop, tls };
+    ready(&service, settings, socket.local_addr().unwrap_or(listen));
+
+    let stop = async {
+        signals.reached(1).await;
+        tracing::info!(at_most_s = how.stop.as_secs(), "stopping; open requests are finished first");
+        service.stopping.begin();
+    };
+    let ended = listener::serve(socket, router, &how, stop, signals.reached(2)).await;
+    // A sweep that is under way is bounded by itself; at a second signal it is left.
+    tokio::select! {
+        () = async { while beside.join_next().await.is_some() {} } => {}
+        () = signals.reached(2) => {}
+    }
+    service.db.close().await;
+    tracing::info!("stopped");
+    match ended {
+        Ended::InOrder => Ok(()),
+        Ended::Cut => anyhow::bail!("stopped before every request was answered"),
+    }
+}
+
+async fn open(arguments: &Arguments, settings: &Settings) -> Result<Arc<Service>, GatewayRefused> {
+    if arguments.migrate {
+        let db = gateway::open_database(settings).await?;
+        let applied = store::migrate(&db, SystemClock.now()).await;
+        db.close().await;
+        for migration in applied? {
+            tracing::info!(version = migration.version, name = migration.name, "migrated");
+        }
+    }
+    gateway::open(settings).await
+}
+
+/// The one line that says where the gateway is.
+fn ready(service: &Service, settings: &Settings, listen: SocketAddr) {
+    let url = |environment| service.places.of(environment).map(service::Place::url);
+    tracing::info!(
+        %listen,
+        tls = settings.tls.is_some(),
+        production = url(kernel::Environment::Production),
+        sandbox = url(kernel::Environment::Sandbox),
+        database = service.db.engine(),
+        connectors = service.catalogue.len(),
+        "ready"
+    );
+}
