@@ -183,7 +183,11 @@ fn host_base(scheme: &'static str, authority: &str, loopback: Loopback) -> Resul
     let invalid = || AddressRefused::Host(authority.to_owned());
     let port = match port_text.strip_prefix(':') {
         None => None,
-        Some(digits) => Some(digits.parse::<u16>().map_err(|_| invalid())?),
+        // A default port is none, as in a parsed URL.
+        Some(digits) => {
+            let port = digits.parse::<u16>().map_err(|_| invalid())?;
+            Some(port).filter(|port| (scheme, *port) != ("https", 443) && (scheme, *port) != ("http", 80))
+        }
     };
     let host = Template::parse(host_text)?;
     for piece in &host.pieces {

@@ -330,7 +330,7 @@ fn webhook(source: &Source<'_>, definition: &Definition, saved: &[(Phase, String
             problem(format!("kind {} has no client secret", definition.kind.as_str()));
         }
         Variable::App(name) => {
-            problem(format!("declare the app's field `{name}`: [auth] app = [\"{name}\"]"))
+            problem(format!("declare the app's field `{name}`: [auth] app = [\"{name}\"]"));
         }
         Variable::Capture(name) if !saved.iter().any(|(_, own)| own == name) => {
             problem(format!("nothing captures `{name}` and no input is called so"));

@@ -1,8 +1,15 @@
 //! A connector's definition: the outside system as data (contract `connectors.md`).
 
+mod calls;
+
+pub use calls::{
+    Api, BasicTemplate, BodyTemplate, Choose, EnvironmentName, JsonTemplate, Method, RequestTemplate, Retry,
+    Step, Verify,
+};
+
 use super::address::{HostPattern, Loopback, UrlTemplate};
 use super::inputs::Input;
-use super::template::{Template, Variable};
+use super::template::Template;
 use crate::credential::{App, Credential, Values};
 use kernel::{SecretText, Slug, Time};
 use url::Url;
@@ -147,7 +154,7 @@ pub enum Unit {
 
 /// A JSON pointer (RFC 6901); empty for the whole document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pointer(pub(super) String);
+pub struct Pointer(pub(in crate::connector) String);
 
 impl Pointer {
     pub fn as_str(&self) -> &str {
@@ -241,131 +248,6 @@ pub struct Capture {
     pub token: Vec<Save<Pointer>>,
     /// Captured values that are secrets.
     pub secret: Vec<String>,
-}
-
-/// An HTTP method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Method {
-    #[default]
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-impl Method {
-    pub(super) const NAMES: [(&'static str, Self); 5] = [
-        ("GET", Self::Get),
-        ("POST", Self::Post),
-        ("PUT", Self::Put),
-        ("PATCH", Self::Patch),
-        ("DELETE", Self::Delete),
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, method)| *method == self).map_or("", |(name, _)| name)
-    }
-}
-
-/// A JSON document whose texts are templates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JsonTemplate {
-    Fixed(serde_json::Value),
-    Text(Template),
-    List(Vec<Self>),
-    Object(Vec<(String, Self)>),
-}
-
-/// A request's body.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum BodyTemplate {
-    #[default]
-    Empty,
-    /// Values are escaped after the `Content-Type` header: JSON, XML or form; else they are written as they are.
-    Text(Template),
-    Json(JsonTemplate),
-    Form(Vec<(String, Template)>),
-}
-
-/// User and password of HTTP Basic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BasicTemplate {
-    pub user: Template,
-    pub password: Template,
-}
-
-/// A request as a definition writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestTemplate {
-    pub method: Method,
-    pub url: UrlTemplate,
-    pub query: Vec<(String, Template)>,
-    pub headers: Vec<(String, Template)>,
-    pub basic: Option<BasicTemplate>,
-    pub body: BodyTemplate,
-    /// Whether `[api]` headers and query are added where the host is one that the connector declares.
-    pub credential: bool,
-}
-
-/// `[after] choose`: the answer is a list and the person chooses one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choose {
-    /// Where the list is.
-    pub items: Pointer,
-    /// Inside one item.
-    pub value: Pointer,
-    pub label: Pointer,
-}
-
-/// `[[after]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    pub request: RequestTemplate,
-    /// Statuses that mean success; empty for 200 to 299.
-    pub ok: Vec<u16>,
-    pub error: Vec<Pointer>,
-    pub save: Vec<Save<Pointer>>,
-    pub choose: Option<Choose>,
-}
-
-/// `[verify]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verify {
-    pub request: RequestTemplate,
-    pub ok: Vec<u16>,
-    pub error: Vec<Pointer>,
-    /// What the person is told where the credential is refused.
-    pub fail_text: Option<String>,
-    pub save: Vec<Save<Pointer>>,
-}
-
-/// `[api] retry`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Retry {
-    pub after: Option<String>,
-    pub remaining: Option<String>,
-    pub reset: Option<String>,
-    pub in_body: Option<Pointer>,
-}
-
-/// `[api]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Api {
-    pub base_url: UrlTemplate,
-    pub hosts: Vec<HostPattern>,
-    pub headers: Vec<(String, Template)>,
-    pub query: Vec<(String, Template)>,
-    pub basic: Option<BasicTemplate>,
-    pub retry: Retry,
-}
-
-/// `[[env]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvironmentName {
-    pub field: Variable,
-    /// What follows `PAN_SEC_<CONNECTOR>_`.
-    pub name: String,
 }
 
 /// A connector, parsed and checked.

@@ -207,7 +207,7 @@ fn conditions(section: &Section<'_, '_>) -> Vec<Condition> {
         match texts {
             Some(values) => conditions.push(Condition { key: key.get_ref().to_string(), values }),
             None => {
-                section.refuse(value.span().start, "visible_when", "must name a value or a list of values")
+                section.refuse(value.span().start, "visible_when", "must name a value or a list of values");
             }
         }
     }

@@ -235,6 +235,46 @@ fn the_schema_of_the_contract_is_read_whole() {
     }
 }
 
+#[test]
+fn the_reference_names_every_key() {
+    fn keys(value: &toml::Value, into: &mut Vec<String>) {
+        match value {
+            toml::Value::Table(table) => table.iter().for_each(|(key, value)| {
+                into.push(key.clone());
+                let named_by_the_author = [
+                    "params",
+                    "rename",
+                    "headers",
+                    "query",
+                    "form",
+                    "callback",
+                    "token",
+                    "save",
+                    "match",
+                    "aliases",
+                    "visible_when",
+                ];
+                let is_section = key == "token" && value.get("url").is_some();
+                let is_body = key == "body";
+                if is_section || !is_body && !named_by_the_author.contains(&key.as_str()) {
+                    keys(value, into);
+                }
+            }),
+            toml::Value::Array(items) => items.iter().for_each(|item| keys(item, into)),
+            _ => {}
+        }
+    }
+    let document: toml::Value = toml::from_str(include_str!("parse_tests/everything.toml")).unwrap();
+    let reference = include_str!("../../../../docs/reference/connectors.md");
+    let mut names = Vec::new();
+    keys(&document, &mut names);
+    let is_word = |text: &str, name: &str| {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
+    };
+    let missing: Vec<&String> = names.iter().filter(|name| !is_word(reference, name)).collect();
+    assert!(names.len() > 100 && missing.is_empty(), "{missing:?} of {} keys", names.len());
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic(cut in 0usize..4000, insert in "[\\[\\]{}=\"\\n#.,a-z ]{0,12}") {

@@ -1,8 +1,9 @@
 //! Reading a definition's TOML with the place of every value, so that each problem names file, line and field.
 
-use super::address::{HostPattern, Loopback, UrlTemplate};
-use super::definition::Pointer;
-use super::template::{Template, Variable};
+mod fields;
+
+use super::address::Loopback;
+use super::template::Variable;
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -254,13 +255,13 @@ impl<'s, 't> Section<'s, 't> {
             let label = format!("{key}.{}", name.get_ref());
             match value.get_ref() {
                 DeValue::String(text) => {
-                    pairs.push((value.span().start, name.get_ref().to_string(), text.to_string()))
+                    pairs.push((value.span().start, name.get_ref().to_string(), text.to_string()));
                 }
                 DeValue::Integer(number) => {
                     pairs.push((value.span().start, name.get_ref().to_string(), number.as_str().to_owned()));
                 }
                 DeValue::Boolean(flag) => {
-                    pairs.push((value.span().start, name.get_ref().to_string(), flag.to_string()))
+                    pairs.push((value.span().start, name.get_ref().to_string(), flag.to_string()));
                 }
                 _ => self.wrong_type(value, &label, "text in quotes"),
             }
@@ -312,110 +313,5 @@ impl<'s, 't> Section<'s, 't> {
             self.refuse(at, key, format!("`{text}` is not one of {}{hint}", list.join(", ")));
         }
         found
-    }
-}
-
-/// Templates, addresses and pointers.
-impl Section<'_, '_> {
-    fn note<'v>(
-        &self,
-        at: usize,
-        key: &str,
-        variables: impl IntoIterator<Item = &'v Variable>,
-        phase: Phase,
-        place: Place,
-    ) {
-        let mut uses = self.source.uses.borrow_mut();
-        for variable in variables {
-            uses.push(Use { at, field: self.field(key), variable: variable.clone(), phase, place });
-        }
-    }
-
-    pub(super) fn read_template(
-        &self,
-        at: usize,
-        key: &str,
-        text: &str,
-        phase: Phase,
-        place: Place,
-    ) -> Option<Template> {
-        match Template::parse(text) {
-            Ok(template) => {
-                self.note(at, key, template.variables(), phase, place);
-                Some(template)
-            }
-            Err(refused) => {
-                self.refuse(at, key, refused.to_string());
-                None
-            }
-        }
-    }
-
-    pub(super) fn template(&self, key: &'static str, phase: Phase) -> Option<Template> {
-        let at = self.place_of(key);
-        let text = self.text(key)?;
-        self.read_template(at, key, &text, phase, Place::Other)
-    }
-
-    pub(super) fn templates(&self, key: &'static str, phase: Phase, place: Place) -> Vec<(String, Template)> {
-        let read = |(at, name, text): (usize, String, String)| {
-            let template = self.read_template(at, &format!("{key}.{name}"), &text, phase, place)?;
-            Some((name, template))
-        };
-        self.pairs(key).into_iter().filter_map(read).collect()
-    }
-
-    pub(super) fn url(&self, key: &'static str, phase: Phase, query: Place) -> Option<UrlTemplate> {
-        let at = self.place_of(key);
-        let text = self.text(key)?;
-        match UrlTemplate::parse(&text, self.source.loopback) {
-            Ok(url) => {
-                self.note(at, key, url.host_variables(), phase, Place::Host);
-                self.note(at, key, url.path.variables(), phase, Place::Path);
-                self.note(at, key, url.query.iter().flat_map(|(_, value)| value.variables()), phase, query);
-                Some(url)
-            }
-            Err(refused) => {
-                self.refuse(at, key, refused.to_string());
-                None
-            }
-        }
-    }
-
-    pub(super) fn hosts(&self, key: &'static str) -> Vec<HostPattern> {
-        let mut hosts = Vec::new();
-        for (at, text) in self.texts_at(key) {
-            match HostPattern::parse(&text, self.source.loopback) {
-                Ok(pattern) => {
-                    self.note(at, key, pattern.host.variables(), Phase::Later, Place::Host);
-                    hosts.push(pattern);
-                }
-                Err(refused) => self.refuse(at, key, refused.to_string()),
-            }
-        }
-        hosts
-    }
-
-    pub(super) fn pointer(&self, at: usize, key: &str, text: &str) -> Option<Pointer> {
-        if text.is_empty() || text.starts_with('/') {
-            return Some(Pointer(text.to_owned()));
-        }
-        self.refuse(at, key, format!("`{text}` is not a JSON pointer; write `/{}`", text.replace('.', "/")));
-        None
-    }
-
-    pub(super) fn pointers(&self, key: &'static str) -> Option<Vec<Pointer>> {
-        if !self.table.iter().any(|(own, _)| own.get_ref() == key) {
-            self.get(key);
-            return None;
-        }
-        let texts = self.texts_at(key);
-        Some(texts.into_iter().filter_map(|(at, text)| self.pointer(at, key, &text)).collect())
-    }
-
-    pub(super) fn one_pointer(&self, key: &'static str) -> Option<Pointer> {
-        let at = self.place_of(key);
-        let text = self.text(key)?;
-        self.pointer(at, key, &text)
     }
 }

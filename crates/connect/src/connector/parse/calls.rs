@@ -50,7 +50,7 @@ pub(super) fn headers(section: &Section<'_, '_>, phase: Phase) -> Vec<(String, T
         }
         match value.as_literal() {
             Some(text) if text.chars().any(char::is_control) => {
-                section.refuse(at, &key, "holds a control character")
+                section.refuse(at, &key, "holds a control character");
             }
             Some(_) if lower == "authorization" => {
                 section.refuse(
