@@ -1,0 +1,195 @@
+//! `cargo xtask bench connect`: what the first door costs, beside the floor of what it could cost at best.
+//!
+//! The server under test is the program itself, built for speed, as a process of its own on a fresh database.
+//! Nothing here asserts a time: figures are shown, and people judge.
+
+pub mod client;
+pub mod databases;
+pub mod floor;
+pub mod load;
+pub mod machine;
+pub mod measures;
+pub mod process;
+pub mod provider;
+pub mod report;
+pub mod tokens;
+pub mod world;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Parser, Subcommand, ValueEnum};
+use databases::{Databases, Kind};
+use indicatif::{ProgressBar, ProgressStyle};
+use machine::Machine;
+use measures::{Plan, beside, footprint, install, landing, tenants, webhook};
+use provider::Provider;
+use report::Report;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use world::World;
+
+/// Measures Vestibule on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// The first door: landing, webhook, installation, many tenants, and what the program weighs
+    Connect(ConnectArguments),
+    /// The floor's own server; started by `connect`
+    #[command(hide = true)]
+    Floor(floor::FloorArguments),
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Token posted, page read
+    Landing,
+    /// Delivery kept, 202
+    Webhook,
+    /// Callback and confirmation, with a provider that answers at once
+    Install,
+    /// Landing and look-up with 1 k, 100 k and 1 M tenants
+    Tenants,
+    /// Memory, start, executable, page
+    Footprint,
+}
+
+#[derive(Debug, clap::Args)]
+struct ConnectArguments {
+    /// Short windows and few tenants: for a glance, not for the record
+    #[arg(long)]
+    quick: bool,
+    /// Only these, with commas between them
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<What>,
+    /// Only these databases
+    #[arg(long, value_enum, value_delimiter = ',')]
+    on: Vec<Kind>,
+    /// Numbers of clients at the same time
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+    clients: Vec<usize>,
+    /// Length of one window in seconds [default: 5, with --quick 1]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60))]
+    window: Option<u64>,
+    /// Windows of each, floor and gateway in turns
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Writes the tables into this file too, as markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// The executable to measure; built first where none is named
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+/// Does what this process's command line asks for.
+///
+/// # Errors
+/// When something cannot be built, started or measured.
+pub fn run() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.task {
+        // As many threads as the gateway has.
+        Task::Floor(floor) => {
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(floor::serve(&floor))
+        }
+        // One thread: the client must leave the cores to what it measures.
+        Task::Connect(connect) => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(&connect))
+        }
+    }
+}
+
+async fn measure(arguments: &ConnectArguments) -> Result<()> {
+    let program = match &arguments.program {
+        Some(program) => program.canonicalize().with_context(|| program.display().to_string())?,
+        None => build()?,
+    };
+    let what = if arguments.only.is_empty() { What::value_variants() } else { &arguments.only };
+    let kinds = if arguments.on.is_empty() { &Kind::ALL[..] } else { &arguments.on };
+    let rungs: &[i64] = if arguments.quick { &[1_000, 10_000] } else { &[1_000, 100_000, 1_000_000] };
+    let plan = plan(arguments, what, kinds, rungs)?;
+    let databases = Databases::start(kinds).await?;
+    let machine = Machine::look(databases.folder())?;
+    let provider = Provider::start().await?;
+    let mut report = Report::default();
+    println!("{machine}");
+    if what.contains(&What::Footprint) {
+        footprint::starts(&program, &databases, &plan, &mut report).await?;
+    }
+    for &kind in kinds {
+        let mut world = World::new(&program, &databases, &provider, kind, "load").await?;
+        if what.contains(&What::Footprint) && Some(&kind) == kinds.first() {
+            footprint::page(&mut world, &plan, &mut report).await?;
+        }
+        loads(&mut world, what, &plan, &mut report).await?;
+        // SQLite without waiting for the disk finds rows in the same way.
+        if what.contains(&What::Tenants) && kind != Kind::SqliteNormal {
+            let mut world = World::new(&program, &databases, &provider, kind, "tenants").await?;
+            tenants::measure(&mut world, rungs, 16, &plan, &mut report).await?;
+        }
+    }
+    plan.progress.finish_and_clear();
+    println!("{}", report.shown());
+    if let Some(file) = &arguments.markdown {
+        std::fs::write(file, report.markdown(&machine, &command()))?;
+    }
+    Ok(())
+}
+
+async fn loads(world: &mut World, what: &[What], plan: &Plan, report: &mut Report) -> Result<()> {
+    if what.contains(&What::Landing) {
+        beside(world, &mut landing::Landings::default(), plan, report).await?;
+    }
+    let mut installs = install::Installs::default();
+    if what.contains(&What::Webhook) {
+        let address = installs.webhook(world).await?;
+        beside(world, &mut webhook::Webhooks::new(&address), plan, report).await?;
+    }
+    if what.contains(&What::Install) {
+        beside(world, &mut installs, plan, report).await?;
+    }
+    Ok(())
+}
+
+fn plan(arguments: &ConnectArguments, what: &[What], kinds: &[Kind], rungs: &[i64]) -> Result<Plan> {
+    let seconds = arguments.window.unwrap_or(if arguments.quick { 1 } else { 5 });
+    let beside = [What::Landing, What::Webhook, What::Install].iter().filter(|it| what.contains(it)).count();
+    let ladders = kinds.iter().filter(|kind| **kind != Kind::SqliteNormal).count();
+    let mut steps = beside * kinds.len() * arguments.clients.len();
+    steps += if what.contains(&What::Footprint) { 2 } else { 0 };
+    steps += if what.contains(&What::Tenants) { ladders * rungs.len() * 2 } else { 0 };
+    let progress = ProgressBar::new(u64::try_from(steps)?);
+    progress.set_style(ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {msg}")?);
+    progress.enable_steady_tick(Duration::from_millis(500));
+    Ok(Plan {
+        window: Duration::from_secs(seconds),
+        warm_up: Duration::from_millis(500),
+        rounds: arguments.rounds.max(1),
+        clients: arguments.clients.clone(),
+        progress,
+    })
+}
+
+/// Builds the program as it is shipped and finds it beside this one.
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo).args(["build", "--release", "-p", "vestibule"]).status()?;
+    ensure!(built.success(), "the program was not built");
+    let own = std::env::current_exe()?;
+    let program = own.parent().unwrap_or(Path::new(".")).join("vestibule");
+    ensure!(program.is_file(), "{} is not there", program.display());
+    Ok(program)
+}
+
+/// The command that measures this again.
+fn command() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!("cargo xtask bench {}", arguments.join(" "))
+}

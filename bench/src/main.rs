@@ -1,0 +1,5 @@
+//! Starts the benchmark; everything else is in the library beside it.
+
+fn main() -> anyhow::Result<()> {
+    bench::run()
+}
