@@ -128,10 +128,9 @@ impl Db {
     {
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
-                let (unit, answer) = unit::Unit::new(body);
+                let (unit, answer) = unit::Unit::new(body, false);
                 writer.submit(Box::new(unit))?;
-                let lost = || E::from(DbError::Unavailable("the writer ended before it answered".to_owned()));
-                answer.await.unwrap_or_else(|_| Err(lost()))
+                answer.await.unwrap_or_else(|_| Err(E::from(writer::ended())))
             }
             Engine::Postgres(pool) => {
                 let session = postgres::Session::take(pool, postgres::Mode::Transaction).await?;
@@ -166,7 +165,12 @@ impl Db {
     /// [`DbError`].
     pub async fn execute(&self, query: Query) -> Result<u64, DbError> {
         match &*self.engine {
-            Engine::Sqlite { .. } => self.write(|tx| Box::pin(async move { query.execute(tx).await })).await,
+            Engine::Sqlite { writer, .. } => {
+                let (unit, answer) =
+                    unit::Unit::new(|tx| Box::pin(async move { query.execute(tx).await }), true);
+                writer.submit(Box::new(unit))?;
+                answer.await.unwrap_or_else(|_| Err(writer::ended()))
+            }
             Engine::Postgres(pool) => {
                 let session = postgres::Session::take(pool, postgres::Mode::Single).await?;
                 let mut tx = Tx::new(Driver::Postgres(session));

@@ -37,6 +37,8 @@ fn bug<E: From<DbError>>(text: &str) -> E {
 pub(super) trait Job: Send {
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
+    /// Whether it is one statement, which SQLite undoes by itself where it fails.
+    fn is_single(&self) -> bool;
     /// Runs the body; whether its changes are to be kept.
     fn run(&mut self, tx: &mut Tx) -> bool;
     /// Tells the caller: the body's own result, or why nothing of it was kept.
@@ -44,15 +46,20 @@ pub(super) trait Job: Send {
 }
 
 pub(super) struct Unit<F, T, E> {
+    single: bool,
     body: Option<F>,
     result: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
 }
 
-impl<F, T, E> Unit<F, T, E> {
-    pub(super) fn new(body: F) -> (Self, oneshot::Receiver<Result<T, E>>) {
+impl<F, T, E> Unit<F, T, E>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+{
+    /// `single`: the body runs exactly one statement.
+    pub(super) fn new(body: F, single: bool) -> (Self, oneshot::Receiver<Result<T, E>>) {
         let (answer, receiver) = oneshot::channel();
-        (Self { body: Some(body), result: None, answer }, receiver)
+        (Self { single, body: Some(body), result: None, answer }, receiver)
     }
 }
 
@@ -64,6 +71,10 @@ where
 {
     fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
+    }
+
+    fn is_single(&self) -> bool {
+        self.single
     }
 
     fn run(&mut self, tx: &mut Tx) -> bool {
