@@ -107,7 +107,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 let one = Instant::now();
                 if smallest {
                     let number = numbers.fetch_add(1, Ordering::Relaxed);
-                    let name = format!("{:>12}-{number:010}", begun_at);
+                    let name = format!("{begun_at:>12}-{number:010}");
                     db.execute(sql(SMALLEST).bind(name)).await?;
                 } else {
                     dialogs::insert(&db, &dialog).await?;
