@@ -8,7 +8,7 @@ use connect::connector::flow::{self, Exchange, ProviderFailure, StepOutcome};
 use connect::connector::{Answer, Definition, Method as DeclaredMethod, OutgoingRequest};
 use connect::credential::{App, Credential, Values};
 use connect::dialog::{Choice, Failure};
-use kernel::Time;
+use kernel::{SecretText, Time};
 use std::time::Duration;
 
 /// How long one call may take.
@@ -73,8 +73,12 @@ impl Providers {
         let request = flow::token_request(definition, app, &inputs, &callback, exchange)?;
         let response = self.send(request).await?;
         let asked = definition.scopes_for(app);
+        let mut secrets = vec![exchange.code.reveal(), app_secret(Some(app))];
+        secrets.extend(exchange.verifier.map(SecretText::reveal));
+        secrets.extend(inputs.iter().map(|(_, value)| value));
         let mut credential =
-            with_answer(&response, |answer| flow::read_token_answer(definition, &asked, answer, now))?;
+            with_answer(&response, |answer| flow::read_token_answer(definition, &asked, answer, now))
+                .map_err(|failure| failure.without(&secrets))?;
         let mut captures = callback;
         captures.extend(std::mem::take(&mut credential.captures));
         credential.captures = captures;
@@ -96,8 +100,8 @@ impl Providers {
     ) -> Result<Credential, ProviderFailure> {
         if let Some(request) = flow::verify_request(definition, credential.variables(app, None)) {
             let response = self.send(request?).await?;
-            let captured =
-                with_answer(&response, |answer| flow::read_verify_answer(definition, answer, now))?;
+            let captured = with_answer(&response, |answer| flow::read_verify_answer(definition, answer, now))
+                .map_err(|failure| failure.without(&secrets_of(&credential, app)))?;
             captured.put_into(&mut credential);
         }
         credential.account = flow::account_of(definition, &credential);
@@ -124,7 +128,8 @@ impl Providers {
             let Some(request) = flow::step_request(definition, step, variables) else { break };
             let response = self.send(request?).await?;
             let read = |answer: Answer<'_>| flow::read_step_answer(definition, step, answer, chosen, now);
-            match with_answer(&response, read)? {
+            let outcome = with_answer(&response, read);
+            match outcome.map_err(|failure| failure.without(&secrets_of(&credential, app)))? {
                 StepOutcome::Done(captured) => captured.put_into(&mut credential),
                 StepOutcome::Choose(choices) => {
                     return Ok(AfterOutcome::Choose { step, choices, credential });
@@ -149,6 +154,7 @@ impl Providers {
     ) -> Result<Credential, ProviderFailure> {
         let response = self.send(flow::refresh_request(definition, app, credential)?).await?;
         with_answer(&response, |answer| flow::read_refresh_answer(definition, credential, answer, now))
+            .map_err(|failure| failure.without(&secrets_of(credential, Some(app))))
     }
 
     /// Ends a credential at the outside system, where it can be ended there.
@@ -208,6 +214,17 @@ impl Providers {
         request.body = outgoing.body.map(|body| body.reveal().as_bytes().to_vec());
         request
     }
+}
+
+fn app_secret(app: Option<&App>) -> &str {
+    app.and_then(|app| app.client_secret.as_ref()).map_or("", SecretText::reveal)
+}
+
+/// What must not come back to a page although the outside system repeated it.
+fn secrets_of<'a>(credential: &'a Credential, app: Option<&'a App>) -> Vec<&'a str> {
+    let mut secrets = credential.secret_values();
+    secrets.push(app_secret(app));
+    secrets
 }
 
 fn with_answer<T>(

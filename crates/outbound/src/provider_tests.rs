@@ -273,3 +273,72 @@ async fn a_wrong_client_secret_is_the_operators_matter() {
         assert!(failure.code.is_some(), "{kind:?}");
     }
 }
+
+/// A system whose first step registers the tenant's webhook and whose second one offers two sites.
+async fn system_with_sites() -> (Definition, Providers, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    use axum::routing::{get, post};
+    let hooks = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&hooks);
+    let register = move |body: String| {
+        seen.lock().unwrap().push(body);
+        async { (axum::http::StatusCode::CREATED, r#"{"secret":"hook-secret-1"}"#) }
+    };
+    let sites = || async { r#"{"sites":[{"id":1,"name":"One"},{"id":2,"name":"Two"}]}"# };
+    let router = axum::Router::new().route("/hooks", post(register)).route("/sites", get(sites));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let text = format!(
+        r#"
+        id = "acme"
+        name = "Acme"
+        [auth]
+        kind = "api_key"
+        account = "{{capture.site_name}}"
+        [[inputs]]
+        key = "key"
+        label = "Key"
+        secret = true
+        [[after]]
+        request = {{ method = "POST", url = "http://{address}/hooks", body = {{ url = "{{webhook.url}}" }} }}
+        save = {{ "/secret" = "webhook_secret" }}
+        [[after]]
+        request = {{ url = "http://{address}/sites" }}
+        save = {{ "/sites/0/id" = "site", "/sites/0/name" = "site_name" }}
+        choose = {{ items = "/sites", value = "/id", label = "/name" }}
+        [api]
+        base_url = "http://{address}"
+        "#
+    );
+    let policy = connect::connector::Policy { loopback: connect::connector::Loopback::Allowed };
+    let definition = Definition::parse("acme.toml", &text, policy).unwrap();
+    let client = Client::new(Limits::default(), Allow::parse(&[address]).unwrap()).unwrap();
+    (definition, Providers::new(client), hooks)
+}
+
+#[tokio::test]
+async fn a_choice_stops_the_steps_and_goes_on_where_it_stopped() {
+    let (definition, providers, hooks) = system_with_sites().await;
+    let start = definition.form_credential([("key", "k-1")].into_iter().collect(), NOW);
+    let outcome = providers.run_after(&definition, None, start, HOOK, (0, None), NOW).await.unwrap();
+    let AfterOutcome::Choose { step, choices, credential } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((step, choices.len(), choices[1].label.as_str()), (1, 2, "Two"));
+    assert_eq!(
+        captured(&credential, "webhook_secret"),
+        "hook-secret-1",
+        "what the first step brought is kept"
+    );
+
+    let forged =
+        providers.run_after(&definition, None, credential.clone(), HOOK, (step, Some("3")), NOW).await;
+    assert_eq!(forged.unwrap_err().failure, Failure::StateMismatch);
+    let outcome =
+        providers.run_after(&definition, None, credential, HOOK, (step, Some("2")), NOW).await.unwrap();
+    let AfterOutcome::Done(credential) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((captured(&credential, "site").as_str(), credential.account.as_deref()), ("2", Some("Two")));
+    assert_eq!(
+        *hooks.lock().unwrap(),
+        [format!("{{\"url\":\"{HOOK}\"}}")],
+        "the first step is not run again"
+    );
+}

@@ -44,6 +44,17 @@ impl ProviderFailure {
         self
     }
 
+    /// Without these values, wherever the outside system repeated them. The rule for details finds what
+    /// looks like a token; a password may look like a word, so that who knows the secrets takes them out.
+    #[must_use]
+    pub fn without(mut self, secrets: &[&str]) -> Self {
+        for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+            self.detail = self.detail.replace(secret, "[hidden]");
+            self.code = self.code.filter(|code| !code.contains(secret));
+        }
+        self
+    }
+
     /// Whether waiting may help: the outside system is down or limits us.
     pub fn is_weather(&self) -> bool {
         matches!(self.failure, Failure::ProviderDown | Failure::TimedOut | Failure::Capped)

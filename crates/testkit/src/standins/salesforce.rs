@@ -42,13 +42,13 @@ fn token(call: &mut Call<'_>) -> Reply {
     if !(refreshes && !call.memory.revoked || redeems) {
         return refused("invalid_grant", "expired authorization code");
     }
-    let mut body = json!({
-        "access_token": ACCESS_TOKEN, "instance_url": call.origin, "token_type": "Bearer", "signature": "c2ln",
-        "id": "https://login.salesforce.com/id/00DA/005A", "issued_at": "1700000000000", "scope": "api id openid refresh_token",
+    // A refresh gives no new refresh token.
+    let refresh_token = redeems.then_some(REFRESH_TOKEN);
+    let body = json!({
+        "access_token": ACCESS_TOKEN, "refresh_token": refresh_token, "instance_url": call.origin,
+        "token_type": "Bearer", "signature": "c2ln", "issued_at": "1700000000000",
+        "id": "https://login.salesforce.com/id/00DA/005A", "scope": "api id openid refresh_token",
     });
-    if redeems {
-        body["refresh_token"] = REFRESH_TOKEN.into();
-    }
     Reply::json(200, &body)
 }
 

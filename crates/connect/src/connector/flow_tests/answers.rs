@@ -121,6 +121,14 @@ fn details_hold_no_secrets() {
 }
 
 #[test]
+fn known_secrets_are_taken_out() {
+    let failure = ProviderFailure::new(Failure::InvalidCredentials, "the password correcthorse is wrong")
+        .with_code(Some("correcthorse".to_owned()));
+    let clean = failure.without(&["correcthorse", "a", ""]);
+    assert_eq!((clean.detail.as_str(), clean.code), ("the password [hidden] is wrong", None));
+}
+
+#[test]
 fn a_dead_refresh_is_told_apart_from_bad_weather() {
     let before = Credential {
         access: Some(SecretText::new("a")),
