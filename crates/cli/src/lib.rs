@@ -1,5 +1,6 @@
 //! The executable `vestibule`: what its words mean, its settings, and how the rooms are put together.
 
+pub mod demo;
 pub mod gateway;
 pub mod housekeeping;
 pub mod listener;

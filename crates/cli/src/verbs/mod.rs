@@ -1,9 +1,15 @@
 //! What the program can be asked to do: one file per verb.
 
+pub mod admin;
+pub mod demo;
 pub mod docs;
 pub mod migrate;
+pub mod output;
+pub mod secret_source;
 pub mod serve;
 pub mod settings;
+pub mod span;
+pub mod token;
 
 use crate::settings::Loaded;
 use clap::Subcommand;
@@ -14,8 +20,14 @@ use std::io;
 pub enum Verb {
     /// Serves the gateway until SIGTERM or SIGINT
     Serve(serve::Arguments),
+    /// Shows the first door at work with stand-ins of everyone around it; needs nothing, leaves nothing
+    Demo(demo::Arguments),
     /// Brings the database up to what this program knows
     Migrate(migrate::Arguments),
+    #[command(flatten)]
+    Admin(admin::Command),
+    /// Signs tokens for trying things out
+    Token(token::Arguments),
     /// Shows the settings in force and where each came from; secrets are masked
     Settings(settings::Arguments),
     /// Writes a page of the generated reference to standard output
@@ -26,7 +38,7 @@ pub enum Verb {
 impl Verb {
     /// Whether the verb works on this machine's settings; the others start even where those are wrong.
     pub const fn needs_settings(&self) -> bool {
-        !matches!(self, Self::Docs(_))
+        !matches!(self, Self::Demo(_) | Self::Docs(_))
     }
 
     /// # Errors
@@ -36,8 +48,10 @@ impl Verb {
         match self {
             Self::Serve(arguments) => serve::run(&arguments, loaded),
             Self::Migrate(arguments) => migrate::run(&arguments, loaded, out),
+            Self::Admin(command) => command.run(loaded, out),
+            Self::Token(arguments) => token::run(&arguments, loaded, out),
             Self::Settings(arguments) => settings::run(&arguments, loaded, out),
-            Self::Docs(arguments) => docs::run(&arguments, out),
+            Self::Demo(_) | Self::Docs(_) => self.run_without_settings(),
         }
     }
 
@@ -45,6 +59,7 @@ impl Verb {
     /// As [`Self::run`], and for a verb that needs settings.
     pub fn run_without_settings(self) -> anyhow::Result<()> {
         match self {
+            Self::Demo(arguments) => demo::run(&arguments),
             Self::Docs(arguments) => docs::run(&arguments, &mut io::stdout()),
             _ => anyhow::bail!("this needs settings"),
         }

@@ -5,9 +5,10 @@ use crate::Service;
 use connect::connection::Connection;
 use connect::refusal::RecordedRefusal;
 use connect::tenant::Tenant;
-use kernel::ids::{OrganizationId, TenantId};
+use kernel::ids::{OrganizationId, TenantId, UserId};
 use kernel::{Environment, Time};
-use store::{Page, audit, connections, refusals, tenants};
+use std::collections::HashMap;
+use store::{Page, audit, connections, refusals, tenants, users};
 
 impl Service {
     /// The newest refusals first; of one organization, or all of them.
@@ -84,5 +85,29 @@ impl Service {
                 .collect(),
             found.total,
         ))
+    }
+
+    /// What these users are called at the organization.
+    ///
+    /// # Errors
+    /// [`AdminRefused`].
+    pub async fn usernames(
+        &self,
+        organization: &OrganizationId,
+        ids: &[UserId],
+    ) -> Result<HashMap<UserId, String>, AdminRefused> {
+        let (owner, ids) = (organization.clone(), ids.to_vec());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let mut names = HashMap::new();
+                for id in ids {
+                    if let Some(user) = users::by_id(tx, &owner, id).await? {
+                        names.insert(id, user.username);
+                    }
+                }
+                Ok::<_, AdminRefused>(names)
+            })
+        });
+        read.await
     }
 }

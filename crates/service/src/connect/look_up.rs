@@ -79,7 +79,11 @@ impl Service {
         self.tenant_of(&caller.config, id, shape).await
     }
 
-    pub(crate) async fn tenant_of(
+    /// The same for the operator, who needs no key.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn tenant_of(
         &self,
         config: &OrganizationConfig,
         id: TenantId,

@@ -1,0 +1,170 @@
+//! Administration from the command line: everything goes through the same use cases as everywhere, with the
+//! operator as the actor, and each change is seen by a serving process at its next request.
+
+mod api_key;
+mod app;
+mod audit;
+mod connector;
+mod integration;
+mod organization;
+mod origin;
+mod refusals;
+mod signing_key;
+mod tenant;
+
+use super::asking;
+use super::output::Output;
+use crate::gateway;
+use crate::settings::{Loaded, Settings};
+use anyhow::{anyhow, bail};
+use kernel::{Actor, Environment, Organization};
+use service::Service;
+use std::io::Write;
+use std::sync::Arc;
+
+/// On whose behalf: whoever can run this on the gateway's machine.
+const ACTOR: Actor = Actor::Operator;
+
+/// What can be administered.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Makes and changes organizations: the companies that embed pages
+    Organization(organization::Arguments),
+    /// Keys with which an organization signs its tokens
+    SigningKey(signing_key::Arguments),
+    /// Origins that may frame an organization's pages and are told what happens in them
+    Origin(origin::Arguments),
+    /// Outside systems as data: those that ship and an organization's own
+    Connector(connector::Arguments),
+    /// Apps that an organization registered at outside systems: client id and secret
+    App(app::Arguments),
+    /// What is installed for a user when an outside system is connected
+    Integration(integration::Arguments),
+    /// What is installed: users' connections and webhook addresses
+    Tenant(tenant::Arguments),
+    /// Keys for the REST API
+    ApiKey(api_key::Arguments),
+    /// Why visits were refused: which claim, and what was seen
+    Refusals(refusals::Arguments),
+    /// Who changed what
+    Audit(audit::Arguments),
+}
+
+/// Whose records, in which environment, and how they are shown.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Scope {
+    /// The organization's name; may be left out where there is one only
+    #[arg(long, global = true, value_name = "NAME")]
+    organization: Option<String>,
+    /// `sandbox` or `production`; may be left out where one only has a public URL
+    #[arg(long, global = true, value_name = "NAME", value_parser = environment)]
+    environment: Option<Environment>,
+    /// JSON for programs instead of tables for people
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+fn environment(text: &str) -> Result<Environment, String> {
+    Environment::parse(text).ok_or_else(|| "expected `sandbox` or `production`".to_owned())
+}
+
+/// What every command has at hand.
+#[derive(Debug)]
+struct Desk<'a> {
+    service: Arc<Service>,
+    scope: Scope,
+    out: Output<'a>,
+}
+
+impl Desk<'_> {
+    /// The organization that is meant.
+    async fn organization(&self) -> anyhow::Result<Organization> {
+        if let Some(name) = &self.scope.organization {
+            return Ok(self.service.organization(name).await?.organization);
+        }
+        let mut all = self.service.organizations().await?;
+        match (all.pop(), all.is_empty()) {
+            (Some(only), true) => Ok(only.organization),
+            (None, _) => {
+                bail!("there is no organization yet; make one with `vestibule organization create NAME`")
+            }
+            (Some(last), false) => {
+                let others = all.iter().map(|record| record.organization.slug.as_str());
+                let names: Vec<_> = others.chain([last.organization.slug.as_str()]).collect();
+                bail!("which organization? say --organization with one of: {}", names.join(", "))
+            }
+        }
+    }
+
+    /// The environment that is meant; it must have a public URL.
+    fn environment(&self) -> anyhow::Result<Environment> {
+        let places = self.service.places.all();
+        match (self.scope.environment, places) {
+            (Some(wanted), _) if self.service.places.of(wanted).is_some() => Ok(wanted),
+            (Some(wanted), _) => {
+                bail!("{wanted} has no public URL; set `environments.{wanted}.public_url` first")
+            }
+            (None, [only]) => Ok(only.environment),
+            (None, _) => bail!("which environment? say --environment sandbox or --environment production"),
+        }
+    }
+}
+
+impl Command {
+    fn scope(&self) -> &Scope {
+        match self {
+            Self::Organization(arguments) => &arguments.scope,
+            Self::SigningKey(arguments) => &arguments.scope,
+            Self::Origin(arguments) => &arguments.scope,
+            Self::Connector(arguments) => &arguments.scope,
+            Self::App(arguments) => &arguments.scope,
+            Self::Integration(arguments) => &arguments.scope,
+            Self::Tenant(arguments) => &arguments.scope,
+            Self::ApiKey(arguments) => &arguments.scope,
+            Self::Refusals(arguments) => &arguments.scope,
+            Self::Audit(arguments) => &arguments.scope,
+        }
+    }
+
+    async fn carry_out(self, desk: &mut Desk<'_>) -> anyhow::Result<()> {
+        match self {
+            Self::Organization(arguments) => organization::run(arguments.action, desk).await,
+            Self::SigningKey(arguments) => signing_key::run(arguments.action, desk).await,
+            Self::Origin(arguments) => origin::run(arguments.action, desk).await,
+            Self::Connector(arguments) => connector::run(arguments.action, desk).await,
+            Self::App(arguments) => app::run(arguments.action, desk).await,
+            Self::Integration(arguments) => integration::run(arguments.action, desk).await,
+            Self::Tenant(arguments) => tenant::run(arguments.action, desk).await,
+            Self::ApiKey(arguments) => api_key::run(arguments.action, desk).await,
+            Self::Refusals(arguments) => refusals::run(arguments, desk).await,
+            Self::Audit(arguments) => audit::run(arguments, desk).await,
+        }
+    }
+
+    /// # Errors
+    /// One sentence on what was wrong and what to do; nothing was changed then.
+    pub fn run(self, loaded: &Loaded, out: &mut dyn Write) -> anyhow::Result<()> {
+        let scope = self.scope().clone();
+        let out = Output::new(out, scope.json);
+        if let Self::Connector(arguments) = &self
+            && let Some(files) = arguments.files_to_check()
+        {
+            return connector::check(files, gateway::policy(&loaded.settings), out);
+        }
+        asking()?.block_on(at_desk(self, &loaded.settings, scope, out))
+    }
+}
+
+async fn at_desk(command: Command, settings: &Settings, scope: Scope, out: Output<'_>) -> anyhow::Result<()> {
+    let service = gateway::open(settings).await?;
+    let mut desk = Desk { service: Arc::clone(&service), scope, out };
+    // On the heap: a command's future is as large as the largest of its use cases.
+    let done = Box::pin(command.carry_out(&mut desk)).await;
+    service.db.close().await;
+    done
+}
+
+/// An id as it was typed.
+fn id<T, E>(parse: impl FnOnce(&str) -> Result<T, E>, text: &str, list: &str) -> anyhow::Result<T> {
+    parse(text).map_err(|_| anyhow!("`{text}` is not the id of one; `vestibule {list}` shows them"))
+}
