@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod demo;
 pub mod docs;
+pub mod doctor;
 pub mod migrate;
 pub mod output;
 pub mod secret_source;
@@ -24,6 +25,8 @@ pub enum Verb {
     Demo(demo::Arguments),
     /// Brings the database up to what this program knows
     Migrate(migrate::Arguments),
+    /// Says what is wrong with this installation and what to do
+    Doctor(doctor::Arguments),
     #[command(flatten)]
     Admin(admin::Command),
     /// Signs tokens for trying things out
@@ -48,6 +51,7 @@ impl Verb {
         match self {
             Self::Serve(arguments) => serve::run(&arguments, loaded),
             Self::Migrate(arguments) => migrate::run(&arguments, loaded, out),
+            Self::Doctor(arguments) => doctor::run(&arguments, loaded, out),
             Self::Admin(command) => command.run(loaded, out),
             Self::Token(arguments) => token::run(&arguments, loaded, out),
             Self::Settings(arguments) => settings::run(&arguments, loaded, out),

@@ -4,6 +4,7 @@
 //! its statements. On SQLite the closure travels to the one writer thread, which runs many of them per fsync;
 //! on PostgreSQL it runs on a pooled connection.
 
+mod about;
 mod catalogue;
 mod error;
 mod postgres;
@@ -14,6 +15,7 @@ mod unit;
 mod value;
 mod writer;
 
+pub use about::About;
 pub use error::DbError;
 pub use statement::{Query, Tx, next_id, sql};
 pub use value::{Cell, FromCell, IntoValue, Row, Value, json};
