@@ -41,7 +41,7 @@ statements! {
         WHERE organization_id = $1 AND tenant_id = $2 AND connector = $3");
     BY_ID = concat!("SELECT ", columns!(), " FROM connections WHERE organization_id = $1 AND id = $2");
     OF_TENANT = concat!("SELECT ", columns!(), " FROM connections
-        WHERE organization_id = $1 AND tenant_id = $2 ORDER BY created_at, id");
+        WHERE organization_id = $1 AND tenant_id = $2 ORDER BY created_at, own, id");
     SET_CONNECTED = "UPDATE connections SET status = 'Connected', credential = $3, account = $4, expires_at = $5,
         own = $6, last_change_at = $7, version = version + 1 WHERE organization_id = $1 AND id = $2";
     // The version guard is what lets one of two writers win: the other one read an older credential.
@@ -59,7 +59,7 @@ const GROUP: usize = 100;
 
 fn of_tenants_text() -> String {
     let places: Vec<_> = (2..GROUP + 2).map(|number| format!("${number}")).collect();
-    format!("{OF_TENANTS} AND tenant_id IN ({}) ORDER BY tenant_id, created_at, id", places.join(", "))
+    format!("{OF_TENANTS} AND tenant_id IN ({}) ORDER BY tenant_id, created_at, own, id", places.join(", "))
 }
 
 /// The composed statements, for the test that prepares them.
