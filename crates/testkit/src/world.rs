@@ -26,7 +26,7 @@ pub use dialog::Dialog;
 pub use node::Node;
 pub use organization::{Company, NOTION_VERIFICATION_TOKEN, NewCompany, OWN_CONNECTOR, SLACK_SIGNING_SECRET};
 pub use own_system::{OWN_TOKEN, OwnSystem};
-pub use person::{Answer, Ask, Person};
+pub use person::{Answer, Ask, Events, Person};
 pub use token::{Token, hs256};
 
 use crate::standins::{ProviderKind, Standin};
@@ -66,6 +66,8 @@ pub struct Parts {
 #[derive(Debug, Clone)]
 struct Plan {
     limits: Limits,
+    /// Outside systems beside the stand-ins, as `host:port`.
+    outside: Vec<String>,
     /// How long one call to an outside system may take.
     provider_timeout: Duration,
     loopback: Loopback,
@@ -98,6 +100,13 @@ impl WorldBuilder {
     #[must_use]
     pub const fn strict_definitions(mut self) -> Self {
         self.plan.loopback = Loopback::Refused;
+        self
+    }
+
+    /// One more outside system that may be called, as `host:port`.
+    #[must_use]
+    pub fn reaching(mut self, address: &str) -> Self {
+        self.plan.outside.push(address.to_owned());
         self
     }
 
@@ -162,6 +171,7 @@ impl Setting<'_> {
         let mapping: Vec<(&str, &str)> = mapping.iter().map(|(from, to)| (*from, to.as_str())).collect();
         let mut open: Vec<&str> = self.standins.iter().map(Standin::address).collect();
         open.push(self.own_system.address());
+        open.extend(self.plan.outside.iter().map(String::as_str));
         let allow = Allow::parse(&open).expect("loopback addresses with a port");
         let outbound = outbound::Client::new(outbound::Limits::default(), allow).expect("the guarded client");
         let mut service = Service::new(service::Parts {
@@ -194,6 +204,7 @@ impl World {
     pub fn build(engine: Engine) -> WorldBuilder {
         let plan = Plan {
             limits: Limits::default(),
+            outside: Vec::new(),
             provider_timeout: Duration::from_secs(10),
             loopback: Loopback::Allowed,
             is_system_clock: false,
@@ -306,7 +317,7 @@ impl Deref for World {
     }
 }
 
-/// Makes of each test two, one for each database: `name::sqlite` and `name::postgres`. `World` must be in scope.
+/// Makes of each test two, one for each database: `name::sqlite` and `name::postgres`.
 #[macro_export]
 macro_rules! on_both {
     ($($(#[$attribute:meta])* async fn $name:ident($world:ident: World) $body:block)*) => {$(

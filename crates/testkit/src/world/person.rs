@@ -128,6 +128,18 @@ impl Person {
         self.get(callback).header("sec-fetch-site", "cross-site").header("sec-fetch-dest", "document").await
     }
 
+    /// Listens to a dialog's events (`text/event-stream`).
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn events(&self, to: &str) -> Events {
+        let host = self.world.url(self.environment).trim_start_matches("http://").to_owned();
+        let request = self.client.get(format!("http://{}{to}", self.node)).header("host", host);
+        let response = request.header("accept", "text/event-stream").send().await.expect("the gateway answers");
+        assert_eq!(response.status().as_u16(), 200);
+        Events { response, text: String::new() }
+    }
+
     /// An API call with this key.
     pub async fn calls(&self, key: &str, to: &str) -> Answer {
         self.get(to).json().header("x-api-key", key).await
@@ -137,6 +149,12 @@ impl Person {
     #[must_use]
     pub fn cookies(&self) -> Vec<String> {
         self.jar.lock().expect("the jar").iter().map(|cookie| cookie.name.clone()).collect()
+    }
+
+    /// What it would send as `Cookie` to this path; empty for none.
+    #[must_use]
+    pub fn cookie_line(&self, path: &str) -> String {
+        self.cookie_header(path).unwrap_or_default()
     }
 
     fn cookie_header(&self, path: &str) -> Option<String> {
@@ -163,6 +181,42 @@ impl Person {
     }
 }
 
+/// The events of a dialog, as they come.
+#[derive(Debug)]
+pub struct Events {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Events {
+    /// Reads until the stage of this name was told, or the stream ends: all stages in their order.
+    ///
+    /// # Panics
+    /// When an event is none of ours.
+    pub async fn until(mut self, stage: &str) -> Vec<String> {
+        loop {
+            let stages = self.stages();
+            if stages.iter().any(|told| told == stage) {
+                return stages;
+            }
+            match self.response.chunk().await.expect("the stream goes on") {
+                Some(chunk) => self.text.push_str(&String::from_utf8_lossy(&chunk)),
+                None => return self.stages(),
+            }
+        }
+    }
+
+    fn stages(&self) -> Vec<String> {
+        let whole = self.text.rsplit_once("\n\n").map_or("", |(whole, _)| whole);
+        let data = whole.split("\n\n").flat_map(str::lines).filter_map(|line| line.strip_prefix("data:"));
+        let stage = |text: &str| {
+            let state: Value = serde_json::from_str(text).expect("a state");
+            state.get("stage").and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        data.map(stage).collect()
+    }
+}
+
 /// A request on its way; `await` sends it.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -182,6 +236,14 @@ impl Ask {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.set(name, value);
+        self
+    }
+
+    /// The same request at another address.
+    #[must_use]
+    pub fn to(mut self, to: &str) -> Self {
+        let url = self.person.world.url(self.person.environment);
+        to.strip_prefix(url).unwrap_or(to).clone_into(&mut self.path);
         self
     }
 
