@@ -11,6 +11,17 @@ pub fn folder() -> PathBuf {
     crate::room().join("python")
 }
 
+/// The interpreter that has the packages.
+///
+/// # Panics
+/// When the packages are not installed.
+#[must_use]
+pub fn interpreter() -> PathBuf {
+    let python = crate::packages().join("python/bin/python");
+    assert!(python.exists(), "{} is missing; run `cargo xtask setup`", python.display());
+    python
+}
+
 /// A script run to its end; returns its standard output. Relative paths lie in [`folder`].
 ///
 /// # Panics
@@ -21,9 +32,7 @@ pub fn run<A: AsRef<std::ffi::OsStr>>(
     arguments: impl IntoIterator<Item = A>,
     input: &str,
 ) -> String {
-    let python = crate::packages().join("python/bin/python");
-    assert!(python.exists(), "{} is missing; run `cargo xtask setup`", python.display());
-    let mut command = Command::new(python);
+    let mut command = Command::new(interpreter());
     // No compiled copies beside the scripts: the checkout stays as it is.
     command.arg("-B").arg(folder().join(path)).args(arguments);
     process::run(command, input)

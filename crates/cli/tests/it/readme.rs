@@ -1,0 +1,130 @@
+//! The README, followed to the letter: every block that is marked `walkthrough=` is written or run as it stands.
+//! Only the two ports are changed to free ones, and the executable to the one under test.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+use testkit::browser::{Browser, Options};
+use testkit::process::{Launch, Stop, Supervised, free_port};
+use thirtyfour::prelude::*;
+
+const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+
+/// The README's blocks with their ports replaced.
+struct Walkthrough {
+    gateway: u16,
+    backend: u16,
+}
+
+impl Walkthrough {
+    /// The block marked `walkthrough={name}`.
+    fn block(&self, name: &str) -> String {
+        let mark = format!("walkthrough={name}\n");
+        let (_, after) = README.split_once(&mark).unwrap_or_else(|| panic!("README has no block {name}"));
+        let (block, _) = after.split_once("\n```").unwrap();
+        block
+            .replace("localhost:8080", &format!("localhost:{}", self.gateway))
+            .replace("localhost:3000", &format!("localhost:{}", self.backend))
+            .replace("(\"localhost\", 3000)", &format!("(\"localhost\", {})", self.backend))
+            + "\n"
+    }
+
+    /// Runs a block in a shell where `vestibule` is the executable under test.
+    fn shell(&self, folder: &Path, block: &str) -> Output {
+        let program = env!("CARGO_BIN_EXE_vestibule");
+        let text = block.replace("alias vestibule=target/release/vestibule", "");
+        let script = format!("set -e\nvestibule() {{ {program} \"$@\"; }}\n{text}");
+        let mut shell = Command::new("bash");
+        shell.arg("-c").arg(script).current_dir(folder).envs(self.variables());
+        shell.output().unwrap()
+    }
+
+    fn variables(&self) -> [(&'static str, String); 2] {
+        [
+            ("VESTIBULE_LISTEN", format!("127.0.0.1:{}", self.gateway)),
+            ("VESTIBULE_ENVIRONMENTS__SANDBOX__PUBLIC_URL", format!("http://localhost:{}", self.gateway)),
+        ]
+    }
+
+    fn serve(&self, folder: &Path) -> Supervised {
+        assert_eq!(self.block("serve"), "cargo run --release -- serve\n");
+        let mut launch = Launch::new(env!("CARGO_BIN_EXE_vestibule")).unwrap().argument("serve");
+        for (name, value) in self.variables() {
+            launch = launch.environment(name, value);
+        }
+        launch.working_folder(folder).stop_with(Stop::Terminate).start().unwrap()
+    }
+
+    fn backend(&self, folder: &Path) -> Supervised {
+        assert_eq!(self.block("backend"), "python server.py\n");
+        let python = testkit::python::interpreter();
+        let launch = Launch::new(python).unwrap().argument("-u").argument("server.py");
+        launch.working_folder(folder).start().unwrap()
+    }
+}
+
+async fn until_it_listens(port: u16) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while tokio::net::TcpStream::connect(("localhost", port)).await.is_err() {
+        assert!(tokio::time::Instant::now() < deadline, "nothing listens on port {port}");
+        tokio::task::yield_now().await;
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_embeds_the_page_by_copying_what_stands_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let walkthrough = Walkthrough { gateway: free_port(), backend: free_port() };
+    for name in ["acme.toml", "weather.toml", "embed.html", "server.py"] {
+        fs::write(folder.path().join(name), walkthrough.block(name)).unwrap();
+    }
+    let gateway = walkthrough.serve(folder.path());
+    until_it_listens(walkthrough.gateway).await;
+    let setup = walkthrough.shell(folder.path(), &walkthrough.block("setup"));
+    assert!(setup.status.success(), "{}{}", said(&setup), gateway.output());
+    let secret = fs::read_to_string(folder.path().join("secret.txt")).unwrap();
+    assert_eq!(secret.trim().len(), 43, "the secret alone is in the file: {}", said(&setup));
+    let backend = walkthrough.backend(folder.path());
+    until_it_listens(walkthrough.backend).await;
+
+    let browser = Browser::start(&Options::default()).await;
+    browser.goto(format!("http://localhost:{}/", walkthrough.backend)).await.unwrap();
+    let frame = browser.query(By::Css("#connect iframe")).first().await.unwrap();
+    frame.enter_frame().await.unwrap();
+    let key = browser.query(By::Css("input[name=api_key]")).first().await.unwrap();
+    key.send_keys("ws-2026").await.unwrap();
+    browser.find(By::Css("form button.primary")).await.unwrap().click().await.unwrap();
+    browser.enter_default_frame().await.unwrap();
+    let connected = |element: WebElement| async move {
+        Ok(element.text().await?.starts_with("Connected: anna-example-com-acme2weather"))
+    };
+    let result = browser.query(By::Css("#result")).with_filter(connected).first().await;
+    let result = result.unwrap_or_else(|error| panic!("{error}\n{}\n{}", gateway.output(), backend.output()));
+    let told = result.text().await.unwrap();
+    let hook = format!("http://localhost:{}/v1/webhooks/", walkthrough.gateway);
+    assert!(told.contains(&hook), "{told}");
+
+    let look = walkthrough.shell(folder.path(), &walkthrough.block("look"));
+    assert!(said(&look).contains("anna-example-com-acme2weather"), "{}", said(&look));
+    browser.refresh().await.unwrap();
+    browser.query(By::Css("#connect iframe")).first().await.unwrap().enter_frame().await.unwrap();
+    browser.query(By::Css("main[data-stage=connected]")).first().await.unwrap();
+
+    fs::write(folder.path().join("secret.txt"), format!("x{}", &secret.trim()[1..])).unwrap();
+    drop(backend);
+    let backend = walkthrough.backend(folder.path());
+    until_it_listens(walkthrough.backend).await;
+    browser.goto(format!("http://localhost:{}/", walkthrough.backend)).await.unwrap();
+    browser.query(By::Css("#connect iframe")).first().await.unwrap();
+    let refused = |output: &Output| said(output).contains("token_signature");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let look = "vestibule refusals --organization acme";
+    while !refused(&walkthrough.shell(folder.path(), look)) {
+        assert!(tokio::time::Instant::now() < deadline, "{}{}", gateway.output(), backend.output());
+    }
+}
