@@ -25,14 +25,19 @@ function show(data, origin) {
   $('message').hidden = false;
 }
 
-function mark(connector, tenant) {
-  const card = document.querySelector(`.card[data-connector=${connector}]`);
-  const state = card.querySelector('[data-state]');
-  state.replaceChildren(Object.assign(document.createElement('span'), { className: 'on', textContent: 'Connected' }));
-  state.append(` just now, tenant ${tenant.id}`);
-  const button = card.querySelector('button');
-  button.className = 'second';
-  button.firstChild.textContent = 'Manage';
+// The backend asks the gateway's API what is connected; the cards show that and nothing that was guessed here.
+let asking = 0;
+async function refresh() {
+  const number = ++asking;
+  const answer = await fetch('/integrations');
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  if (number !== asking) return;
+  for (const card of page.querySelectorAll('.card')) {
+    const old = document.querySelector(`.card[data-connector=${card.dataset.connector}]`);
+    const focused = old.contains(document.activeElement);
+    old.replaceWith(card);
+    if (focused) card.querySelector('button').focus({ preventScroll: true });
+  }
 }
 
 async function connect(connector, name) {
@@ -45,6 +50,8 @@ async function connect(connector, name) {
     const { url, token } = await post('/integrations/token', { connector });
     const current = Vestibule.open({
       container: '#connect', url, token, title: `Connect ${name}`,
+      // Another height is another stage: a disconnect shows here too.
+      onResize: refresh,
       onError: (error) => say(`The frame said: ${error.message} (${error.code})`, 'bad'),
     });
     open = current;
@@ -52,14 +59,15 @@ async function connect(connector, name) {
     const { tenant, webhook_url } = await current;
     say(`Acme knows: ${name} is connected.`, 'good');
     show({ message: 'vestibule-success', tenant, webhook_url }, new URL(url).origin);
-    mark(connector, tenant);
     await post('/integrations/connected', { tenant: tenant.id });
+    await refresh();
   } catch (error) {
     if (error.code === 'install_cancelled') say('You cancelled; nothing was connected.');
     else if (error.code !== 'closed') say(error.message, 'bad');
   }
 }
 
-for (const button of document.querySelectorAll('[data-connect]')) {
-  button.addEventListener('click', () => connect(button.dataset.connect, button.dataset.name));
-}
+document.querySelector('.cards').addEventListener('click', ({ target }) => {
+  const button = target.closest('[data-connect]');
+  if (button) connect(button.dataset.connect, button.dataset.name);
+});

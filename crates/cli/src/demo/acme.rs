@@ -25,12 +25,12 @@ const SIGNING: &str = include_str!("sign.rs");
 
 /// Someone who works with Acme Desk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Person {
-    pub id: &'static str,
-    pub name: &'static str,
-    pub full_name: &'static str,
-    pub email: &'static str,
-    pub work: &'static str,
+pub(crate) struct Person {
+    pub(crate) id: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) full_name: &'static str,
+    pub(crate) email: &'static str,
+    pub(crate) work: &'static str,
 }
 
 const PEOPLE: [Person; 2] = [
@@ -55,7 +55,7 @@ impl Person {
         PEOPLE.into_iter().find(|person| person.id == id)
     }
 
-    pub fn initial(&self) -> &'static str {
+    pub(crate) fn initial(&self) -> &'static str {
         self.name.get(..1).unwrap_or_default()
     }
 }
@@ -118,7 +118,7 @@ struct Acme {
     tokens: BTreeMap<&'static str, Plain>,
 }
 
-pub fn router(stage: Arc<Stage>) -> axum::Router {
+pub(crate) fn router(stage: Arc<Stage>) -> axum::Router {
     let tokens = PEOPLE.map(|person| (person.id, Plain::with_prefix("acme_", &*stage.service.chance)));
     let acme = Acme { stage, tenants: Mutex::default(), tokens: BTreeMap::from(tokens) };
     with_files(axum::Router::new())

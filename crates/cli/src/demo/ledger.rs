@@ -25,7 +25,7 @@ struct KeysPage<'a> {
     key: &'a str,
 }
 
-pub fn router(stage: Arc<Stage>) -> axum::Router {
+pub(crate) fn router(stage: Arc<Stage>) -> axum::Router {
     let key = Plain::with_prefix("ldg_", &*stage.service.chance);
     with_files(axum::Router::new())
         .route("/", get(keys))

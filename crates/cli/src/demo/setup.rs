@@ -20,25 +20,25 @@ use std::sync::Arc;
 use store::{Config, Db, migrate};
 
 /// The organization's name in paths.
-pub const ORGANIZATION: &str = "acme";
+pub(crate) const ORGANIZATION: &str = "acme";
 /// The demo's one environment.
-pub const ENVIRONMENT: Environment = Environment::Sandbox;
+pub(crate) const ENVIRONMENT: Environment = Environment::Sandbox;
 /// The client that Acme registered at Harbor.
-pub const CLIENT_ID: &str = "acme-desk";
+pub(crate) const CLIENT_ID: &str = "acme-desk";
 
 const HARBOR: &str = include_str!("connectors/harbor.toml");
 const LEDGER: &str = include_str!("connectors/ledger.toml");
 const ACME: &str = include_str!("connectors/acme.toml");
 
 /// What Acme got when it registered at the gateway and at Harbor: each secret is known to its two sides only.
-pub struct Given {
-    pub organization: OrganizationId,
+pub(crate) struct Given {
+    pub(crate) organization: OrganizationId,
     /// The secret that tenant tokens are signed with.
-    pub signing_secret: Plain,
+    pub(crate) signing_secret: Plain,
     /// Acme's key for the gateway's API.
-    pub api_key: Plain,
+    pub(crate) api_key: Plain,
     /// Acme's client secret at Harbor.
-    pub client_secret: SecretText,
+    pub(crate) client_secret: SecretText,
 }
 
 impl std::fmt::Debug for Given {
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Given {
 ///
 /// # Errors
 /// Where the folder cannot be written to.
-pub async fn service(folder: &Path, addresses: Addresses) -> anyhow::Result<Arc<Service>> {
+pub(crate) async fn service(folder: &Path, addresses: Addresses) -> anyhow::Result<Arc<Service>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
     let file = folder.join("vestibule.db");
@@ -101,7 +101,7 @@ fn placed(text: &str, addresses: Addresses) -> String {
 ///
 /// # Errors
 /// Where the database does not take it.
-pub async fn organization(service: &Service, addresses: Addresses) -> anyhow::Result<Given> {
+pub(crate) async fn organization(service: &Service, addresses: Addresses) -> anyhow::Result<Given> {
     let operator = Actor::Operator;
     let change = OrganizationChange {
         name: Some("Acme Desk".to_owned()),

@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 /// One of the demo's sites. Names below `localhost` are this machine everywhere (RFC 6761, section 6.3), and
 /// browsers take each for a site of its own, so that cookies between them are third-party ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Site {
+pub(crate) enum Site {
     Gateway,
     Acme,
     Harbor,
@@ -22,7 +22,7 @@ pub enum Site {
 }
 
 impl Site {
-    pub const ALL: [Self; 5] = [Self::Gateway, Self::Acme, Self::Harbor, Self::Ledger, Self::Tour];
+    pub(crate) const ALL: [Self; 5] = [Self::Gateway, Self::Acme, Self::Harbor, Self::Ledger, Self::Tour];
 
     const fn label(self) -> &'static str {
         match self {
@@ -37,18 +37,18 @@ impl Site {
 
 /// Where the sites are.
 #[derive(Debug, Clone, Copy)]
-pub struct Addresses {
-    pub port: u16,
+pub(crate) struct Addresses {
+    pub(crate) port: u16,
 }
 
 impl Addresses {
     /// `acme.localhost:8400`.
-    pub fn authority(self, site: Site) -> String {
+    pub(crate) fn authority(self, site: Site) -> String {
         format!("{}.localhost:{}", site.label(), self.port)
     }
 
     /// `http://acme.localhost:8400`: no slash at the end.
-    pub fn origin(self, site: Site) -> String {
+    pub(crate) fn origin(self, site: Site) -> String {
         format!("http://{}", self.authority(site))
     }
 
@@ -59,18 +59,18 @@ impl Addresses {
 
 /// The five routers.
 #[derive(Debug, Clone)]
-pub struct Sites {
-    pub addresses: Addresses,
-    pub gateway: Router,
-    pub acme: Router,
-    pub harbor: Router,
-    pub ledger: Router,
-    pub tour: Router,
+pub(crate) struct Sites {
+    pub(crate) addresses: Addresses,
+    pub(crate) gateway: Router,
+    pub(crate) acme: Router,
+    pub(crate) harbor: Router,
+    pub(crate) ledger: Router,
+    pub(crate) tour: Router,
 }
 
 impl Sites {
     /// One router that asks the right one. The bare address leads to the tour.
-    pub fn into_router(self) -> Router {
+    pub(crate) fn into_router(self) -> Router {
         Router::new().fallback(dispatch).with_state(self)
     }
 }
@@ -98,39 +98,39 @@ fn is_bare(host: &str) -> bool {
 
 /// What every page of a stand-in knows.
 #[derive(Debug, Clone, Copy)]
-pub struct Links {
+pub(crate) struct Links {
     addresses: Addresses,
 }
 
 impl Links {
-    pub const fn new(addresses: Addresses) -> Self {
+    pub(crate) const fn new(addresses: Addresses) -> Self {
         Self { addresses }
     }
 
-    pub fn gateway(&self) -> String {
+    pub(crate) fn gateway(&self) -> String {
         self.addresses.origin(Site::Gateway)
     }
 
-    pub fn acme(&self) -> String {
+    pub(crate) fn acme(&self) -> String {
         self.addresses.origin(Site::Acme)
     }
 
-    pub fn harbor(&self) -> String {
+    pub(crate) fn harbor(&self) -> String {
         self.addresses.origin(Site::Harbor)
     }
 
-    pub fn ledger(&self) -> String {
+    pub(crate) fn ledger(&self) -> String {
         self.addresses.origin(Site::Ledger)
     }
 
-    pub fn tour(&self) -> String {
+    pub(crate) fn tour(&self) -> String {
         self.addresses.origin(Site::Tour)
     }
 }
 
 /// A page of a stand-in, with a policy that any careful company would send. Forms may lead to the gateway:
 /// Acme posts its token there, and Harbor's consent is answered with the way back.
-pub fn page(addresses: Addresses, status: u16, template: &impl Template) -> Response {
+pub(crate) fn page(addresses: Addresses, status: u16, template: &impl Template) -> Response {
     let gateway = addresses.origin(Site::Gateway);
     let policy = format!(
         "default-src 'none'; script-src 'self' {gateway}; style-src 'self' {gateway}; img-src 'self' data:; \
@@ -173,7 +173,7 @@ files! {
 }
 
 /// The styles, scripts and pictures of the stand-ins, at every one of them.
-pub fn with_files<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+pub(crate) fn with_files<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     FILES.iter().fold(router, |router, (path, kind, text)| {
         let headers = [(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")];
         router.route(path, get(move || async move { (headers, *text) }))
@@ -181,21 +181,21 @@ pub fn with_files<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router
 }
 
 /// A picture as a `data:` URL, for where a page of another site shows it.
-pub fn picture(path: &str) -> String {
+pub(crate) fn picture(path: &str) -> String {
     let found = FILES.iter().find(|(known, ..)| *known == path).map_or("", |(_, _, text)| text);
     let encoded = base64::engine::general_purpose::STANDARD.encode(found);
     format!("data:image/svg+xml;base64,{encoded}")
 }
 
 /// The value of a cookie.
-pub fn cookie(request_headers: &axum::http::HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn cookie(request_headers: &axum::http::HeaderMap, name: &str) -> Option<String> {
     let all = request_headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
 }
 
 /// On to `to`, with a cookie of this site set; an empty value takes it away.
-pub fn redirect_with_cookie(to: &str, name: &str, value: &str) -> Response {
+pub(crate) fn redirect_with_cookie(to: &str, name: &str, value: &str) -> Response {
     let ends = if value.is_empty() { "; Max-Age=0" } else { "" };
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{ends}");
     let mut response = Redirect::to(to).into_response();
@@ -206,14 +206,14 @@ pub fn redirect_with_cookie(to: &str, name: &str, value: &str) -> Response {
 }
 
 /// JSON with a status.
-pub fn json(status: u16, value: &serde_json::Value) -> Response {
+pub(crate) fn json(status: u16, value: &serde_json::Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, Body::from(value.to_string())).into_response()
 }
 
 /// The token of `Authorization: Bearer ..`.
-pub fn bearer(headers: &axum::http::HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &axum::http::HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 

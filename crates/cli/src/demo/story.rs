@@ -13,7 +13,7 @@ const KEPT: usize = 300;
 /// Where something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum At {
+pub(crate) enum At {
     Acme,
     Gateway,
     Harbor,
@@ -34,7 +34,7 @@ impl At {
 /// A thing of the tour that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Milestone {
+pub(crate) enum Milestone {
     SignedIn,
     Connected,
     WebhookArrived,
@@ -42,25 +42,25 @@ pub enum Milestone {
 
 /// One line of the story.
 #[derive(Debug, Clone, Serialize)]
-pub struct Line {
-    pub number: u64,
+pub(crate) struct Line {
+    pub(crate) number: u64,
     /// `14:04:02`, UTC.
-    pub time: String,
-    pub at: At,
-    pub who: &'static str,
-    pub title: String,
-    pub text: String,
+    pub(crate) time: String,
+    pub(crate) at: At,
+    pub(crate) who: &'static str,
+    pub(crate) title: String,
+    pub(crate) text: String,
     /// What can be unfolded: a name, and JSON or text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<(String, String)>,
+    pub(crate) detail: Option<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub milestone: Option<Milestone>,
+    pub(crate) milestone: Option<Milestone>,
     /// Something was refused or did not work.
-    pub bad: bool,
+    pub(crate) bad: bool,
 }
 
 impl Line {
-    pub fn new(at: At, title: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn new(at: At, title: impl Into<String>, text: impl Into<String>) -> Self {
         let (title, text) = (title.into(), text.into());
         let who = at.name();
         Self {
@@ -77,25 +77,25 @@ impl Line {
     }
 
     #[must_use]
-    pub fn json(self, name: &str, value: &serde_json::Value) -> Self {
+    pub(crate) fn json(self, name: &str, value: &serde_json::Value) -> Self {
         let text = serde_json::to_string_pretty(value).unwrap_or_default();
         self.shows(name, text)
     }
 
     #[must_use]
-    pub fn shows(mut self, name: &str, text: impl Into<String>) -> Self {
+    pub(crate) fn shows(mut self, name: &str, text: impl Into<String>) -> Self {
         self.detail = Some((name.to_owned(), text.into()));
         self
     }
 
     #[must_use]
-    pub const fn reaches(mut self, milestone: Milestone) -> Self {
+    pub(crate) const fn reaches(mut self, milestone: Milestone) -> Self {
         self.milestone = Some(milestone);
         self
     }
 
     #[must_use]
-    pub const fn bad(mut self) -> Self {
+    pub(crate) const fn bad(mut self) -> Self {
         self.bad = true;
         self
     }
@@ -110,7 +110,7 @@ struct Told {
 
 /// The story.
 #[derive(Debug)]
-pub struct Story {
+pub(crate) struct Story {
     told: Mutex<Told>,
     /// The number of the newest line.
     newest: watch::Sender<u64>,
@@ -118,7 +118,7 @@ pub struct Story {
 }
 
 impl Story {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { told: Mutex::default(), newest: watch::Sender::new(0), clock }
     }
 
@@ -126,7 +126,7 @@ impl Story {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn tell(&self, mut line: Line) {
+    pub(crate) fn tell(&self, mut line: Line) {
         let mut told = self.told();
         told.next += 1;
         line.number = told.next;
@@ -139,7 +139,7 @@ impl Story {
     }
 
     /// Tells it unless something was told under this key before.
-    pub fn tell_once(&self, key: String, line: Line) {
+    pub(crate) fn tell_once(&self, key: String, line: Line) {
         let first = self.told().once.insert(key);
         if first {
             self.tell(line);
@@ -147,12 +147,12 @@ impl Story {
     }
 
     /// The lines after number `after`, in order.
-    pub fn since(&self, after: u64) -> Vec<Line> {
+    pub(crate) fn since(&self, after: u64) -> Vec<Line> {
         self.told().lines.iter().filter(|line| line.number > after).cloned().collect()
     }
 
     /// For waiting until there is something new.
-    pub fn listen(&self) -> watch::Receiver<u64> {
+    pub(crate) fn listen(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
 }

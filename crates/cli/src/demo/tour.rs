@@ -30,8 +30,6 @@ struct Tour {
 #[template(path = "demo/tour.html")]
 struct TourPage {
     links: Links,
-    /// `vst_test_..`, for the command that is shown.
-    folder_note: &'static str,
 }
 
 #[derive(Template)]
@@ -43,7 +41,7 @@ struct TenantsPage {
     empty: bool,
 }
 
-pub fn router(stage: Arc<Stage>, harbor: Arc<Harbor>) -> axum::Router {
+pub(crate) fn router(stage: Arc<Stage>, harbor: Arc<Harbor>) -> axum::Router {
     with_files(axum::Router::new())
         .route("/", get(tour))
         .route("/tenants", get(tenants))
@@ -53,8 +51,7 @@ pub fn router(stage: Arc<Stage>, harbor: Arc<Harbor>) -> axum::Router {
 }
 
 async fn tour(State(tour): State<Arc<Tour>>) -> Response {
-    let folder_note = "Everything lives in a temporary folder and is gone when you stop the demo.";
-    page(tour.stage.addresses, 200, &TourPage { links: tour.stage.links(), folder_note })
+    page(tour.stage.addresses, 200, &TourPage { links: tour.stage.links() })
 }
 
 /// The same request that any program would make, and its answer.

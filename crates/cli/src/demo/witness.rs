@@ -22,8 +22,16 @@ use store::deliveries;
 const LARGEST_ANSWER: usize = 256 * 1024;
 
 #[derive(Debug)]
-pub struct Witness {
+pub(crate) struct Witness {
     stage: Arc<Stage>,
+}
+
+/// What a person does in a dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Announcement,
+    Disconnect,
+    Other,
 }
 
 /// A request that the story tells of.
@@ -31,7 +39,7 @@ enum Seen {
     Landing,
     Start,
     Callback,
-    Dialog { bearer: Plain, announcement: bool },
+    Dialog { bearer: Plain, action: Action },
     Webhook,
 }
 
@@ -43,10 +51,14 @@ impl Seen {
             [_, _, "auth"] => Some(Self::Landing),
             ["start", _] => Some(Self::Start),
             ["oauth2", "callback"] => Some(Self::Callback),
-            ["dialogs", bearer, action] if post => Some(Self::Dialog {
-                bearer: Plain::presented(*bearer),
-                announcement: *action == "announcement",
-            }),
+            ["dialogs", bearer, action] if post => {
+                let action = match *action {
+                    "announcement" => Action::Announcement,
+                    "disconnect" => Action::Disconnect,
+                    _ => Action::Other,
+                };
+                Some(Self::Dialog { bearer: Plain::presented(*bearer), action })
+            }
             ["v1", "webhooks", _] if post => Some(Self::Webhook),
             _ => None,
         }
@@ -54,20 +66,20 @@ impl Seen {
 }
 
 /// The layer.
-pub async fn watch(State(witness): State<Arc<Witness>>, request: Request, next: Next) -> Response {
+pub(crate) async fn watch(State(witness): State<Arc<Witness>>, request: Request, next: Next) -> Response {
     let Some(seen) = Seen::of(request.method(), request.uri().path()) else { return next.run(request).await };
     let response = next.run(request).await;
     match seen {
         Seen::Landing => witness.landing(response).await,
         Seen::Start => witness.start(response),
         Seen::Callback => witness.callback(response),
-        Seen::Dialog { bearer, announcement } => witness.dialog(&bearer, announcement, response).await,
+        Seen::Dialog { bearer, action } => witness.dialog(&bearer, action, response).await,
         Seen::Webhook => witness.webhook(response).await,
     }
 }
 
 impl Witness {
-    pub const fn new(stage: Arc<Stage>) -> Self {
+    pub(crate) const fn new(stage: Arc<Stage>) -> Self {
         Self { stage }
     }
 
@@ -142,13 +154,18 @@ impl Witness {
         response
     }
 
-    async fn dialog(&self, bearer: &Plain, announcement: bool, response: Response) -> Response {
+    async fn dialog(&self, bearer: &Plain, action: Action, response: Response) -> Response {
         if !response.status().is_success() && !response.status().is_redirection() {
             return response;
         }
         let Some(context) = self.context(bearer).await else { return response };
-        if announcement {
+        if action == Action::Announcement {
             return self.announcement(&context, response).await;
+        }
+        if action == Action::Disconnect {
+            let text =
+                "The credential is gone from the database. The tenant stays, so that a new connect finds it.";
+            self.tell(&format!("Disconnected {}", context.definition.name), text);
         }
         let key = |what: &str| format!("{what}:{}:{}", context.reference(), context.dialog.version);
         match &context.dialog.stage {
@@ -299,7 +316,7 @@ mod tests {
         assert!(matches!(Seen::of(&Method::POST, "/acme/harbor/auth"), Some(Seen::Landing)));
         assert!(Seen::of(&Method::GET, "/dialogs/x/state").is_none());
         let seen = Seen::of(&Method::POST, "/dialogs/x/announcement");
-        assert!(matches!(seen, Some(Seen::Dialog { announcement: true, .. })));
+        assert!(matches!(seen, Some(Seen::Dialog { action: Action::Announcement, .. })));
         assert!(Seen::of(&Method::GET, "/static/abc/dialog.js").is_none());
     }
 }

@@ -9,21 +9,21 @@ use std::collections::BTreeMap;
 /// How long a code may wait to be swapped, in seconds (RFC 6749, section 4.1.2 says at most ten minutes).
 const CODE_LIFETIME_S: i64 = 60;
 /// How long an access token lives, in seconds.
-pub const TOKEN_LIFETIME_S: i64 = 3600;
+pub(crate) const TOKEN_LIFETIME_S: i64 = 3600;
 
 /// An account at Harbor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Account {
-    pub id: &'static str,
-    pub name: &'static str,
-    pub email: &'static str,
-    pub workspace: &'static str,
-    pub role: &'static str,
+pub(crate) struct Account {
+    pub(crate) id: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) email: &'static str,
+    pub(crate) workspace: &'static str,
+    pub(crate) role: &'static str,
     /// Guests may look, but may not let a program in.
-    pub guest: bool,
+    pub(crate) guest: bool,
 }
 
-pub const ACCOUNTS: [Account; 2] = [
+pub(crate) const ACCOUNTS: [Account; 2] = [
     Account {
         id: "northwind",
         name: "Anna Lindqvist",
@@ -43,18 +43,18 @@ pub const ACCOUNTS: [Account; 2] = [
 ];
 
 impl Account {
-    pub fn by_id(id: &str) -> Option<Self> {
+    pub(crate) fn by_id(id: &str) -> Option<Self> {
         ACCOUNTS.into_iter().find(|account| account.id == id)
     }
 }
 
 /// An authorization request, checked (RFC 6749, section 4.1.1; RFC 7636).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    pub redirect_uri: String,
-    pub scope: String,
-    pub state: String,
-    pub challenge: String,
+pub(crate) struct Asked {
+    pub(crate) redirect_uri: String,
+    pub(crate) scope: String,
+    pub(crate) state: String,
+    pub(crate) challenge: String,
 }
 
 #[derive(Debug, Clone)]
@@ -66,58 +66,66 @@ struct Code {
 
 /// What a pair of tokens was given for.
 #[derive(Debug, Clone)]
-pub struct Grant {
-    pub account: Account,
-    pub scope: String,
+pub(crate) struct Grant {
+    pub(crate) account: Account,
+    pub(crate) scope: String,
     access: String,
     refresh: String,
     ends: Time,
 }
 
 /// A fresh pair of tokens.
-pub struct Tokens {
-    pub access: Plain,
-    pub refresh: Plain,
-    pub scope: String,
+pub(crate) struct Tokens {
+    pub(crate) access: Plain,
+    pub(crate) refresh: Plain,
+    pub(crate) scope: String,
 }
 
 /// A registered webhook.
 #[derive(Debug, Clone)]
-pub struct Hook {
-    pub id: u64,
-    pub url: String,
-    pub secret: Plain,
+pub(crate) struct Hook {
+    pub(crate) id: u64,
+    pub(crate) url: String,
+    pub(crate) secret: Plain,
     account: &'static str,
     refresh: String,
 }
 
 #[derive(Debug, Clone)]
-pub struct Deal {
-    pub id: u64,
-    pub name: &'static str,
-    pub company: &'static str,
+pub(crate) struct Deal {
+    pub(crate) id: u64,
+    pub(crate) name: &'static str,
+    pub(crate) company: &'static str,
     /// In whole euros.
-    pub amount: u32,
-    pub won: bool,
+    pub(crate) amount: u32,
+    pub(crate) won: bool,
+}
+
+impl Deal {
+    /// `18,400`.
+    pub(crate) fn euros(&self) -> String {
+        let (thousands, rest) = (self.amount / 1000, self.amount % 1000);
+        if thousands == 0 { rest.to_string() } else { format!("{thousands},{rest:03}") }
+    }
 }
 
 /// One delivery that was sent.
 #[derive(Debug, Clone)]
-pub struct Sent {
-    pub time: String,
-    pub event: String,
-    pub outcome: String,
-    pub accepted: bool,
+pub(crate) struct Sent {
+    pub(crate) time: String,
+    pub(crate) event: String,
+    pub(crate) outcome: String,
+    pub(crate) accepted: bool,
 }
 
 #[derive(Debug)]
-pub struct Books {
+pub(crate) struct Books {
     asked: BTreeMap<String, Asked>,
     codes: BTreeMap<String, Code>,
     grants: Vec<Grant>,
     hooks: Vec<Hook>,
-    pub deals: Vec<Deal>,
-    pub sent: Vec<Sent>,
+    pub(crate) deals: Vec<Deal>,
+    pub(crate) sent: Vec<Sent>,
     next: u64,
 }
 
@@ -142,22 +150,22 @@ impl Default for Books {
 
 impl Books {
     /// Keeps a request until the person decides; the answer names it in the page's path.
-    pub fn ask(&mut self, asked: Asked, chance: &dyn Chance) -> Plain {
+    pub(crate) fn ask(&mut self, asked: Asked, chance: &dyn Chance) -> Plain {
         let id = Plain::new(chance);
         self.asked.insert(id.hashed().as_str().to_owned(), asked);
         id
     }
 
-    pub fn asked(&self, id: &str) -> Option<&Asked> {
+    pub(crate) fn asked(&self, id: &str) -> Option<&Asked> {
         self.asked.get(hash(id).as_str())
     }
 
     /// The person decided; a request is decided once.
-    pub fn decide(&mut self, id: &str) -> Option<Asked> {
+    pub(crate) fn decide(&mut self, id: &str) -> Option<Asked> {
         self.asked.remove(hash(id).as_str())
     }
 
-    pub fn code(&mut self, asked: Asked, account: Account, now: Time, chance: &dyn Chance) -> Plain {
+    pub(crate) fn code(&mut self, asked: Asked, account: Account, now: Time, chance: &dyn Chance) -> Plain {
         let code = Plain::new(chance);
         let ends = now.plus_seconds(CODE_LIFETIME_S);
         self.codes.insert(code.hashed().as_str().to_owned(), Code { asked, account, ends });
@@ -165,7 +173,7 @@ impl Books {
     }
 
     /// Swaps a code for tokens: once, in time, with the same redirect URI, by whoever began (PKCE).
-    pub fn swap(
+    pub(crate) fn swap(
         &mut self,
         code: &str,
         redirect_uri: &str,
@@ -181,7 +189,7 @@ impl Books {
     }
 
     /// A refresh token works once and gives the next pair.
-    pub fn refresh(&mut self, token: &str, now: Time, chance: &dyn Chance) -> Option<Tokens> {
+    pub(crate) fn refresh(&mut self, token: &str, now: Time, chance: &dyn Chance) -> Option<Tokens> {
         let token = hash(token);
         let found = self.grants.iter().position(|grant| grant.refresh == token)?;
         let old = self.grants.remove(found);
@@ -207,13 +215,13 @@ impl Books {
     }
 
     /// Who an access token speaks for.
-    pub fn grant_of(&self, access: &str, now: Time) -> Option<&Grant> {
+    pub(crate) fn grant_of(&self, access: &str, now: Time) -> Option<&Grant> {
         let access = hash(access);
         self.grants.iter().find(|grant| grant.access == access && now < grant.ends)
     }
 
     /// Ends a grant by either of its tokens, and the webhooks that it registered (RFC 7009).
-    pub fn revoke(&mut self, token: &str) -> bool {
+    pub(crate) fn revoke(&mut self, token: &str) -> bool {
         let token = hash(token);
         let found = self.grants.iter().position(|grant| grant.refresh == token || grant.access == token);
         let Some(found) = found else { return false };
@@ -223,7 +231,7 @@ impl Books {
     }
 
     /// Registers an address; the same one again replaces the older registration.
-    pub fn hook(&mut self, grant: &Grant, url: &str, chance: &dyn Chance) -> Hook {
+    pub(crate) fn hook(&mut self, grant: &Grant, url: &str, chance: &dyn Chance) -> Hook {
         self.hooks.retain(|hook| hook.url != url);
         let id = self.next_number();
         let secret = Plain::with_prefix("hbr_whsec_", chance);
@@ -233,24 +241,24 @@ impl Books {
         hook
     }
 
-    pub fn hooks_of(&self, account: &str) -> Vec<Hook> {
+    pub(crate) fn hooks_of(&self, account: &str) -> Vec<Hook> {
         self.hooks.iter().filter(|hook| hook.account == account).cloned().collect()
     }
 
     /// Marks a deal as won; won deals are won again, so that there is always something to send.
-    pub fn win(&mut self, deal: u64) -> Option<Deal> {
+    pub(crate) fn win(&mut self, deal: u64) -> Option<Deal> {
         let deal = self.deals.iter_mut().find(|found| found.id == deal)?;
         deal.won = true;
         Some(deal.clone())
     }
 
     /// The deal that the tour's button wins: the first that is open.
-    pub fn next_deal(&self) -> Option<u64> {
+    pub(crate) fn next_deal(&self) -> Option<u64> {
         let open = self.deals.iter().find(|deal| !deal.won);
         open.or_else(|| self.deals.first()).map(|deal| deal.id)
     }
 
-    pub fn next_number(&mut self) -> u64 {
+    pub(crate) fn next_number(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
         number

@@ -9,17 +9,17 @@ use super::Stage;
 use super::sites::with_files;
 use axum::routing::{get, post};
 use books::Books;
-pub use send::News;
+pub(crate) use send::News;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug)]
-pub struct Harbor {
+pub(crate) struct Harbor {
     stage: Arc<Stage>,
     books: Mutex<Books>,
 }
 
 impl Harbor {
-    pub fn new(stage: Arc<Stage>) -> Self {
+    pub(crate) fn new(stage: Arc<Stage>) -> Self {
         Self { stage, books: Mutex::default() }
     }
 
@@ -28,7 +28,7 @@ impl Harbor {
     }
 }
 
-pub fn router(harbor: Arc<Harbor>) -> axum::Router {
+pub(crate) fn router(harbor: Arc<Harbor>) -> axum::Router {
     with_files(axum::Router::new())
         .route("/", get(pages::home))
         .route("/signin", post(pages::sign_in))

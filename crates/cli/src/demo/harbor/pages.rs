@@ -183,7 +183,10 @@ pub(super) async fn decide(
         story.tell(Line::new(At::Harbor, "This account may not decide that", text).bad());
         ("error", "account_selection_required".to_owned())
     } else {
-        let text = format!("{} of {} may read deals and send news.", account.name, account.workspace);
+        let text = format!(
+            "{} allowed it for {}: read deals, and be told when one is won.",
+            account.name, account.workspace
+        );
         story.tell(Line::new(At::Harbor, "Acme was let in", text));
         let service = &harbor.stage.service;
         let code = harbor.books().code(asked, account, service.clock.now(), &*service.chance);

@@ -10,7 +10,7 @@ use url::Url;
 
 /// What became of a deal's news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub(crate) enum News {
     /// Nobody is connected yet.
     NobodyListens,
     Sent,
@@ -18,7 +18,7 @@ pub enum News {
 
 impl Harbor {
     /// Wins a deal of the workspace that can be connected: the tour's button.
-    pub async fn win_next(&self) -> News {
+    pub(crate) async fn win_next(&self) -> News {
         let deal = self.books().next_deal();
         let [account, _] = ACCOUNTS;
         match deal {
@@ -28,7 +28,7 @@ impl Harbor {
     }
 
     /// Marks the deal as won and tells every address that the account's connections registered.
-    pub async fn win(&self, account: &str, deal: u64) -> News {
+    pub(crate) async fn win(&self, account: &str, deal: u64) -> News {
         let (deal, hooks) = {
             let mut books = self.books();
             (books.win(deal), books.hooks_of(account))
@@ -50,7 +50,7 @@ impl Harbor {
         })
         .to_string();
         let signature = signed(hook.secret.reveal(), &id, now.seconds(), &body);
-        let text = format!("{} for {}: € {}.", deal.name, deal.company, deal.amount);
+        let text = format!("{} for {}: € {}.", deal.name, deal.company, deal.euros());
         let line = Line::new(At::Harbor, "Sent a webhook", text);
         let headers = format!(
             "Harbor-Delivery: {id}\nHarbor-Timestamp: {}\nHarbor-Signature: {signature}\n\n{body}",
