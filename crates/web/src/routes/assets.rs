@@ -124,5 +124,11 @@ pub async fn specimen(
     let scheme = Scheme::parse(query.get("scheme").map(String::as_str));
     let nonce = headers::nonce(&*web.service().chance);
     let own = Framing::Origins(vec!["'self'".to_owned()]);
-    headers::page(200, specimen.render(locale, scheme, &nonce), &own, &nonce)
+    let mut response = headers::page(200, specimen.render(locale, scheme, &nonce), &own, &nonce);
+    // A sample has no dialog behind it, which its script would look for and miss.
+    let policy = headers::content_security_policy(&own, &nonce).replace("script-src 'self'", "script-src 'none'");
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }
