@@ -4,11 +4,6 @@
 //! believing any of it, [`candidates`] chooses keys among the organization's records, [`verify_signature`]
 //! turns the payload into [`Verified`] bytes, and only those can be read as [`Claims`].
 
-#![expect(
-    clippy::result_large_err,
-    reason = "a refusal is the rare way out, and a box around it would stand in every signature that tells one"
-)]
-
 mod candidates;
 mod claims;
 mod extra;
