@@ -39,7 +39,7 @@ const ARGUMENTS: [&str; 15] = [
 ];
 
 /// The rules of WCAG 2.2 at levels A and AA, by axe's names.
-const WCAG: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+pub const WCAG: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
 /// How the browser is set up.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub struct Options {
     pub third_party_cookies: bool,
     /// `Accept-Language`, such as `de,en`.
     pub languages: String,
+    /// Whether pages may run scripts. The driver's own still run.
+    pub scripts: bool,
 }
 
 impl Default for Options {
@@ -65,6 +67,7 @@ impl Default for Options {
             block_popups: false,
             third_party_cookies: false,
             languages: "en".to_owned(),
+            scripts: true,
         }
     }
 }
@@ -305,9 +308,12 @@ fn capabilities(options: &Options, profile: &Path) -> WebDriverResult<ChromeCapa
     }
     // 1 blocks third-party cookies everywhere, 0 nowhere.
     let mode = u8::from(!options.third_party_cookies);
+    // 1 lets scripts run everywhere, 2 nowhere.
+    let scripts = if options.scripts { 1 } else { 2 };
     let preferences = json!({
         "profile.cookie_controls_mode": mode,
         "profile.block_third_party_cookies": !options.third_party_cookies,
+        "profile.default_content_setting_values.javascript": scripts,
         "intl.accept_languages": options.languages,
         "credentials_enable_service": false,
         "profile.password_manager_enabled": false,
