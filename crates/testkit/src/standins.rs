@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// The app that every stand-in knows.
@@ -149,10 +150,19 @@ struct Code {
 #[derive(Debug, Default)]
 struct Memory {
     behaviour: Behaviour,
+    /// Where answers wait, while they are held.
+    held: Option<Arc<Held>>,
     seen: Vec<Seen>,
     codes: BTreeMap<String, Code>,
     given: usize,
     revoked: bool,
+}
+
+/// Answers that wait until a test lets them go.
+#[derive(Debug, Default)]
+struct Held {
+    arrived: Notify,
+    go: Notify,
 }
 
 /// One request with the server's memory, for the provider's own rules.
@@ -237,6 +247,7 @@ pub struct Standin {
     kind: ProviderKind,
     address: String,
     memory: Arc<Mutex<Memory>>,
+    gate: Mutex<Option<Arc<Held>>>,
     server: JoinHandle<()>,
 }
 
@@ -252,7 +263,7 @@ impl Standin {
         let server = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the stand-in serves");
         });
-        Self { kind, address, memory, server }
+        Self { kind, address, memory, gate: Mutex::default(), server }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -282,6 +293,30 @@ impl Standin {
     /// From now on.
     pub fn behave(&self, behaviour: Behaviour) {
         self.memory().behaviour = behaviour;
+    }
+
+    /// The next answer waits until [`Self::let_go`]; those after it do not.
+    pub fn hold(&self) {
+        self.memory().held = Some(Arc::default());
+        *self.gate() = self.memory().held.clone();
+    }
+
+    /// Until a request waits.
+    pub async fn wait_until_held(&self) {
+        let gate = self.gate().clone();
+        if let Some(gate) = gate {
+            gate.arrived.notified().await;
+        }
+    }
+
+    pub fn let_go(&self) {
+        if let Some(gate) = self.gate().take() {
+            gate.go.notify_one();
+        }
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Option<Arc<Held>>> {
+        self.gate.lock().expect("the stand-in's gate")
     }
 
     /// Every request so far, oldest first.
@@ -352,6 +387,11 @@ async fn arrived(
         place.memory.lock().expect("the stand-in's memory").seen.push(seen);
         std::future::pending::<()>().await;
         unreachable!("a pending future never ends");
+    }
+    let held = if is_page { None } else { place.memory.lock().expect("the stand-in's memory").held.take() };
+    if let Some(held) = held {
+        held.arrived.notify_one();
+        held.go.notified().await;
     }
     let mut memory = place.memory.lock().expect("the stand-in's memory");
     memory.seen.push(seen.clone());

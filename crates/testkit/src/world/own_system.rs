@@ -20,6 +20,7 @@ struct Memory {
     tokens: Vec<String>,
     key_set: Value,
     key_set_reads: usize,
+    redirect: String,
 }
 
 type Shared = Arc<Mutex<Memory>>;
@@ -79,6 +80,11 @@ impl OwnSystem {
         self.memory().key_set = json!({ "keys": keys });
     }
 
+    /// From now on `/redirected.json` sends there.
+    pub fn redirect_to(&self, url: &str) {
+        url.clone_into(&mut self.memory().redirect);
+    }
+
     /// How often the set was read.
     #[must_use]
     pub fn key_set_reads(&self) -> usize {
@@ -113,4 +119,9 @@ async fn key_set(State(memory): State<Shared>) -> Response {
     let mut memory = memory.lock().expect("the own system's memory");
     memory.key_set_reads += 1;
     axum::Json(memory.key_set.clone()).into_response()
+}
+
+async fn redirected(State(memory): State<Shared>) -> Response {
+    let to = memory.lock().expect("the own system's memory").redirect.clone();
+    (StatusCode::FOUND, [(header::LOCATION, to)]).into_response()
 }

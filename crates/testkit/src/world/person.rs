@@ -298,6 +298,18 @@ impl Ask {
     }
 
     async fn send(self) -> Answer {
+        let path = self.path.clone();
+        self.try_send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"))
+    }
+
+    /// Sends it to a gateway that may be gone before it has answered.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    ///
+    /// # Panics
+    /// When a cookie that it was given is no header's text.
+    pub async fn try_send(self) -> reqwest::Result<Answer> {
         let Self { person, method, path, mut headers, body } = self;
         if let Some(cookies) = person.cookie_header(&path)
             && !headers.contains_key("cookie")
@@ -309,11 +321,11 @@ impl Ask {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let response = request.send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         person.keep(&headers);
-        let body = response.bytes().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
-        Answer { status, headers, body: body.to_vec() }
+        let body = response.bytes().await?;
+        Ok(Answer { status, headers, body: body.to_vec() })
     }
 }
 

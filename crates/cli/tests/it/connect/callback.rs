@@ -187,8 +187,9 @@ on_both! {
         assert_eq!(dialog.announcement().await[0]["data"]["message"], "vestibule-install-cancel");
         assert!(dialog.announcement().await.is_empty());
         nothing_was_made(&world).await;
-        // What the outside system gave is given back.
-        assert!(world.standin(ProviderKind::HubSpot).is_revoked());
+        // The code is left to expire.
+        let seen = world.standin(ProviderKind::HubSpot).seen();
+        assert!(seen.iter().all(|seen| seen.path != "/oauth/v1/token"), "{seen:?}");
     }
 
     async fn only_the_newest_sign_in_counts(world: World) {
@@ -215,6 +216,57 @@ on_both! {
         assert_eq!(dialog.stage().await, "success");
         assert_eq!(world.count("tenants").await, 1);
     }
+
+    async fn a_credential_that_comes_after_the_person_cancelled_is_given_back(world: World) {
+        let acme = world.organization("acme").await;
+        let anna = world.person();
+        let (dialog, callback) = signing_in(&acme, &anna).await;
+        let standin = world.standin(ProviderKind::HubSpot);
+        standin.hold();
+        let back = tokio::spawn({
+            let anna = anna.clone();
+            async move { anna.comes_back(&callback).await }
+        });
+        standin.wait_until_held().await;
+        assert_eq!(dialog.cancels().await["stage"], "cancelled");
+        standin.let_go();
+        refused(&back.await.unwrap(), "cancelled while the code was swapped");
+        assert_eq!(dialog.stage().await, "cancelled");
+        assert!(standin.is_revoked());
+        nothing_was_made(&world).await;
+    }
+
+    async fn lesson_25_the_way_back_leads_only_to_the_companys_own_pages(world: World) {
+        let acme = world.organization("acme").await;
+        for (framed, referer) in [
+            (true, "https://evil.example/"), (false, "https://evil.example/"), (true, "https://app.acme.example.evil.example/x"),
+            (false, "https://app.acme.example@evil.example/"), (true, "javascript:alert(1)"), (true, "https://evil.example/?https://app.acme.example/"),
+            (true, "https://evil.example/%5c@app.acme.example"), (false, "//evil.example"), (true, "http://evil.example\\@app.acme.example/"),
+        ] {
+            let anna = world.person();
+            let ask = anna.ask(reqwest::Method::POST, &acme.page("hubspot")).header("referer", referer);
+            let ask = if framed { ask.framed() } else { ask };
+            let token = acme.token("hubspot").sub(referer).without("ti.uem").claim("next_url", referer).claim("ti.xti.next_url", referer);
+            let query = format!("{}?next_url={referer}&back_url={referer}&target_link_uri={referer}&redirect_uri={referer}", acme.page("hubspot"));
+            let dialog = anna.dialog_of(&ask.to(&query).form(&[("tenant", &token.sign()), ("next_url", referer)]).await);
+            if !framed {
+                dialog.confirms_identity().await;
+            }
+            let link = format!("{}?tab=1&next_url={referer}&redirect_uri={referer}", dialog.start_link().await);
+            let link = link.replace("?tab=1&", "?tab=1#").split('#').next().unwrap().to_owned();
+            let started = anna.get(&link).same_origin().await;
+            let authorize = started.location_url();
+            assert_eq!(authorize.origin().ascii_serialization(), world.standin(ProviderKind::HubSpot).origin(), "{referer}");
+            let callback = anna.signs_in_at(authorize.as_str()).await;
+            let page = anna.comes_back(&callback).await;
+            assert_eq!((page.status, page.header("location")), (200, ""), "{referer}");
+            let html = page.text();
+            for href in html.split("href=\"").skip(1).map(|part| part.split('"').next().unwrap()) {
+                let own = href.starts_with("/static/") || href.starts_with("/favicon") || href == "https://app.acme.example/";
+                assert!(own, "{referer}: {href}");
+            }
+        }
+    }
 }
 
 // With outside systems that behave badly.
@@ -223,7 +275,7 @@ on_both! {
         let (world, acme) = World::build(engine).provider_timeout(Duration::from_millis(400)).with("acme").await;
         let standin = world.standin(ProviderKind::HubSpot);
         for (behaviour, code) in [
-            (Behaviour::Html, "provider_down"), (Behaviour::ErrorInside, "server_error"), (Behaviour::Empty, "provider_down"),
+            (Behaviour::Html, "provider_down"), (Behaviour::ErrorInside, "provider_down"), (Behaviour::Empty, "provider_down"),
             (Behaviour::Never, "timed_out"), (Behaviour::Huge, "provider_down"), (Behaviour::Down, "provider_down"),
             (Behaviour::Capped, "capped"), (Behaviour::Breaks, "provider_down"),
         ] {
