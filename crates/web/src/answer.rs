@@ -63,20 +63,18 @@ pub fn refused(web: &Web, headers: &HeaderMap, locale: Locale, refused: &Refused
 pub fn other(web: &Web, headers: &HeaderMap, kind: RefusalKind, framing: &Framing) -> Response {
     let service = web.service();
     let reference = RefusalId::new(service.clock.now(), &*service.chance);
-    let locale = locale(headers, None);
-    if wants_json(headers) {
-        let message = Words::new(locale).say(&format!("refused.{}.text", kind.code()));
-        let body = json!({ "message": message, "code": kind.code(), "reference": reference.as_str() });
-        return json_answer(kind.status(), &body);
-    }
     let page = RefusalPage {
-        shell: shell(web, locale, None),
+        shell: shell(web, locale(headers, None), None),
         kind,
         organization: None,
         claim: None,
         reference: reference.to_string(),
         messages: Vec::new(),
     };
+    if wants_json(headers) {
+        let body = json!({ "message": page.text(), "code": kind.code(), "reference": reference.as_str() });
+        return json_answer(kind.status(), &body);
+    }
     tracing::info!(reference = %reference, code = kind.code(), "refused");
     headers::page(kind.status(), page.render(), framing, &page.shell.nonce)
 }

@@ -2,12 +2,17 @@
 
 use crate::Web;
 use crate::answer;
-use axum::extract::{FromRef, FromRequestParts, Path};
+use crate::headers::Framing;
+use crate::pages::RefusalKind;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRef, FromRequestParts, Path, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use kernel::{Origin, Plain};
 use service::Place;
+use service::connect::land::Parent;
 use service::connect::look_up::Caller;
 use std::collections::HashMap;
 
@@ -23,11 +28,13 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let web = Web::from_ref(state);
-        // HTTP/2 has the host in the request's authority, HTTP/1.1 in `Host`. Two `Host` headers name nobody.
+        // HTTP/2 has the host in the request's authority, HTTP/1.1 in `Host`. Two that differ name nobody, because
+        // a proxy in front may have believed the other one.
         let mut hosts = parts.headers.get_all(header::HOST).iter();
         let host = match (parts.uri.authority(), hosts.next(), hosts.next()) {
             (_, Some(_), Some(_)) => None,
-            (_, Some(host), None) => host.to_str().ok(),
+            (Some(authority), Some(host), None) => Some(authority.as_str()).filter(|it| *host == **it),
+            (None, Some(host), None) => host.to_str().ok(),
             (Some(authority), None, _) => Some(authority.as_str()),
             (None, None, _) => None,
         };
@@ -110,8 +117,8 @@ pub struct Fetch {
     pub same_origin: bool,
     /// `Sec-Purpose` or `Purpose: prefetch`: nobody looks yet, so nothing may be used up.
     pub prefetch: bool,
-    /// The Referer's origin.
-    pub referrer: Option<Origin>,
+    /// Where the Referer says the page stands.
+    pub referrer: Parent,
 }
 
 impl Fetch {
@@ -119,14 +126,30 @@ impl Fetch {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let early =
             |value: &str| value.contains("prefetch") || value.contains("prerender") || value == "preview";
-        let referrer = url::Url::parse(text("referer")).ok().map(|url| url.origin().ascii_serialization());
+        let referrer = match url::Url::parse(text("referer")).map(|url| url.origin().ascii_serialization()) {
+            Err(_) => Parent::Unknown,
+            Ok(origin) => Origin::parse(&origin).map_or(Parent::Other(origin), Parent::Origin),
+        };
         Self {
             framed: matches!(text("sec-fetch-dest"), "iframe" | "frame"),
             same_origin: text("sec-fetch-site") == "same-origin",
             prefetch: early(text("sec-purpose")) || early(text("purpose")) || early(text("x-moz")),
-            referrer: referrer.and_then(|origin| Origin::parse(&origin).ok()),
+            referrer,
         }
     }
+}
+
+/// 404 for a path that is no text: no name of ours is written so, and each route would have its own words for it.
+pub async fn readable_path(
+    State(web): State<Web>,
+    names: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) = names {
+        return answer::other(&web, request.headers(), RefusalKind::NotFound, &Framing::Anyone);
+    }
+    next.run(request).await
 }
 
 /// Whether the caller reads JSON rather than a page.

@@ -27,10 +27,29 @@ pub struct Landing<'a> {
     pub token_limit: usize,
     /// Whether it is a frame's document (`Sec-Fetch-Dest: iframe`).
     pub framed: bool,
-    /// The Referer's origin, where there is one.
-    pub parent: Option<Origin>,
+    /// Where the Referer says the frame stands.
+    pub parent: Parent,
     /// The language that the page was negotiated to, as a BCP 47 tag.
     pub locale: &'a str,
+}
+
+/// Where the Referer says a page stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parent {
+    /// It says nothing.
+    Unknown,
+    Origin(Origin),
+    /// An origin that nobody could register, such as one over plain http.
+    Other(String),
+}
+
+impl Parent {
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Origin(origin) => Some(origin),
+            Self::Unknown | Self::Other(_) => None,
+        }
+    }
 }
 
 /// How a landing ends.
@@ -252,7 +271,7 @@ impl Service {
             stage: Stage::first(landing.framed, opening),
             version: 1,
             framed: landing.framed,
-            parent: landing.parent.clone(),
+            parent: landing.parent.origin().cloned(),
             locale: landing.locale.to_owned(),
             announced: false,
             created: now,
@@ -266,13 +285,17 @@ impl Service {
 /// there is one. Attack: clickjacking by a page that the organization does not know. Trade: a page that sends
 /// no Referer is left to `frame-ancestors`, which the browser enforces for every ancestor.
 fn check_frame(landing: &Landing<'_>, config: &OrganizationConfig) -> Result<(), Refusal> {
-    let Some(parent) = landing.parent.as_ref().filter(|_| landing.framed) else { return Ok(()) };
-    if config.environment == Environment::Sandbox || config.origins.contains(parent) {
+    if !landing.framed || config.environment == Environment::Sandbox {
         return Ok(());
     }
+    let parent = match &landing.parent {
+        Parent::Unknown => return Ok(()),
+        Parent::Origin(origin) if config.origins.contains(origin) => return Ok(()),
+        Parent::Origin(origin) => origin.as_str(),
+        Parent::Other(text) => text,
+    };
     let message = format!("{parent} is not registered; add it with `vestibule origin add`");
-    Err(Refusal::new(Code::FrameOriginForbidden, message)
-        .seen(serde_json::json!({ "origin": parent.as_str() })))
+    Err(Refusal::new(Code::FrameOriginForbidden, message).seen(serde_json::json!({ "origin": shortened(parent) })))
 }
 
 /// The path's connector must be one of the integration's; the literal `connector` means its only one.

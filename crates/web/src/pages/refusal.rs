@@ -113,13 +113,21 @@ fn capitalized(text: &str) -> String {
 
 impl RefusalPage {
     pub fn render(&self) -> String {
+        let (words, text) = (self.words(), self.text());
+        let data = script_json(&self.messages);
+        markup(&Whole { page: self, shell: &self.shell, words, text, data })
+    }
+
+    /// What the person is told, in a sentence.
+    pub fn text(&self) -> String {
+        capitalized(&self.words().say_in(&self.key(), "text"))
+    }
+
+    fn words(&self) -> Words {
         let general = Words::new(self.shell.locale);
         let app =
             self.organization.as_ref().map_or_else(|| general.say("refused.app"), |party| party.name.clone());
-        let words = general.with("app", app);
-        let data = script_json(&self.messages);
-        let text = capitalized(&words.say_in(&self.key(), "text"));
-        markup(&Whole { page: self, shell: &self.shell, words, text, data })
+        general.with("app", app)
     }
 
     /// The key of the heading.

@@ -4,11 +4,16 @@ use crate::Web;
 use crate::answer;
 use crate::who::{Fetch, Here};
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use connect::refusal::{Code, Refusal};
 use service::Place;
 use service::connect::land::{Landed, Landing};
+
+/// As refusals name it.
+const ROUTE: &str = "/{organization}/{connector}/auth";
 
 /// What the query or the form carries.
 #[derive(Debug, Default)]
@@ -64,9 +69,15 @@ pub async fn post(
     Here(place): Here,
     Path(path): Path<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let limit = web.service().limits.token_post;
+    let Ok(body) = body else {
+        let message = format!("The form is larger than a token of {limit} bytes can make it, or did not come whole.");
+        let refusal = Refusal::new(Code::TokenMalformed, message);
+        let refused = web.service().refuse(refusal, place.environment, None, ROUTE).await;
+        return answer::refused(&web, &headers, answer::locale(&headers, None), &refused);
+    };
     land(&web, &place, &path, Carried::read(&body), limit, &headers).await
 }
 
