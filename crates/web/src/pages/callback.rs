@@ -11,7 +11,9 @@ use connect::dialog::Failure;
 pub enum CallbackOutcome {
     /// The credential is pending; the dialog confirms it by itself.
     Arrived,
-    /// The same, but the short code must be typed into the waiting dialog.
+    /// The sign-in ran in the tab of the embedding page, and everything is done.
+    Installed,
+    /// As [`Arrived`](Self::Arrived), but the short code must be typed into the waiting dialog.
     Code(String),
     /// Nothing is pending. `detail` is technical and folded.
     Failed { failure: Failure, detail: Option<String> },
@@ -63,7 +65,7 @@ impl CallbackPage {
     pub const fn stage(&self) -> &'static str {
         match self.outcome {
             CallbackOutcome::Failed { .. } => "failed",
-            CallbackOutcome::Arrived | CallbackOutcome::Code(_) => "arrived",
+            CallbackOutcome::Arrived | CallbackOutcome::Installed | CallbackOutcome::Code(_) => "arrived",
         }
     }
 

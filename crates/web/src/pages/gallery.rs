@@ -181,7 +181,7 @@ fn callbacks() -> Vec<Specimen> {
         |failure| CallbackOutcome::Failed { failure, detail: Some("state: unknown or used".to_owned()) };
     let mut stranger = CallbackPage::sample(failed(Failure::StateMismatch));
     (stranger.organization, stranger.system) = (None, None);
-    let mut tab = CallbackPage::sample(CallbackOutcome::Arrived);
+    let mut tab = CallbackPage::sample(CallbackOutcome::Installed);
     tab.continue_url = Some("https://app.acme.example/".to_owned());
     vec![
         sample("callback-arrived", CallbackOutcome::Arrived),

@@ -27,7 +27,7 @@ pub async fn get(
     if Fetch::of(&headers).prefetch {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let cookie = |name: &str| cookies::get(&headers, name).map(Plain::presented);
+    let cookie = |name: &str| cookies::get(&place, &headers, name).map(Plain::presented);
     let came = match web.service().come_back(place.environment, &query.unwrap_or_default(), &cookie).await {
         Ok(came) => came,
         Err(fault) => return answer::fault(&web, &headers, &fault),
@@ -49,7 +49,8 @@ fn shown(web: &Web, headers: &HeaderMap, came: CameBack) -> Response {
         organization: organization.map(Party::from),
         system: context.map(|context| crate::dialog_page::system(&context.definition)),
         outcome: match came.ended {
-            Ended::Pending { code: None } | Ended::Installed => CallbackOutcome::Arrived,
+            Ended::Pending { code: None } => CallbackOutcome::Arrived,
+            Ended::Installed => CallbackOutcome::Installed,
             Ended::Pending { code: Some(code) } => CallbackOutcome::Code(code),
             Ended::Failed { failure, detail } => CallbackOutcome::Failed { failure, detail },
         },
