@@ -127,6 +127,10 @@ fn a_state_is_used_once_and_in_time() {
     assert_eq!(attempt.check_callback(&state, Some(&cookie), end.plus_seconds(-1)), Ok(()));
     assert_eq!(attempt.check_callback(&state, Some(&cookie), end), Err(CallbackRefused::Late));
     assert_eq!(CallbackRefused::Late.failure(), Failure::TimedOut);
+    // The browser has dropped the cookie by then; that it was another browser would be the wrong thing to say.
+    assert_eq!(attempt.check_callback(&state, None, end), Err(CallbackRefused::Late));
+    let other = Plain::presented("other").hashed();
+    assert_eq!(attempt.check_callback(&state, Some(&other), end), Err(CallbackRefused::OtherBrowser));
     attempt.used = Some(NOW);
     assert_eq!(attempt.check_callback(&state, Some(&cookie), NOW), Err(CallbackRefused::StateUsed));
     assert_eq!(attempt.check_callback(&state, None, NOW), Err(CallbackRefused::OtherBrowser));

@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::result_large_err,
     reason = "helpers of tests may fail as tests do; clippy.toml lets only the test functions themselves"
 )]
 
