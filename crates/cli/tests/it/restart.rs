@@ -74,7 +74,12 @@ async fn lesson_11(engine: Engine) {
     let serving = Serving::start(&world);
     let at = anna.moved_to(serving.address);
     let again = landing(&at, &acme, &token).await;
-    assert_eq!((again.status, again.json()["code"].as_str()), (401, Some("token_replayed")), "{}", again.text());
+    assert_eq!(
+        (again.status, again.json()["code"].as_str()),
+        (401, Some("token_replayed")),
+        "{}",
+        again.text()
+    );
 
     // The start ticket.
     let dialog = at.opens(&acme, "hubspot", &acme.token("hubspot").sign()).await;
@@ -95,7 +100,8 @@ async fn lesson_11(engine: Engine) {
     killed_after(&world, serving, ask, "attempts WHERE used_at IS NOT NULL").await;
     let serving = Serving::start(&world);
     let at = anna.moved_to(serving.address);
-    let again = at.get(&format!("/oauth2/callback?code=stolen&state={state}")).header("cookie", &cookie).await;
+    let again =
+        at.get(&format!("/oauth2/callback?code=stolen&state={state}")).header("cookie", &cookie).await;
     assert_eq!(again.status, 400, "{}", again.text());
     assert_eq!(world.count("attempts WHERE pending IS NOT NULL").await, 0);
 
@@ -106,7 +112,8 @@ async fn lesson_11(engine: Engine) {
     let id = kernel::ids::TenantId::parse(&tenant["id"].to_string()).unwrap();
     let webhook = world.service().webhook_url(&acme.id, id, None).await.unwrap().unwrap();
     let serving = Serving::start(&world);
-    let delivery = |at: &Person| at.post(&webhook).header("webhook-id", "msg_1").body("text/plain", "delivered");
+    let delivery =
+        |at: &Person| at.post(&webhook).header("webhook-id", "msg_1").body("text/plain", "delivered");
     let at = anna.moved_to(serving.address);
     killed_after(&world, serving, delivery(&at), "deliveries").await;
     let serving = Serving::start(&world);

@@ -135,7 +135,8 @@ impl Person {
     pub async fn events(&self, to: &str) -> Events {
         let host = self.world.url(self.environment).trim_start_matches("http://").to_owned();
         let request = self.client.get(format!("http://{}{to}", self.node)).header("host", host);
-        let response = request.header("accept", "text/event-stream").send().await.expect("the gateway answers");
+        let response =
+            request.header("accept", "text/event-stream").send().await.expect("the gateway answers");
         assert_eq!(response.status().as_u16(), 200);
         Events { response, text: String::new() }
     }

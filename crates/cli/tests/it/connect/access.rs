@@ -10,7 +10,11 @@ use testkit::world::{Ask, Dialog, Person, World};
 use web::table::{Proof, Route};
 
 fn filled(route: &Route, dialog: &str) -> String {
-    let mut path = route.path.replace("{organization}", "acme").replace("{connector}", "hubspot").replace("{dialog}", dialog);
+    let mut path = route
+        .path
+        .replace("{organization}", "acme")
+        .replace("{connector}", "hubspot")
+        .replace("{dialog}", dialog);
     path = path.replace("{name}", "hubspot").replace("{id}", "1");
     while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
         path.replace_range(from..=to, "x");
@@ -26,7 +30,17 @@ fn ask(person: &Person, route: &Route, path: &str) -> Ask {
 /// Everything that a change could show in.
 async fn counts(world: &World) -> Vec<i64> {
     let mut counts = Vec::new();
-    for table in ["dialogs", "attempts", "users", "tenants", "connections", "webhooks", "deliveries", "triggers", "audit"] {
+    for table in [
+        "dialogs",
+        "attempts",
+        "users",
+        "tenants",
+        "connections",
+        "webhooks",
+        "deliveries",
+        "triggers",
+        "audit",
+    ] {
         counts.push(world.count(table).await);
     }
     counts
@@ -263,10 +277,12 @@ impl HashText for std::mem::Discriminant<Proof> {
 #[test]
 fn each_route_stands_once() {
     let routes = web::routes();
-    let lines: BTreeSet<String> = routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let lines: BTreeSet<String> =
+        routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     assert_eq!(lines.len(), routes.len());
     assert!(routes.iter().all(|route| matches!(route.method, Method::GET | Method::POST | Method::PATCH)));
     // What changes something for a person needs more than an address that could leak.
-    let posts = routes.iter().filter(|route| route.path.starts_with("/dialogs/") && route.method == Method::POST);
+    let posts =
+        routes.iter().filter(|route| route.path.starts_with("/dialogs/") && route.method == Method::POST);
     assert!(posts.into_iter().all(|route| route.proof == Proof::DialogBearerAndOrigin));
 }

@@ -2,7 +2,7 @@
 //! the log.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use testkit::on_both;
 use testkit::standins::{CLIENT_SECRET, ProviderKind, STRIPE_KEY};
 use testkit::world::{Answer, Engine, OWN_TOKEN, World};
@@ -19,21 +19,38 @@ fn harmless(answer: &Answer, about: &str) {
         assert!(!text.contains("<svg onload"), "{about}: {text}");
         let policy = answer.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{about}: {policy}");
-        assert!(policy.contains("base-uri 'none'") && policy.contains("form-action 'self'") && !policy.contains("unsafe"), "{about}: {policy}");
+        assert!(
+            policy.contains("base-uri 'none'")
+                && policy.contains("form-action 'self'")
+                && !policy.contains("unsafe"),
+            "{about}: {policy}"
+        );
         assert_eq!(answer.header("cache-control"), "no-store", "{about}");
         // No script and no handler stands in the markup itself.
         for part in text.split("<script").skip(1) {
             let tag = part.split('>').next().unwrap();
-            assert!(tag.contains("src=\"/static/") || tag.contains("application/json"), "{about}: <script{tag}>");
+            assert!(
+                tag.contains("src=\"/static/") || tag.contains("application/json"),
+                "{about}: <script{tag}>"
+            );
         }
-        assert!(!text.contains(" style=\"") && !text.contains(" onclick") && !text.contains("javascript:"), "{about}");
+        assert!(
+            !text.contains(" style=\"") && !text.contains(" onclick") && !text.contains("javascript:"),
+            "{about}"
+        );
     } else if kind.starts_with("application/json") {
         let value: serde_json::Value = answer.json();
         if let Some(html) = value.get("html").and_then(serde_json::Value::as_str) {
             assert!(!html.contains("<svg onload"), "{about}: {html}");
         }
     } else {
-        assert!(kind.is_empty() || kind.starts_with("text/plain") || kind.starts_with("text/javascript") || kind.starts_with("image/svg"), "{about}: {kind}");
+        assert!(
+            kind.is_empty()
+                || kind.starts_with("text/plain")
+                || kind.starts_with("text/javascript")
+                || kind.starts_with("image/svg"),
+            "{about}: {kind}"
+        );
         assert!(!text.contains("<svg onload") || kind.starts_with("text/plain"), "{about}: {text}");
     }
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{about}");
@@ -138,10 +155,25 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// While only one subscriber lives, a place that logs is switched off for good where a thread without one comes
+/// by first, and the other tests of this process have none. Two that live on keep every place switched on.
+static OTHERS: LazyLock<[tracing::Dispatch; 2]> = LazyLock::new(|| {
+    let quiet = || {
+        let everything = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+        tracing::Dispatch::new(everything.with_writer(std::io::sink).finish())
+    };
+    [quiet(), quiet()]
+});
+
 /// Runs a test on a runtime of its own whose every thread logs everything into memory.
 fn logged(test: impl Future<Output = ()>) -> String {
+    LazyLock::force(&OTHERS);
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
     let dispatch = tracing::Dispatch::new(subscriber);
     let of_threads = dispatch.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -176,9 +208,17 @@ async fn a_whole_life(engine: Engine, secrets: Arc<Mutex<Vec<(&'static str, Stri
     let link = dialog.start_link().await;
     keep("ticket", link.trim_start_matches("/start/"));
     let page = anna.get(&link).header("sec-fetch-site", "cross-site").await.text();
-    let href = page.split("href=\"").find(|part| part.starts_with("http://127.0.0.1")).unwrap().split('"').next().unwrap();
+    let href = page
+        .split("href=\"")
+        .find(|part| part.starts_with("http://127.0.0.1"))
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
     let callback = anna.signs_in_at(&href.replace("&amp;", "&").replace("&#38;", "&")).await;
-    let value = |name: &str| url::Url::parse(&callback).unwrap().query_pairs().find(|(own, _)| own == name).unwrap().1.into_owned();
+    let value = |name: &str| {
+        url::Url::parse(&callback).unwrap().query_pairs().find(|(own, _)| own == name).unwrap().1.into_owned()
+    };
     keep("state", &value("state"));
     let cookie = anna.cookie_line("/oauth2/callback");
     keep("cookie", cookie.split_once('=').unwrap().1);
@@ -192,7 +232,10 @@ async fn a_whole_life(engine: Engine, secrets: Arc<Mutex<Vec<(&'static str, Stri
     let told = dialog.announcement().await;
     let webhook = told[0]["data"]["webhook_url"].as_str().unwrap().to_owned();
     keep("webhook secret", webhook.rsplit('/').next().unwrap());
-    anna.post(&webhook).body("application/json", r#"{"body":"delivered-body-text"}"#).header("x-secret", "delivered-header-text").await;
+    anna.post(&webhook)
+        .body("application/json", r#"{"body":"delivered-body-text"}"#)
+        .header("x-secret", "delivered-header-text")
+        .await;
     keep("delivered body", "delivered-body-text");
     keep("delivered header", "delivered-header-text");
     let key = acme.api_key(&["tenants:read"]).await;
@@ -219,7 +262,10 @@ fn no_secret_is_logged(engine: Engine) {
     let own: Vec<&str> = log.lines().filter(|line| !of_a_library(line)).collect();
     let text = own.join("\n");
     assert!(text.matches("answered").count() > 20, "requests are logged: {text}");
-    assert!(text.contains("/dialogs/{dialog}") && text.contains("/v1/webhooks/{hash}"), "by their route: {text}");
+    assert!(
+        text.contains("/dialogs/{dialog}") && text.contains("/v1/webhooks/{hash}"),
+        "by their route: {text}"
+    );
     let secrets = secrets.lock().unwrap();
     assert!(secrets.len() > 20);
     for (what, secret) in secrets.iter() {
@@ -232,7 +278,8 @@ fn no_secret_is_logged(engine: Engine) {
 fn of_a_library(line: &str) -> bool {
     let level = line.split_whitespace().nth(1).unwrap_or_default();
     let rooms = ["kernel", "connect", "store", "outbound", "service", "web", "vestibule"];
-    let of_ours = rooms.iter().any(|room| line.contains(&format!(" {room}::")) || line.contains(&format!(" {room}: ")));
+    let of_ours =
+        rooms.iter().any(|room| line.contains(&format!(" {room}::")) || line.contains(&format!(" {room}: ")));
     matches!(level, "TRACE" | "DEBUG") && !of_ours
 }
 

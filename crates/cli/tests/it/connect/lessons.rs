@@ -14,7 +14,12 @@ use testkit::world::{Answer, Company, Person, World};
 use tokio::net::TcpListener;
 
 async fn posted(person: &Person, company: &Company, token: &str) -> Answer {
-    person.ask(reqwest::Method::POST, &company.page("hubspot")).framed().json().form(&[("tenant", token)]).await
+    person
+        .ask(reqwest::Method::POST, &company.page("hubspot"))
+        .framed()
+        .json()
+        .form(&[("tenant", token)])
+        .await
 }
 
 async fn code(person: &Person, company: &Company, token: &str) -> String {

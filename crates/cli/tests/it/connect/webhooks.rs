@@ -30,7 +30,11 @@ async fn receiver(world: &World, company: &Company, connector: &str) -> Receiver
 
 /// A delivery as a program sends it: no cookies, no `Origin`.
 fn delivery(person: &Person, to: &str, body: impl Into<Vec<u8>>) -> Ask {
-    person.ask(reqwest::Method::POST, to).without_header("accept-language").json().body("application/json", body)
+    person
+        .ask(reqwest::Method::POST, to)
+        .without_header("accept-language")
+        .json()
+        .body("application/json", body)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -48,11 +52,21 @@ fn hubspot(person: &Person, to: &str, body: &str, at_ms: i64, secret: &str) -> A
 }
 
 fn accepted(answer: &Answer) {
-    assert_eq!((answer.status, answer.json()["message"].as_str()), (202, Some("accepted")), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.json()["message"].as_str()),
+        (202, Some("accepted")),
+        "{}",
+        answer.text()
+    );
 }
 
 fn repeated(answer: &Answer) {
-    assert_eq!((answer.status, answer.json()["message"].as_str()), (202, Some("accepted before")), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.json()["message"].as_str()),
+        (202, Some("accepted before")),
+        "{}",
+        answer.text()
+    );
 }
 
 on_both! {
