@@ -52,7 +52,7 @@ async function connect(connector, name) {
       container: '#connect', url, token, title: `Connect ${name}`,
       // Another height is another stage: a disconnect shows here too.
       onResize: refresh,
-      onError: (error) => say(`The frame said: ${error.message} (${error.code})`, 'bad'),
+      onError: (error) => say(`The frame reports ${error.code}: ${error.message}`, 'bad'),
     });
     open = current;
     if (innerWidth < 900) $('panel').scrollIntoView({ block: 'start' });

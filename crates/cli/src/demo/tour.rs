@@ -128,9 +128,13 @@ impl Reader {
             if !self.waiting.is_empty() {
                 continue;
             }
+            // What was told before the end is read to the end.
+            if self.service.stopping.has_begun() {
+                return None;
+            }
             tokio::select! {
                 changed = self.newest.changed() => changed.ok()?,
-                () = self.service.stopping.begun() => return None,
+                () = self.service.stopping.begun() => {}
             }
         }
     }

@@ -1,0 +1,88 @@
+//! The tour as a newcomer takes it, in a browser that blocks third-party cookies and unasked windows.
+
+use super::visitor::Running;
+use std::time::Duration;
+use testkit::browser::{Browser, Options, Scheme};
+use thirtyfour::By;
+use thirtyfour::prelude::*;
+
+const SOON: Duration = Duration::from_secs(30);
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Waits until the page has it, and clicks it.
+async fn click(browser: &Browser, selector: &str) {
+    let found = browser.query(By::Css(selector)).wait(SOON, GLANCE).first().await;
+    found.unwrap_or_else(|_| panic!("{selector} never came")).click().await.unwrap();
+}
+
+async fn sees(browser: &Browser, selector: &str) {
+    let found = browser.query(By::Css(selector)).wait(SOON, GLANCE).first().await;
+    assert!(found.is_ok(), "{selector} never came");
+}
+
+/// Nothing keeps anybody out, in light and dark, at a desk and on a telephone.
+async fn inspect(browser: &Browser, name: &str) {
+    for (scheme, width) in [(Scheme::Light, 1280), (Scheme::Dark, 360)] {
+        browser.scheme(scheme).await.unwrap();
+        browser.resize(width, 900).await.unwrap();
+        let found = browser.axe().await.unwrap();
+        assert!(found.is_empty(), "{name}, {scheme:?}, {width}: {found:#?}");
+        let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        let over: i64 = browser.execute(over, Vec::new()).await.unwrap().convert().unwrap();
+        assert_eq!(over, 0, "{name} is wider than {width}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tour_leads_to_a_connection_and_a_webhook() {
+    let demo = Running::start().await;
+    let browser = Browser::start(&Options { block_popups: true, ..Options::default() }).await;
+    browser.goto(demo.origin("tour")).await.unwrap();
+    inspect(&browser, "tour").await;
+    let tour = browser.window().await.unwrap();
+
+    click(&browser, "[data-step=signed_in] a").await;
+    let acme = browser.enter_new_window(&[tour.clone()]).await.unwrap();
+    sees(&browser, "button[value=anna]").await;
+    inspect(&browser, "Acme's sign-in").await;
+    click(&browser, "button[value=anna]").await;
+    sees(&browser, ".cards").await;
+    inspect(&browser, "Acme's integrations").await;
+
+    click(&browser, "[data-connect=harbor]").await;
+    sees(&browser, "#connect iframe").await;
+    browser.enter("#connect iframe").await.unwrap();
+    click(&browser, "a[data-popup]").await;
+    browser.enter_new_window(&[tour.clone(), acme.clone()]).await.unwrap();
+    sees(&browser, "button[value=northwind]").await;
+    inspect(&browser, "Harbor's sign-in").await;
+    click(&browser, "button[value=northwind]").await;
+    sees(&browser, "button[value=approve]").await;
+    inspect(&browser, "Harbor's consent").await;
+    click(&browser, "button[value=approve]").await;
+
+    browser.switch_to_window(acme).await.unwrap();
+    sees(&browser, "#message:not([hidden])").await;
+    sees(&browser, "[data-connector=harbor] .on").await;
+    let from = browser.find(By::Id("from")).await.unwrap().text().await.unwrap();
+    assert_eq!(from, demo.origin("connect"));
+    inspect(&browser, "Acme, connected").await;
+    let errors = browser.console_errors().await.unwrap();
+    assert!(errors.is_empty(), "{errors:#?}");
+
+    browser.switch_to_window(tour).await.unwrap();
+    sees(&browser, "[data-step=connected].is-done").await;
+    click(&browser, "#send").await;
+    sees(&browser, "[data-step=webhook_arrived].is-done").await;
+    inspect(&browser, "the tour's end").await;
+    for site in ["ledger", "harbor"] {
+        browser.goto(demo.origin(site)).await.unwrap();
+        inspect(&browser, site).await;
+    }
+    browser.goto(format!("{}/tenants", demo.origin("tour"))).await.unwrap();
+    inspect(&browser, "the tenants").await;
+    let errors = browser.console_errors().await.unwrap();
+    assert!(errors.is_empty(), "{errors:#?}");
+    drop(browser);
+    demo.stop().await;
+}
