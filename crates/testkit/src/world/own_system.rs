@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::TcpListener;
@@ -21,6 +21,8 @@ struct Memory {
     key_set: Value,
     key_set_reads: usize,
     redirect: String,
+    /// What was registered at `/hooks`.
+    hooks: Vec<Value>,
 }
 
 type Shared = Arc<Mutex<Memory>>;
@@ -41,10 +43,9 @@ impl OwnSystem {
         let router = Router::new()
             .route("/me", get(me))
             .route("/keys.json", get(key_set))
-            .route(
-                "/redirected.json",
-                get(|| async { (StatusCode::FOUND, [(header::LOCATION, "/keys.json")]) }),
-            )
+            .route("/redirected.json", get(redirected))
+            .route("/sites", get(sites))
+            .route("/hooks", post(hook))
             .with_state(Arc::clone(&memory));
         let server = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the company's own system serves");
@@ -85,6 +86,12 @@ impl OwnSystem {
         url.clone_into(&mut self.memory().redirect);
     }
 
+    /// What was registered at `/hooks`, oldest first.
+    #[must_use]
+    pub fn hooks(&self) -> Vec<Value> {
+        self.memory().hooks.clone()
+    }
+
     /// How often the set was read.
     #[must_use]
     pub fn key_set_reads(&self) -> usize {
@@ -113,6 +120,17 @@ async fn me(State(memory): State<Shared>, headers: HeaderMap) -> Response {
     } else {
         (StatusCode::UNAUTHORIZED, axum::Json(json!({ "error": "unknown token" }))).into_response()
     }
+}
+
+/// Two, so that a person must choose.
+async fn sites() -> Response {
+    axum::Json(json!([{ "id": "s-1", "name": "North" }, { "id": "s-2", "name": "South <&>" }]))
+        .into_response()
+}
+
+async fn hook(State(memory): State<Shared>, axum::Json(hook): axum::Json<Value>) -> Response {
+    memory.lock().expect("the own system's memory").hooks.push(hook);
+    (StatusCode::CREATED, axum::Json(json!({ "id": "h-1" }))).into_response()
 }
 
 async fn key_set(State(memory): State<Shared>) -> Response {

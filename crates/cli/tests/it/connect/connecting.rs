@@ -365,6 +365,64 @@ on_both! {
         assert_eq!((world.count("users").await, world.count("tenants").await), (2, 4));
     }
 
+    async fn steps_after_connecting_ask_which_and_register_the_webhook(world: World) {
+        let acme = world.organization("acme").await;
+        acme.add_connector(r#"
+id = "sites"
+name = "Sites"
+
+[auth]
+kind = "api_key"
+
+[[inputs]]
+key = "api_key"
+label = "Key"
+secret = true
+
+[verify]
+request = { url = "{own}/me", headers = { Authorization = "Bearer {inputs.api_key}" } }
+
+[[after]]
+request = { url = "{own}/sites" }
+choose = { value = "/id", label = "/name" }
+save = { "/0/id" = "site_id" }
+
+[[after]]
+request = { method = "POST", url = "{own}/hooks", body = { url = "{webhook.url}", site = "{capture.site_id}" } }
+
+[api]
+base_url = "{own}"
+"#).await;
+        acme.integrate(&["sites"]).await;
+        let anna = world.person();
+        let dialog = anna.opens(&acme, "sites", &acme.token("sites").sign()).await;
+        let state = dialog.types(&[("api_key", OWN_TOKEN)]).await;
+        assert_eq!(state["stage"], "choose", "{state}");
+        let html = state["html"].as_str().unwrap();
+        assert!(html.contains("North") && html.contains("South &#60;&#38;&#62;") || html.contains("South &lt;&amp;&gt;"), "{html}");
+        assert_eq!(world.count("tenants").await, 0);
+        // Only what was offered can be chosen.
+        assert_eq!(dialog.posts("choose", &[("choice", "s-3")]).await.json()["stage"], "choose");
+        assert!(world.own_system.hooks().is_empty());
+        let state = dialog.posts("choose", &[("choice", "s-2")]).await.json();
+        assert_eq!(state["stage"], "success", "{state}");
+
+        let hooks = world.own_system.hooks();
+        assert_eq!((hooks.len(), hooks[0]["site"].as_str()), (1, Some("s-2")));
+        let address = hooks[0]["url"].as_str().unwrap();
+        assert!(address.starts_with(&format!("{}/v1/webhooks/", world.url(Environment::Sandbox))));
+        assert_eq!(anna.post(address).body("application/json", "{}").await.status, 202, "the address works from the start");
+        assert_eq!(world.count("deliveries").await, 1);
+
+        // Connecting again registers the same address, not another one.
+        let again = anna.opens(&acme, "sites", &acme.token("sites").sign()).await;
+        again.retries().await;
+        again.types(&[("api_key", OWN_TOKEN)]).await;
+        assert_eq!(again.posts("choose", &[("choice", "s-1")]).await.json()["stage"], "success");
+        assert_eq!(world.own_system.hooks()[1]["url"], hooks[0]["url"]);
+        assert_eq!(world.count("tenants").await, 1);
+    }
+
     async fn without_a_script_the_forms_lead_back_to_the_page(world: World) {
         let acme = world.organization("acme").await;
         let anna = world.person();
