@@ -20,6 +20,8 @@
 
   const isOver = () => state.stage === 'success' || state.stage === 'cancelled';
   const main = () => document.getElementById('main');
+  /** Who is there is asked in this page and answered in this page: an answer given elsewhere does not count. */
+  const asks = () => main().dataset.stage === 'confirm_identity';
 
   // --- What is asked of the server ----------------------------------------------------------------------------
 
@@ -81,7 +83,7 @@
    * comes back with what is wrong in it.
    */
   const show = (next, asked = false) => {
-    if (!next || next.version < state.version || (next.version === state.version && !asked)) return;
+    if (!next || next.version < state.version || (!asked && (asks() || next.version === state.version))) return;
     state = next;
     if (state.html) put(state.html);
     closedFor = 0;

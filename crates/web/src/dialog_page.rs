@@ -36,6 +36,24 @@ pub fn person(visitor: &Visitor) -> Person {
     Person::new(name.unwrap_or_else(|| visitor.username.clone()), visitor.email.clone())
 }
 
+/// Whether the page first asks "Connect {System} to {person} in {App}?", whatever the dialog's stage.
+///
+/// Decision: it does where the page is opened by itself and not from a page of ours (`Sec-Fetch-Dest: document`
+/// without `Sec-Fetch-Site: same-origin`). Attack: someone opens a dialog of his own in its frame and sends its
+/// address to another person, who would connect *their* account to his tenant; that the dialog itself was asked
+/// before says nothing, because he answered. Trade: who reloads such a page is asked again.
+pub fn asks_first(context: &DialogContext, headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|said| said == value);
+    let can_begin = match context.dialog.stage {
+        Stage::ConfirmIdentity | Stage::Connected { .. } | Stage::Form | Stage::Ready => true,
+        Stage::Waiting { .. } | Stage::Arrived { code: Some(_), .. } => true,
+        Stage::Choose { .. } | Stage::Failed { .. } => true,
+        Stage::Arrived { code: None, .. } | Stage::Installing { .. } => false,
+        Stage::Success { .. } | Stage::Cancelled => false,
+    };
+    can_begin && says("sec-fetch-dest", "document") && !says("sec-fetch-site", "same-origin")
+}
+
 /// The page of a dialog in its present stage.
 pub fn show(web: &Web, context: &DialogContext, bearer: &Plain, headers: &HeaderMap) -> DialogPage {
     let DialogContext { dialog, config, definition, .. } = context;

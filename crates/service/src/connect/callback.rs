@@ -7,7 +7,6 @@ use crate::{Fault, Service};
 use ::connect::attempt::{
     Answer, Attempt, CallbackQuery, CallbackRefused, Outcome, ProviderError, short_code,
 };
-use ::connect::connector::Catalogue;
 use ::connect::connector::flow::{self, Exchange, ProviderFailure};
 use ::connect::credential::Credential;
 use ::connect::dialog::{Event, Failure, Stage};
@@ -67,12 +66,11 @@ impl Service {
             Ok(query) => query,
             Err(refused) => return Ok(self.turned_away(&refused, None)),
         };
-        let Some((attempt, state)) = self.attempt_of(environment, &query).await? else {
+        let Some((attempt, state, context)) = self.attempt_of(environment, &query).await? else {
             return Ok(self.turned_away(&CallbackRefused::StateUnknown, None));
         };
         let name = cookie_name(&state);
         let presented = cookie(&name).map(|value| value.hashed());
-        let context = self.context_of(&attempt).await?;
         let Some(context) = context else { return Ok(self.turned_away(&CallbackRefused::Late, None)) };
         let now = self.clock.now();
         if let Err(refused) = attempt.check_callback(&state, presented.as_ref(), now) {
@@ -85,7 +83,28 @@ impl Service {
             Ok(brought) => brought,
             Err(refused) => return Ok(self.turned_away(&refused, Some(context))),
         };
-        let (owner, id) = (attempt.organization.clone(), attempt.id.clone());
+        // Decision: a sign-in that the dialog no longer waits for is not carried on. Swapping its code only to give
+        // the credential back could end, at the outside system, the newer one that the person is about to use.
+        let arrived = Event::CallbackArrived { attempt: attempt.id.clone(), code: None };
+        if context.dialog.after(arrived, now).is_err() {
+            return Ok(self.turned_away(&CallbackRefused::StateUsed, Some(context)));
+        }
+        // A window that is closed now must not lose the code that is about to be used up.
+        let service = Arc::clone(self);
+        let task = async move { service.claim(attempt, context, query, brought, name).await };
+        self.stopping.to_its_end(task).await
+    }
+
+    /// Uses the state up and goes on.
+    async fn claim(
+        self: Arc<Self>,
+        attempt: Attempt,
+        context: DialogContext,
+        query: CallbackQuery,
+        brought: Brought,
+        cookie: String,
+    ) -> Result<CameBack, Fault> {
+        let (owner, id, now) = (attempt.organization.clone(), attempt.id.clone(), self.clock.now());
         // The guard in this statement is the one thing that makes a state single-use.
         let claimed = self
             .db
@@ -94,27 +113,29 @@ impl Service {
         if !claimed {
             return Ok(self.turned_away(&CallbackRefused::StateUsed, Some(context)));
         }
-        // In a task of its own: a window that is closed now must not lose the code that was just used up.
-        let service = Arc::clone(self);
-        let task = tokio::spawn(async move { service.finish(attempt, context, query, brought).await });
-        let mut came =
-            task.await.map_err(|error| Fault::broken(format!("the callback's task ended: {error}")))??;
-        came.spent_cookie = Some(name);
-        Ok(came)
+        let came = self.finish(attempt, context, query, brought).await?;
+        Ok(CameBack { spent_cookie: Some(cookie), ..came })
     }
 
-    /// The attempt whose state this is. Some outside systems send `state` back under a name of their own.
+    /// The attempt whose state this is, with whose it is. Some outside systems send `state` back under a name of
+    /// their own, and which one is in its connector's definition, which may be the organization's own. So each
+    /// value that looks like a state of ours is looked up, and counts only under its connector's name for it.
     async fn attempt_of(
         &self,
         environment: Environment,
         query: &CallbackQuery,
-    ) -> Result<Option<(Attempt, Hashed)>, Fault> {
-        for parameter in state_params(&self.catalogue) {
+    ) -> Result<Option<(Attempt, Hashed, Option<DialogContext>)>, Fault> {
+        for parameter in state_params(query) {
             let Ok(state) = query.state(parameter) else { continue };
             let wanted = state.clone();
             let read = self.db.read(move |tx| Box::pin(async move { attempts::by_state(tx, &wanted).await }));
-            if let Some(attempt) = read.await?.filter(|attempt| attempt.environment == environment) {
-                return Ok(Some((attempt, state)));
+            let Some(attempt) = read.await?.filter(|attempt| attempt.environment == environment) else {
+                continue;
+            };
+            let context = self.context_of(&attempt).await?;
+            let authorize = context.as_ref().and_then(|context| context.definition.authorize.as_ref());
+            if authorize.map_or("state", |authorize| authorize.state_param.as_str()) == parameter {
+                return Ok(Some((attempt, state, context)));
             }
         }
         Ok(None)
@@ -211,8 +232,12 @@ impl Service {
         let event = Event::CallbackArrived { attempt: attempt.id.clone(), code: code.clone() };
         let saved = self.save_outcome(&attempt, &context, event, Outcome::Arrived, Some(pending)).await?;
         if !saved {
-            // The person cancelled or began anew meanwhile. What was given is not kept.
-            self.give_back(&context, credential).await;
+            // The person cancelled or began anew meanwhile. What was given is not kept, and given back where
+            // nothing newer may depend on it (`let_go`).
+            let now = self.context_of(&attempt).await?;
+            if now.is_none_or(|now| matches!(now.dialog.stage, Stage::Cancelled)) {
+                self.give_back(&context.dialog, credential).await?;
+            }
             let refused = CallbackRefused::StateUsed;
             return Ok(self.turned_away(&refused, Some(context)));
         }
@@ -298,9 +323,14 @@ impl Service {
     }
 
     /// The embedding page, as far as we know it: a link for a tab whose frame is gone.
+    ///
+    /// Decision: only to a registered origin, or, in a sandbox that has none, to the page that framed us. Attack:
+    /// a landing opened from somebody's page, whose Referer would become our link (lesson 25).
     fn onwards(&self, context: &DialogContext) -> String {
-        let origin = context.dialog.parent.as_ref().or(context.config.origins.first());
-        origin.map_or_else(|| "/".to_owned(), |origin| format!("{origin}/"))
+        let (dialog, origins) = (&context.dialog, &context.config.origins);
+        let anyone = origins.is_empty() && dialog.environment == Environment::Sandbox && dialog.framed;
+        let parent = dialog.parent.as_ref().filter(|parent| anyone || origins.contains(parent));
+        parent.or(origins.first()).map_or_else(|| "/".to_owned(), |origin| format!("{origin}/"))
     }
 
     /// What was typed and what is pending for this dialog.
@@ -329,12 +359,17 @@ fn error_text(error: &ProviderError) -> String {
     }
 }
 
-/// The names under which outside systems send `state` back: the standard one first.
-fn state_params(catalogue: &Catalogue) -> Vec<&str> {
-    let declared = catalogue.iter().filter_map(|definition| definition.authorize.as_ref());
-    let mut names = vec!["state"];
-    names.extend(declared.map(|authorize| authorize.state_param.as_str()).filter(|name| *name != "state"));
-    names.sort_unstable_by_key(|name| (*name != "state", *name));
-    names.dedup();
+/// How many parameters are looked at for a state.
+const STATE_PARAMS: usize = 4;
+/// A state of ours: 256 bits in base64url.
+const STATE_CHARACTERS: usize = 43;
+
+/// The parameters that may hold a state of ours, the one of the standard's name first. Bounded, because each is a
+/// look at the database.
+fn state_params(query: &CallbackQuery) -> Vec<&str> {
+    let alike = query.all().iter().filter(|(_, value)| value.len() == STATE_CHARACTERS);
+    let mut names: Vec<&str> = alike.map(|(name, _)| name.as_str()).collect();
+    names.sort_by_key(|name| *name != "state");
+    names.truncate(STATE_PARAMS);
     names
 }

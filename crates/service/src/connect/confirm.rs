@@ -6,10 +6,11 @@ use crate::{Fault, Service};
 use ::connect::credential::{Credential, Values};
 use ::connect::dialog::{Dialog, Event, Failure, Stage};
 use kernel::ids::AttemptId;
-use kernel::{Environment, Plain};
+use kernel::{Environment, Plain, Sealed};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{attempts, dialogs};
+use zeroize::Zeroizing;
 
 /// What a dialog holds between its stages, as JSON, sealed for the place `dialog-inputs:{id}`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -39,16 +40,20 @@ impl Service {
     }
 
     pub(crate) async fn confirm_dialog(self: &Arc<Self>, context: &DialogContext) -> Result<(), Fault> {
+        let (service, context) = (Arc::clone(self), context.clone());
+        self.stopping.to_its_end(async move { service.take_pending(&context).await }).await
+    }
+
+    async fn take_pending(self: &Arc<Self>, context: &DialogContext) -> Result<(), Fault> {
         let Stage::Arrived { attempt, code: None, .. } = &context.dialog.stage else { return Ok(()) };
+        // Read before the dialog moves: one that says it is installing has what it installs. Where it is gone,
+        // another confirmation was quicker.
+        let Some(credential) = self.pending(&context.dialog, attempt).await? else { return Ok(()) };
         if !self.advance(&context.dialog, Event::Confirmed).await? {
             return Ok(());
         }
-        let credential = self.pending(&context.dialog, attempt).await?;
-        self.carry_out(
-            context,
-            Installation { credential, step: 0, chosen: None, attempt: Some(attempt.clone()) },
-        )
-        .await
+        let attempt = Some(attempt.clone());
+        self.carry_out(context, Installation { credential, step: 0, chosen: None, attempt }).await
     }
 
     /// The person chose one of several.
@@ -62,88 +67,93 @@ impl Service {
         chosen: &str,
     ) -> Result<Option<DialogContext>, Fault> {
         let Some(context) = self.dialog(environment, bearer).await? else { return Ok(None) };
-        if let Stage::Choose { attempt, step, .. } = &context.dialog.stage {
-            let held = self.held(&context.dialog).await?;
-            let event = Event::Chosen(chosen.to_owned());
-            if let Some(credential) = held.credential
-                && self.advance(&context.dialog, event).await?
-            {
-                let chosen = Some(chosen.to_owned());
-                let installation = Installation { credential, step: *step, chosen, attempt: attempt.clone() };
-                self.carry_out(&context, installation).await?;
-            }
-        }
+        let (service, chosen) = (Arc::clone(self), chosen.to_owned());
+        self.stopping.to_its_end(async move { service.go_on_with(&context, chosen).await }).await?;
         self.dialog(environment, bearer).await
     }
 
-    async fn pending(&self, dialog: &Dialog, attempt: &AttemptId) -> Result<Credential, Fault> {
+    async fn go_on_with(self: &Arc<Self>, context: &DialogContext, chosen: String) -> Result<(), Fault> {
+        let Stage::Choose { attempt, step, .. } = &context.dialog.stage else { return Ok(()) };
+        let mut held = self.held(&context.dialog).await?;
+        let Some(credential) = held.credential.take() else { return Ok(()) };
+        let held = self.sealed(&context.dialog, &held).await?;
+        if self.advance_holding(&context.dialog, Event::Chosen(chosen.clone()), Some(Some(held))).await? {
+            let (step, chosen, attempt) = (*step, Some(chosen), attempt.clone());
+            self.carry_out(context, Installation { credential, step, chosen, attempt }).await?;
+        }
+        Ok(())
+    }
+
+    /// The credential that waits on an attempt; `None` once it was taken or forgotten.
+    pub(crate) async fn pending(
+        &self,
+        dialog: &Dialog,
+        attempt: &AttemptId,
+    ) -> Result<Option<Credential>, Fault> {
         let (organization, wanted) = (dialog.organization.clone(), attempt.clone());
         let read = self
             .db
             .read(move |tx| Box::pin(async move { attempts::by_id(tx, &organization, &wanted).await }));
-        let pending = read.await?.and_then(|attempt| attempt.pending);
-        let pending =
-            pending.ok_or_else(|| Fault::broken(format!("attempt {attempt} has nothing pending")))?;
+        let Some(pending) = read.await?.and_then(|attempt| attempt.pending) else { return Ok(None) };
         let place = format!("attempt-pending:{attempt}");
         let opened = self.vault.open(&self.db, &dialog.organization, &place, &pending).await?;
-        Ok(serde_json::from_slice(&opened)?)
+        Ok(Some(serde_json::from_slice(&opened)?))
     }
 
-    /// Runs an installation to its end in a task of its own: a page that is closed does not stop it half way.
-    /// The dialog is at `Installing` already, written by the one caller who got there first.
+    /// Runs an installation to its end. The dialog is at `Installing` already, written by the one caller who got
+    /// there first, which runs in a task of its own: a page that is closed does not stop it half way.
     pub(crate) async fn carry_out(
         self: &Arc<Self>,
         context: &DialogContext,
         installation: Installation,
     ) -> Result<(), Fault> {
-        let (service, id) = (Arc::clone(self), context.dialog.id.clone());
-        let task = tokio::spawn(async move {
-            let read = service.db.read(move |tx| Box::pin(async move { dialogs::by_id(tx, &id).await }));
-            let dialog =
-                read.await?.ok_or_else(|| Fault::broken("the dialog vanished while it was installing"))?;
-            let Some(context) = service.in_context(dialog).await? else { return Ok(()) };
-            let stopped = match service.install(&context, installation).await {
-                Ok(()) => return Ok(()),
-                Err(stopped) => stopped,
-            };
-            service.stop(&context.dialog, stopped).await
-        });
-        task.await.map_err(|error| Fault::broken(format!("the installation's task ended: {error}")))?
+        let id = context.dialog.id.clone();
+        let read = self.db.read(move |tx| Box::pin(async move { dialogs::by_id(tx, &id).await }));
+        let dialog =
+            read.await?.ok_or_else(|| Fault::broken("the dialog vanished while it was installing"))?;
+        let Some(context) = self.in_context(dialog).await? else { return Ok(()) };
+        let attempt = installation.attempt.clone();
+        let Err(stopped) = self.install(&context, installation).await else { return Ok(()) };
+        let is_over = !matches!(stopped, Stopped::Choose { .. });
+        let ended = self.stop(&context.dialog, stopped).await;
+        if let Some(attempt) = attempt.filter(|_| is_over) {
+            self.let_go(&context.dialog, &attempt, false).await?;
+        }
+        ended
     }
 
     /// Ends an installation that did not come through: the dialog says why and what can be done.
-    async fn stop(&self, dialog: &Dialog, stopped: Stopped) -> Result<(), Fault> {
-        let event = match stopped {
+    async fn stop(self: &Arc<Self>, dialog: &Dialog, stopped: Stopped) -> Result<(), Fault> {
+        match stopped {
             Stopped::Choose { attempt, step, choices, credential } => {
-                let mut held = self.held(dialog).await?;
-                held.credential = Some(credential);
-                self.hold(dialog, &held).await?;
-                Event::ChoiceOffered { attempt, step, choices }
+                let held = Held { inputs: self.held(dialog).await?.inputs, credential: Some(credential) };
+                let held = self.sealed(dialog, &held).await?;
+                let event = Event::ChoiceOffered { attempt, step, choices };
+                self.advance_holding(dialog, event, Some(Some(held))).await.map(drop)
             }
             Stopped::Failed { failure, at_input, detail } => {
                 tracing::info!(dialog = %dialog.id.as_str().get(..10).unwrap_or_default(), ?failure, detail = detail.as_deref(), "an installation failed");
-                Event::InstallFailed { failure, at_input, detail }
+                let event = Event::InstallFailed { failure, at_input, detail };
+                self.advance(dialog, event).await.map(drop)
+            }
+            // Its time was over and the dialog went on without it: nothing of it may be written any more.
+            Stopped::Overtaken => {
+                tracing::info!(dialog = %dialog.id.as_str().get(..10).unwrap_or_default(), "an installation was overtaken");
+                Ok(())
             }
             Stopped::Fault(fault) => {
                 let failed =
                     Event::InstallFailed { failure: Failure::ServerError, at_input: None, detail: None };
                 self.advance(dialog, failed).await?;
-                return Err(fault);
+                Err(fault)
             }
-        };
-        self.advance(dialog, event).await.map(drop)
+        }
     }
 
-    /// Writes what the dialog holds.
-    pub(crate) async fn hold(&self, dialog: &Dialog, held: &Held) -> Result<(), Fault> {
+    /// What the dialog is to hold, for [`Self::advance_holding`].
+    pub(crate) async fn sealed(&self, dialog: &Dialog, held: &Held) -> Result<Sealed, Fault> {
         let place = format!("dialog-inputs:{}", dialog.id.as_str());
-        let content = serde_json::to_vec(held)?;
-        let sealed = self.vault.seal(&self.db, &dialog.organization, &place, &content).await?;
-        let id = dialog.id.clone();
-        let write = self
-            .db
-            .write(move |tx| Box::pin(async move { dialogs::save_inputs(tx, &id, Some(&sealed)).await }));
-        write.await?;
-        Ok(())
+        let content = Zeroizing::new(serde_json::to_vec(held)?);
+        self.vault.seal(&self.db, &dialog.organization, &place, &content).await
     }
 }

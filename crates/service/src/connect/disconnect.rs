@@ -6,10 +6,11 @@ use super::view::DialogContext;
 use crate::{Fault, OrganizationConfig, Service};
 use ::connect::connection::{Connection, Status};
 use ::connect::credential::Credential;
-use ::connect::dialog::{Event, Stage};
+use ::connect::dialog::{Dialog, Event, Stage};
 use kernel::ids::TenantId;
 use kernel::{Actor, Environment, Plain, Slug, audit};
 use outbound::Revocation;
+use std::sync::Arc;
 use store::{audit as audit_log, connections, tenants};
 
 /// How a request to disconnect ends.
@@ -27,11 +28,17 @@ impl Service {
     /// # Errors
     /// [`Fault`].
     pub async fn disconnect_in_dialog(
-        &self,
+        self: &Arc<Self>,
         environment: Environment,
         bearer: &Plain,
     ) -> Result<Option<DialogContext>, Fault> {
         let Some(context) = self.dialog(environment, bearer).await? else { return Ok(None) };
+        let service = Arc::clone(self);
+        self.stopping.to_its_end(async move { service.disconnect_context(&context).await }).await?;
+        self.dialog(environment, bearer).await
+    }
+
+    async fn disconnect_context(self: &Arc<Self>, context: &DialogContext) -> Result<(), Fault> {
         if let (Stage::Connected { .. }, Some(connection)) = (&context.dialog.stage, &context.connection) {
             let visitor = &context.dialog.visitor;
             let actor = Actor::EndUser {
@@ -43,7 +50,7 @@ impl Service {
             self.advance(&context.dialog, Event::Disconnected(opening(&context.definition, false, None)))
                 .await?;
         }
-        self.dialog(environment, bearer).await
+        Ok(())
     }
 
     /// A program disconnects one connector of a tenant.
@@ -51,7 +58,7 @@ impl Service {
     /// # Errors
     /// [`Fault`].
     pub async fn disconnect(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         id: TenantId,
         connector: &Slug,
@@ -72,7 +79,9 @@ impl Service {
             Some(None) => return Ok(Disconnected::NoConnection),
             Some(Some(connection)) => connection,
         };
-        self.take_away(&caller.config, &connection, caller.actor()).await?;
+        let (service, config, actor) = (Arc::clone(self), Arc::clone(&caller.config), caller.actor());
+        let away = async move { service.take_away(&config, &connection, actor).await };
+        self.stopping.to_its_end(away).await?;
         let tenant = self.tenant(caller, id, Shape::V2).await?;
         Ok(tenant.map_or(Disconnected::NoTenant, Disconnected::Done))
     }
@@ -127,12 +136,20 @@ impl Service {
         }
     }
 
-    /// Gives a credential back that will not be kept.
-    pub(crate) async fn give_back(&self, context: &DialogContext, credential: &Credential) {
-        let app = context.config.apps.get(&context.dialog.connector);
-        if let Err(failure) = self.providers.revoke(&context.definition, app, credential).await {
+    /// Gives a credential back that will not be kept. Not where the user has this connection already: the outside
+    /// system may know both by one token, and the connection in use would end.
+    pub(crate) async fn give_back(&self, dialog: &Dialog, credential: &Credential) -> Result<(), Fault> {
+        if self.connected(dialog).await?.is_some() {
+            return Ok(());
+        }
+        let config = self.config_of(&dialog.organization, dialog.environment).await?;
+        let Some(config) = config else { return Ok(()) };
+        let Some(definition) = self.definition(&config, &dialog.connector) else { return Ok(()) };
+        let app = config.apps.get(&dialog.connector);
+        if let Err(failure) = self.providers.revoke(&definition, app, credential).await {
             tracing::info!(detail = failure.detail, "a credential that was not kept could not be revoked");
         }
+        Ok(())
     }
 
     /// What a connection holds, opened.

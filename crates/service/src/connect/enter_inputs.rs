@@ -1,5 +1,6 @@
 //! The form: a key, a password, or what the sign-in address needs.
 
+use super::confirm::Held;
 use super::install::Installation;
 use super::turn::way;
 use super::view::{DialogContext, FormProblem};
@@ -36,16 +37,8 @@ impl Service {
         if context.dialog.after(Event::InputsAccepted(way), self.clock.now()).is_err() {
             return Ok(Some(context));
         }
-        match way {
-            Way::SignIn => self.keep_for_sign_in(&context, inputs).await?,
-            Way::Fields => {
-                if self.advance(&context.dialog, Event::InputsAccepted(way)).await? {
-                    let credential = context.definition.form_credential(inputs, self.clock.now());
-                    let installation = Installation { credential, step: 0, chosen: None, attempt: None };
-                    self.carry_out(&context, installation).await?;
-                }
-            }
-        }
+        let service = Arc::clone(self);
+        self.stopping.to_its_end(async move { service.use_inputs(&context, way, inputs).await }).await?;
         let mut after = self.dialog(environment, bearer).await?;
         if let Some(after) = &mut after {
             after.entered = shown_again(after, typed);
@@ -53,11 +46,27 @@ impl Service {
         Ok(after)
     }
 
-    async fn keep_for_sign_in(&self, context: &DialogContext, inputs: Values) -> Result<(), Fault> {
-        let mut held = self.held(&context.dialog).await?;
-        held.inputs = inputs;
-        self.hold(&context.dialog, &held).await?;
-        self.advance(&context.dialog, Event::InputsAccepted(Way::SignIn)).await.map(drop)
+    async fn use_inputs(
+        self: &Arc<Self>,
+        context: &DialogContext,
+        way: Way,
+        inputs: Values,
+    ) -> Result<(), Fault> {
+        let (dialog, event) = (&context.dialog, Event::InputsAccepted(way));
+        match way {
+            Way::SignIn => {
+                let held = self.sealed(dialog, &Held { inputs, credential: None }).await?;
+                self.advance_holding(dialog, event, Some(Some(held))).await?;
+            }
+            Way::Fields => {
+                if self.advance(dialog, event).await? {
+                    let credential = context.definition.form_credential(inputs, self.clock.now());
+                    let installation = Installation { credential, step: 0, chosen: None, attempt: None };
+                    self.carry_out(context, installation).await?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -18,7 +18,9 @@ use outbound::AfterOutcome;
 use std::sync::Arc;
 use store::connections::{Connected, NewConnection};
 use store::tenants::Inserted;
-use store::{Tx, audit as audit_log, connections, dialogs, tenants, triggers, users, webhooks};
+use store::{
+    DbError, Tx, attempts, audit as audit_log, connections, dialogs, tenants, triggers, users, webhooks,
+};
 
 /// How long an older webhook address lives on, in seconds (contract `connect.md`, section 7: 7 days).
 const OLD_ADDRESS_S: i64 = 7 * 24 * 3600;
@@ -37,8 +39,19 @@ pub(crate) struct Installation {
 /// Why an installation did not come to its end.
 #[derive(Debug)]
 pub(crate) enum Stopped {
-    Failed { failure: Failure, at_input: Option<String>, detail: Option<String> },
-    Choose { attempt: Option<AttemptId>, step: usize, choices: Vec<Choice>, credential: Credential },
+    Failed {
+        failure: Failure,
+        at_input: Option<String>,
+        detail: Option<String>,
+    },
+    Choose {
+        attempt: Option<AttemptId>,
+        step: usize,
+        choices: Vec<Choice>,
+        credential: Credential,
+    },
+    /// The dialog was moved meanwhile, or its time for installing is over: nothing was written.
+    Overtaken,
     Fault(Fault),
 }
 
@@ -88,7 +101,7 @@ impl Service {
         };
         let own = self.own_connection(context).await?;
         let outside = Ready { connector: dialog.connector.clone(), own: false, credential };
-        self.save(context, outside, own, address).await
+        self.save(context, outside, own, address, attempt).await
     }
 
     /// The organization's own connector, connected in the background with `xti.token` and verified where the
@@ -150,14 +163,16 @@ impl Service {
         outside: Ready,
         own: Option<Ready>,
         address: Address,
+        attempt: Option<AttemptId>,
     ) -> Result<(), Stopped> {
-        let dialog = context.dialog.clone();
-        let plan = self.plan(context, outside, own, address).await?;
+        let plan = Plan { attempt, ..self.plan(context, outside, own, address).await? };
         let written = self.db.write(move |tx| Box::pin(async move { plan.write(tx).await })).await;
-        self.bells.ring(&dialog.id);
-        if written? {
-            metrics::counter!("vestibule_tenants_connected_total").increment(1);
-        }
+        self.bells.ring(&context.dialog.id);
+        written.map_err(|unwritten| match unwritten {
+            Unwritten::Overtaken => Stopped::Overtaken,
+            Unwritten::Fault(fault) => Stopped::Fault(fault),
+        })?;
+        metrics::counter!("vestibule_tenants_connected_total").increment(1);
         Ok(())
     }
 
@@ -205,6 +220,7 @@ impl Service {
         let chance = Arc::clone(&self.chance);
         Ok(Plan {
             dialog: dialog.clone(),
+            attempt: None,
             integration,
             user,
             connections,
@@ -230,6 +246,8 @@ struct Hook {
 #[derive(Debug)]
 struct Plan {
     dialog: Dialog,
+    /// Whose pending credential becomes the connection's.
+    attempt: Option<AttemptId>,
     integration: Integration,
     user: User,
     connections: Vec<(ConnectionId, Ready, String)>,
@@ -241,19 +259,42 @@ struct Plan {
     chance: Arc<dyn kernel::Chance>,
 }
 
+/// Why a plan was not written. Either way the whole transaction is undone.
+#[derive(Debug)]
+enum Unwritten {
+    /// The dialog is no longer as it was when the installation began.
+    Overtaken,
+    Fault(Fault),
+}
+
+impl From<DbError> for Unwritten {
+    fn from(error: DbError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Fault> for Unwritten {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
 impl Plan {
-    /// `false` where the dialog was moved meanwhile; then nothing is written.
-    async fn write(self, tx: &mut Tx) -> Result<bool, Fault> {
+    async fn write(self, tx: &mut Tx) -> Result<(), Unwritten> {
         let user = users::upsert(tx, &self.user).await?;
         let (tenant, is_new) = self.tenant(tx, user).await?;
         let next = self.dialog.after(Event::Installed(tenant.id), self.now);
         let Ok(next @ Stage::Success { .. }) = next else {
-            return Err(Fault::broken("the dialog is not installing"));
+            return Err(Unwritten::Overtaken);
         };
+        // The version is the one thing that keeps an installation from ending a dialog that went on without it.
         if !dialogs::save_stage(tx, &self.dialog.id, self.dialog.version, &next).await? {
-            return Err(Fault::broken("the dialog was moved while it was installing"));
+            return Err(Unwritten::Overtaken);
         }
         dialogs::forget_secrets(tx, &self.dialog.id).await?;
+        if let Some(attempt) = &self.attempt {
+            attempts::forget_pending(tx, &self.dialog.organization, attempt).await?;
+        }
         for (id, ready, content) in &self.connections {
             self.connection(tx, &tenant, id, ready, content).await?;
         }
@@ -276,7 +317,7 @@ impl Plan {
             tenants::touch(tx, &tenant.organization, tenant.id, self.now).await?;
         }
         self.log(tx, &self.connected, tenant.id).await?;
-        Ok(true)
+        Ok(())
     }
 
     async fn log(&self, tx: &mut Tx, event: &audit::Event, tenant: TenantId) -> Result<(), Fault> {
@@ -394,12 +435,13 @@ fn user(dialog: &Dialog, namespace: &str, issuer: &str, now: Time, id: UserId) -
     }
 }
 
-/// A credential that the outside system refused belongs to the form's field, where there is only one secret.
+/// A credential that the outside system refused belongs to the form's field, where there is only one secret that
+/// must be given.
 fn refused_credential(definition: &Definition, failure: ProviderFailure) -> Stopped {
     if failure.failure != Failure::InvalidCredentials {
         return failed(failure);
     }
-    let mut secrets = definition.secret_inputs();
+    let mut secrets = definition.secret_inputs().filter(|input| !input.optional);
     let at_input = match (secrets.next(), secrets.next()) {
         (Some(only), None) => Some(only.key.clone()),
         _ => None,

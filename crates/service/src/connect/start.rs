@@ -1,11 +1,12 @@
 //! The start: a ticket becomes an attempt, and the browser goes to the outside system.
 
+use super::turn::way;
 use super::view::DialogContext;
 use crate::{Fault, Service};
 use ::connect::attempt::{Attempt, LIFETIME_S, Ticket, pkce_challenge, pkce_verifier};
 use ::connect::connector::Pkce;
 use ::connect::connector::flow::authorize_url;
-use ::connect::dialog::Event;
+use ::connect::dialog::{Event, Way};
 use kernel::ids::AttemptId;
 use kernel::{Environment, Hashed, Plain};
 use store::{attempts, dialogs};
@@ -57,6 +58,12 @@ impl Service {
             return Ok(None);
         };
         let Some(context) = self.in_context(dialog).await? else { return Ok(None) };
+        // A page's link is there only where a sign-in can begin; a ticket can be asked for at any time.
+        let asks =
+            context.dialog.inputs.is_none() && !context.definition.inputs_before_authorize().is_empty();
+        if way(&context.definition) != Way::SignIn || asks {
+            return Ok(None);
+        }
         let attempt_id = AttemptId::new(now, &*self.chance);
         let Ok(next) = context.dialog.after(Event::Started(attempt_id.clone()), now) else { return Ok(None) };
         let (state, cookie) = (Plain::new(&*self.chance), Plain::new(&*self.chance));

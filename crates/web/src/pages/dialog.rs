@@ -157,6 +157,12 @@ struct Main<'a> {
 }
 
 impl DialogPage {
+    /// The same page, which asks first: without a link that begins anything, and telling nobody anything.
+    #[must_use]
+    pub fn asking_who_is_there(self) -> Self {
+        Self { view: DialogView::ConfirmIdentity, auto_confirm: false, announce: false, ..self }
+    }
+
     /// The whole document.
     pub fn render(&self) -> String {
         let data = script_json(&ScriptData {

@@ -2,13 +2,13 @@
 
 use crate::Web;
 use crate::answer;
-use crate::dialog_page::{framing, show};
+use crate::dialog_page::{asks_first, framing, show};
 use crate::headers;
 use crate::who::{Bearer, Here, OwnOrigin, wants_json};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -35,7 +35,10 @@ pub async fn page(
 ) -> Response {
     match web.service().dialog(place.environment, &bearer).await {
         Ok(Some(context)) => {
-            let page = show(&web, &context, &bearer, &headers);
+            let mut page = show(&web, &context, &bearer, &headers);
+            if asks_first(&context, &headers) {
+                page = page.asking_who_is_there();
+            }
             let framing = framing(&context);
             let report_to = format!("/reports/frames/{}", context.config.organization.slug);
             headers::framed_page(page.render(), &framing, &page.shell.nonce, &report_to)
@@ -56,7 +59,8 @@ pub async fn state(
     state_answer(&web, found, &bearer, &headers)
 }
 
-/// The same as server-sent events: one at once, then one per change, until the dialog ends.
+/// The same as server-sent events: one at once, then one per change, until the dialog ends. Whoever finds every
+/// seat taken polls instead.
 pub async fn events(
     State(web): State<Web>,
     Here(place): Here,
@@ -68,13 +72,22 @@ pub async fn events(
         Ok(None) => return answer::dialog_expired(&web, &headers),
         Err(fault) => return answer::fault(&web, &headers, &fault),
     }
-    let seat = web.service().bells.sit(&bearer.hashed());
-    let watch = Watch { web, environment: place.environment, bearer, headers, seat, sent: None };
+    let Some(seat) = web.service().bells.sit(&bearer.hashed()) else {
+        return StatusCode::TOO_MANY_REQUESTS.into_response();
+    };
+    let environment = place.environment;
+    let watch = Watch { web, environment, bearer, headers, seat, sent: None, is_over: false };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
+    let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    let mut response = stream.into_response();
+    let out = response.headers_mut();
+    // The driver says `no-cache`, which lets a copy be kept; and proxies shall not wait for more of it.
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    out.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
 }
 
 /// Someone who waits for a dialog to change.
@@ -85,6 +98,8 @@ struct Watch {
     headers: HeaderMap,
     seat: service::bells::Seat,
     sent: Option<i64>,
+    /// What was told last was the end.
+    is_over: bool,
 }
 
 impl Watch {
@@ -94,13 +109,14 @@ impl Watch {
         let web = self.web.clone();
         let stopping = &web.service().stopping;
         loop {
-            if stopping.has_begun() {
+            if stopping.has_begun() || self.is_over {
                 return None;
             }
             let rung = self.seat.listen();
             let context = self.web.service().dialog(self.environment, &self.bearer).await.ok().flatten()?;
             if self.sent != Some(context.dialog.version) {
                 self.sent = Some(context.dialog.version);
+                self.is_over = context.dialog.stage.is_over();
                 let state = show(&self.web, &context, &self.bearer, &self.headers).state();
                 return Event::default().event("stage").json_data(&state).ok();
             }
