@@ -2,6 +2,7 @@
 
 use crate::db::{Db, DbError};
 use crate::{attempts, audit, deliveries, dialogs, refusals, triggers, webhooks};
+use connect::dialog::GRACE_S;
 use kernel::Time;
 
 const DAY_S: i64 = 24 * 60 * 60;
@@ -56,7 +57,8 @@ macro_rules! in_batches {
 /// [`DbError`]; what was deleted until then stays deleted.
 pub async fn sweep(db: &Db, now: Time) -> Result<Swept, DbError> {
     Ok(Swept {
-        attempts: in_batches!(db, attempts::delete_expired, now),
+        // Not before the dialog's grace is over too: until then a pending credential may still be confirmed.
+        attempts: in_batches!(db, attempts::delete_expired, now.plus_seconds(-GRACE_S)),
         dialogs: in_batches!(db, dialogs::delete_expired, now),
         refusals: in_batches!(db, refusals::delete_before, now.plus_seconds(-REFUSALS_S)),
         audit: in_batches!(db, audit::delete_before, now.plus_seconds(-AUDIT_S)),

@@ -237,6 +237,10 @@ impl Attempt {
         if *state != self.state {
             return Err(CallbackRefused::StateUnknown);
         }
+        // The cookie ends with the attempt: a browser without one may be the right one that is too late.
+        if cookie.is_none() && now >= self.expires {
+            return Err(CallbackRefused::Late);
+        }
         if cookie.is_none_or(|cookie| *cookie != self.cookie) {
             return Err(CallbackRefused::OtherBrowser);
         }

@@ -2,7 +2,7 @@
 //! (contract `connect.md`, section 7).
 
 use crate::{Fault, Service};
-use ::connect::connector::{Dedupe, WebhookRules};
+use ::connect::connector::{Dedupe, Scheme, WebhookRules};
 use ::connect::credential::Credential;
 use ::connect::webhook::{Delivery, Webhook};
 use ::connect::webhook_verify::{self, ChallengeReply};
@@ -72,7 +72,7 @@ impl Service {
         Ok(received)
     }
 
-    async fn receive(&self, arrival: Arrival) -> Result<Received, Fault> {
+    async fn receive(&self, mut arrival: Arrival) -> Result<Received, Fault> {
         let now = self.clock.now();
         let hash = arrival.secret.hashed();
         let read = self.db.read(move |tx| Box::pin(async move { webhooks::by_secret_hash(tx, &hash).await }));
@@ -86,7 +86,7 @@ impl Service {
         }
         let webhook = address.webhook;
         let dedupe = match &webhook.connector {
-            Some(connector) => match self.checked(&webhook, connector, &arrival, now).await? {
+            Some(connector) => match self.checked(&webhook, connector, &mut arrival, now).await? {
                 Ok(dedupe) => dedupe,
                 Err(answer) => return Ok(answer),
             },
@@ -129,7 +129,7 @@ impl Service {
         &self,
         webhook: &Webhook,
         connector: &Slug,
-        arrival: &Arrival,
+        arrival: &mut Arrival,
         now: Time,
     ) -> Result<Result<Option<String>, Received>, Fault> {
         let Some(check) = self.check_of(webhook, connector).await? else {
@@ -160,6 +160,12 @@ impl Service {
             return Ok(Err(Received::NotVerified { reason: refused.to_string() }));
         }
         let dedupe = webhook_verify::dedupe_key(&check.rules, &seen);
+        // A signature is worth nothing later; a header that is the secret itself would lie in the database in clear.
+        if let Some(rules) = &check.rules.verify
+            && matches!(rules.scheme, Scheme::Token | Scheme::Basic | Scheme::Jwt)
+        {
+            arrival.headers.retain(|(name, _)| *name != rules.header);
+        }
         match (&check.rules.dedupe, dedupe) {
             (Some(Dedupe::Hash), Some(key)) => self.hash_dedupe(webhook, &key, now).await,
             (_, dedupe) => Ok(Ok(dedupe)),

@@ -5,7 +5,7 @@ use crate::world::{NOW, SANDBOX, World, hashed, sealed, slug};
 use connect::api_key::ApiKey;
 use connect::attempt::Outcome;
 use connect::connection::Status;
-use connect::dialog::{Failure, Stage};
+use connect::dialog::{Failure, GRACE_S, Stage};
 use connect::refusal::RecordedRefusal;
 use connect::signing_key::{Algorithm, Material, SigningKey};
 use connect::tenant::Trigger;
@@ -688,7 +688,7 @@ async fn what_is_over_is_swept(world: World) {
     let integration = world.integration(&organization, "sync").await;
     let tenant = world.tenant(&integration, "anna").await;
     let mut dialog = world.new_dialog(&organization, "bearer", "jti");
-    dialog.replay_until = NOW.plus_seconds(1_000);
+    dialog.replay_until = NOW.plus_seconds(2_000);
     dialogs::insert(&world.db, &dialog).await.unwrap();
     let attempt = world.new_attempt(&dialog, "ticket", "state");
     write!(world, |tx| attempts::insert(tx, &attempt));
@@ -720,9 +720,11 @@ async fn what_is_over_is_swept(world: World) {
     assert_eq!(retention::sweep(&world.db, NOW).await.unwrap(), retention::Swept::default());
     // The dialog is over, but its token could still be sent again.
     let swept = retention::sweep(&world.db, NOW.plus_seconds(901)).await.unwrap();
+    assert_eq!((swept.attempts, swept.dialogs), (0, 0), "what is pending may be confirmed in the grace");
+    let swept = retention::sweep(&world.db, NOW.plus_seconds(901 + GRACE_S)).await.unwrap();
     assert_eq!((swept.attempts, swept.dialogs), (1, 0));
     assert!(!dialogs::insert(&world.db, &world.new_dialog(&organization, "replay", "jti")).await.unwrap());
-    let swept = retention::sweep(&world.db, NOW.plus_seconds(1_001)).await.unwrap();
+    let swept = retention::sweep(&world.db, NOW.plus_seconds(2_001)).await.unwrap();
     assert_eq!((swept.attempts, swept.dialogs), (0, 1));
     let swept = retention::sweep(&world.db, NOW.plus_seconds(2 * 365 * 86_400)).await.unwrap();
     assert_eq!((swept.refusals, swept.audit, swept.deliveries), (1, 1, 1));
