@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_story_is_read_on_from_where_one_was() {
-        let story = Story::new(Arc::new(TestClock::default()));
+        let story = Story::new(Arc::new(TestClock::at(Time::from_seconds(1_000))));
         story.tell(Line::new(At::Acme, "one", ""));
         story.tell_once("key".into(), Line::new(At::Gateway, "two", ""));
         story.tell_once("key".into(), Line::new(At::Gateway, "two again", ""));
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_oldest_lines_are_forgotten() {
-        let story = Story::new(Arc::new(TestClock::default()));
+        let story = Story::new(Arc::new(TestClock::at(Time::from_seconds(1_000))));
         (0..KEPT + 5).for_each(|_| story.tell(Line::new(At::Harbor, "x", "")));
         let all = story.since(0);
         assert_eq!((all.len(), all[0].number), (KEPT, 6));

@@ -209,11 +209,14 @@ impl Witness {
         }
         let caller = service.caller(ENVIRONMENT, &given.api_key).await.ok().flatten();
         let Some(caller) = caller else { return };
-        let Ok(Some(tenant)) = service.tenant(&caller, tenant, Shape::V1).await else { return };
+        let id = tenant;
+        let Ok(Some(tenant)) = service.tenant(&caller, id, Shape::V1).await else { return };
         let text = format!(
             "Installation {} of {} for {}. User, connections, webhook addresses and the first trigger went into \
              one transaction.",
-            tenant["id"], tenant["integration"]["name"], context.dialog.visitor.username
+            id,
+            text_at(&tenant, "/integration/name"),
+            context.dialog.visitor.username
         );
         let line = Line::new(At::Gateway, "Installed the tenant", text).reaches(Milestone::Connected);
         story.tell_once(format!("installed:{key}"), line.json("The tenant", &tenant));
@@ -222,12 +225,12 @@ impl Witness {
     async fn announcement(&self, context: &DialogContext, response: Response) -> Response {
         let (response, body) = read(response).await;
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        for message in answer["messages"].as_array().into_iter().flatten() {
-            let name = message["data"]["message"].as_str().unwrap_or_default();
-            let to = message["targetOrigin"].as_str().unwrap_or_default();
+        for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
+            let name = text_at(message, "/data/message");
+            let to = text_at(message, "/targetOrigin");
             let text = format!("{name}, delivered by the browser only to a parent of exactly {to}.");
             let line = Line::new(At::Gateway, "Told the parent window", text);
-            let data = masked(&message["data"]);
+            let data = masked(message.get("data").unwrap_or(&Value::Null));
             let key = format!("told:{}:{}:{to}:{name}", context.reference(), context.dialog.version);
             self.stage.story.tell_once(key, line.json("The message", &data));
         }
@@ -239,9 +242,9 @@ impl Witness {
         let status = response.status();
         let (response, body) = read(response).await;
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let id = answer["id"].as_str().and_then(|id| DeliveryId::parse(id).ok());
+        let id = DeliveryId::parse(text_at(&answer, "/id")).ok();
         let Some(id) = id else {
-            let text = format!("Answered {status}: {}", answer["message"].as_str().unwrap_or_default());
+            let text = format!("Answered {status}: {}", text_at(&answer, "/message"));
             let line = Line::new(At::Gateway, "Took no new delivery", text);
             self.stage.story.tell(if status.is_success() { line } else { line.bad() });
             return response;
@@ -282,6 +285,10 @@ async fn read(response: Response) -> (Response, Bytes) {
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, LARGEST_ANSWER).await.unwrap_or_default();
     (Response::from_parts(parts, Body::from(body.clone())), body)
+}
+
+fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn shortened(text: &str, characters: usize) -> String {

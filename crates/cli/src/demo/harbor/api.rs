@@ -52,24 +52,24 @@ pub(super) async fn token(
         harbor.stage.story.tell(line.bad());
         return json(400, &object!({ "error": "invalid_grant" }));
     };
-    let answer = object!({
-        "access_token": access.reveal(),
-        "refresh_token": refresh.reveal(),
-        "token_type": "Bearer",
-        "expires_in": TOKEN_LIFETIME_S,
-        "scope": scope,
-    });
+    let answer = |access: &str, refresh: &str| {
+        object!({
+            "access_token": access,
+            "refresh_token": refresh,
+            "token_type": "Bearer",
+            "expires_in": TOKEN_LIFETIME_S,
+            "scope": scope,
+        })
+    };
     if swapped {
         let text = "The gateway proved that it is Acme's, and with PKCE that it is the one who asked.";
-        let mut shown = answer.clone();
-        shown["access_token"] = object!("hbr_at_••••");
-        shown["refresh_token"] = object!("hbr_rt_••••");
+        let shown = answer("hbr_at_••••", "hbr_rt_••••");
         harbor
             .stage
             .story
             .tell(Line::new(At::Harbor, "Swapped the code for tokens", text).json("The answer", &shown));
     }
-    json(200, &answer)
+    json(200, &answer(access.reveal(), refresh.reveal()))
 }
 
 /// RFC 7009: the answer is the same for a token that is not known.

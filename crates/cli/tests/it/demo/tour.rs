@@ -42,7 +42,7 @@ async fn the_tour_leads_to_a_connection_and_a_webhook() {
     let tour = browser.window().await.unwrap();
 
     click(&browser, "[data-step=signed_in] a").await;
-    let acme = browser.enter_new_window(&[tour.clone()]).await.unwrap();
+    let acme = browser.enter_new_window(std::slice::from_ref(&tour)).await.unwrap();
     sees(&browser, "button[value=anna]").await;
     inspect(&browser, "Acme's sign-in").await;
     click(&browser, "button[value=anna]").await;
