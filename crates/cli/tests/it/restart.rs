@@ -1,4 +1,9 @@
 //! Lesson 11: what was used up stays used up, also when the process is killed the moment after.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at the first thing that is not as it must be"
+)]
 
 use kernel::Environment;
 use std::net::SocketAddr;

@@ -80,7 +80,7 @@ on_both! {
         let acme = world.organization("acme").await;
         let anna = world.person();
         let mallory = key_pairs(&["ES256"]).remove(0);
-        world.own_system.publish(&[mallory.public_jwk.clone()]);
+        world.own_system.publish(std::slice::from_ref(&mallory.public_jwk));
         let url = world.own_system.url("/keys.json");
         let own = |name: &str, value: serde_json::Value| {
             let order = Order::new("ES256", &mallory.private_pem, acme.token("hubspot").claims().clone());
