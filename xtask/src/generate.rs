@@ -26,6 +26,14 @@ enum Content {
 const GENERATORS: &[Generated] = &[
     Generated { path: "docs/reference/third-party.md", content: Content::Written(third_party) },
     Generated { path: "docs/reference/settings.md", content: Content::Printed(&["docs", "settings"]) },
+    Generated { path: "docs/reference/cli.md", content: Content::Printed(&["docs", "cli"]) },
+    Generated { path: "docs/reference/routes.md", content: Content::Printed(&["docs", "routes"]) },
+    Generated { path: "docs/reference/errors.md", content: Content::Printed(&["docs", "errors"]) },
+    Generated {
+        path: "docs/reference/connectors-shipped.md",
+        content: Content::Printed(&["docs", "connectors"]),
+    },
+    Generated { path: "docs/reference/openapi.json", content: Content::Printed(&["docs", "openapi"]) },
 ];
 
 impl Generated {

@@ -7,6 +7,7 @@ pub mod listener;
 pub mod logging;
 pub mod master_keys;
 pub mod process_metrics;
+pub mod reference;
 pub mod settings;
 pub mod signals;
 pub mod tls;

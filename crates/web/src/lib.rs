@@ -9,6 +9,7 @@ pub mod headers;
 pub mod listing;
 pub mod messages;
 pub mod observe;
+pub mod openapi;
 pub mod pages;
 pub mod routes;
 pub mod table;
@@ -97,6 +98,7 @@ pub fn router(web: Web) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(limits.body))
+        .layer(axum::middleware::from_fn_with_state(web.clone(), who::readable_path))
         .layer(axum::middleware::from_fn_with_state(web.clone(), observe::in_time))
         .layer(axum::middleware::from_fn_with_state(web.clone(), observe::observe))
         .with_state(web)
@@ -119,6 +121,7 @@ fn operator(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, "/health/live", nothing, "the process runs", get(health::live))
         .add(Method::GET, "/health/ready", nothing, "the database answers", get(health::ready))
         .add(Method::GET, "/metrics", nothing, "Prometheus metrics", get(health::metrics))
+        .add(Method::GET, "/openapi.json", nothing, "the REST API as OpenAPI 3.1", get(health::openapi))
         .add(Method::GET, "/robots.txt", nothing, "nothing here is for crawlers", get(files::robots))
         .add(Method::GET, "/favicon.ico", nothing, "the mark", get(files::favicon))
         .add(Method::GET, "/gallery", nothing, "every page as a sample, in the demo", get(files::gallery))
@@ -191,7 +194,11 @@ fn api(table: Table<Web>, limits: &Limits) -> Table<Web> {
         )
 }
 
-async fn not_found(axum::extract::State(web): axum::extract::State<Web>, headers: HeaderMap) -> Response {
+async fn not_found(
+    axum::extract::State(web): axum::extract::State<Web>,
+    _: who::Here,
+    headers: HeaderMap,
+) -> Response {
     answer::other(&web, &headers, RefusalKind::NotFound, &Framing::Anyone)
 }
 

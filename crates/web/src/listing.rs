@@ -7,8 +7,10 @@ use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use service::connect::look_up::{IntegrationSort, Page, TenantSort};
 
-const DEFAULT_LIMIT: i64 = 100;
-const MOST: i64 = 500;
+/// How many a list has that was not asked for a number.
+pub const DEFAULT_LIMIT: i64 = 100;
+/// How many a list has at most.
+pub const MOST: i64 = 500;
 
 /// What a list can be sorted by.
 pub trait Sortable: Copy + 'static {

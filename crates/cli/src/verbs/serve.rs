@@ -59,9 +59,14 @@ async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()>
         service.stopping.begin();
     };
     let ended = listener::serve(socket, router, &how, stop, signals.reached(2)).await;
-    // A sweep that is under way is bounded by itself; at a second signal it is left.
+    // What was begun for a request that is gone by now is finished too: a call to an outside system whose
+    // answer must be kept. Both are bounded by themselves; at a second signal they are left.
+    let rest = async {
+        service.stopping.idle().await;
+        while beside.join_next().await.is_some() {}
+    };
     tokio::select! {
-        () = async { while beside.join_next().await.is_some() {} } => {}
+        () = rest => {}
         () = signals.reached(2) => {}
     }
     service.db.close().await;

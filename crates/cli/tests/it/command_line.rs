@@ -1,7 +1,13 @@
 //! The executable as a shell sees it.
 
-use std::process::{Command, Output};
+mod administration;
+mod doctor;
+mod serve;
 
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A folder to run the executable in.
 struct Shell(tempfile::TempDir);
 
 impl Shell {
@@ -14,6 +20,46 @@ impl Shell {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command.current_dir(self.0.path()).env_clear().envs(variables.iter().copied()).args(arguments);
         command.output().unwrap()
+    }
+
+    /// Runs it and gives what it printed; it must have ended well.
+    fn good(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// The same as JSON.
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
+        serde_json::from_str(&self.good(&arguments)).unwrap()
+    }
+
+    /// Runs it and gives what it said; it must have refused, with nothing on standard output.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", text(&output.stdout));
+        assert!(output.stdout.is_empty(), "{arguments:?}: {}", text(&output.stdout));
+        text(&output.stderr)
+    }
+
+    /// Runs it with something on standard input.
+    fn fed(&self, arguments: &[&str], input: &str) -> Output {
+        use std::io::Write as _;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        command.current_dir(self.0.path()).env_clear().args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).unwrap();
     }
 }
 

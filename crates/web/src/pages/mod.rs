@@ -22,7 +22,7 @@ pub use dialog::{Choosable, DialogPage, DialogState, DialogView, ParentMessage};
 pub use fields::{FieldKind, FieldOption, FieldView, FormPurpose, FormView};
 pub use gallery::{Gallery, Specimen};
 pub use home::{HomeLink, HomePage};
-pub use outcome::FailureView;
+pub use outcome::{FAILURES, FailureView, failure_code};
 pub use refusal::{RefusalKind, RefusalPage};
 pub use shell::{Party, Person, Scheme, Shell, Theme};
 pub use start::StartPage;

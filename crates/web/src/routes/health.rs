@@ -1,7 +1,10 @@
 //! `/health/live`, `/health/ready`, `/metrics`: for whoever watches the gateway. They answer on any host,
-//! because probes come by address, and they hold nothing of anybody.
+//! because probes come by address, and they hold nothing of anybody. `/openapi.json` tells programs the API.
 
 use crate::Web;
+use crate::openapi;
+use crate::who::Here;
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,4 +30,9 @@ pub async fn metrics(State(web): State<Web>) -> Response {
         }
         None => (StatusCode::NOT_FOUND, "no metrics are collected in this process\n").into_response(),
     }
+}
+
+/// The REST API of this place.
+pub async fn openapi(Here(place): Here) -> Response {
+    Json(openapi::document(&crate::routes(), place.url())).into_response()
 }

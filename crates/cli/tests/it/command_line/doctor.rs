@@ -1,0 +1,115 @@
+//! Planted problems, each found with what to do.
+
+use super::{Shell, text};
+use serde_json::Value;
+
+/// The findings, and the code that the program ended with.
+fn found(shell: &Shell, more: &[&str]) -> (Vec<Value>, Option<i32>) {
+    let listen = format!("listen=127.0.0.1:{}", testkit::process::free_port());
+    let arguments: Vec<&str> = ["doctor", "--json", "--set", &listen].iter().chain(more).copied().collect();
+    let output = shell.run(&arguments, &[]);
+    let parsed = serde_json::from_slice(&output.stdout);
+    (parsed.unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr))), output.status.code())
+}
+
+#[track_caller]
+fn tells(findings: &[Value], level: &str, what: &str, todo: &str) {
+    let text = |finding: &Value, field: &str| finding[field].as_str().unwrap_or_default().to_owned();
+    let fits = |finding: &&Value| {
+        finding["level"] == level
+            && text(finding, "what").contains(what)
+            && text(finding, "todo").contains(todo)
+    };
+    assert!(findings.iter().any(|finding| fits(&finding)), "{level} {what} {todo}: {findings:#?}");
+}
+
+#[test]
+fn an_empty_folder_is_looked_at_and_left_empty() {
+    let shell = Shell::new();
+    let (findings, code) = found(&shell, &[]);
+    assert_eq!(code, Some(0), "{findings:#?}");
+    tells(&findings, "warning", "vestibule.db is not there", "vestibule serve");
+    tells(&findings, "warning", "vestibule.master-key is not there", "vestibule serve");
+    assert_eq!(std::fs::read_dir(shell.0.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_an_organization_lacks_is_told() {
+    let shell = Shell::new();
+    shell.good(&["organization", "create", "acme"]);
+    shell.good(&["integration", "create", "orders", "--connector", "hubspot"]);
+    let (findings, code) = found(&shell, &[]);
+    assert_eq!(code, Some(0), "a sandbox may be under construction: {findings:#?}");
+    tells(&findings, "warning", "no live signing key", "vestibule signing-key create --organization acme");
+    tells(&findings, "warning", "no app for hubspot", "vestibule app set hubspot");
+    tells(&findings, "warning", "anyone may frame", "vestibule origin add");
+
+    let production = ["--set", "environments.production.public_url=https://connect.example.com"];
+    let create = ["integration", "create", "orders", "--connector", "hubspot"];
+    shell.good(&create.into_iter().chain(production).collect::<Vec<_>>());
+    let (findings, code) = found(&shell, &production);
+    assert_eq!(code, Some(1), "{findings:#?}");
+    tells(&findings, "error", "no live signing key in production", "--environment production");
+    tells(&findings, "error", "no origin in production", "vestibule origin add");
+}
+
+#[test]
+#[cfg(unix)]
+fn open_files_and_lost_keys_are_found() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shell = Shell::new();
+    shell.good(&["organization", "create", "acme"]);
+    shell.good(&["signing-key", "create"]);
+    let open = |name: &str, mode| {
+        std::fs::set_permissions(shell.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open("vestibule.db", 0o644);
+    open("vestibule.master-key", 0o644);
+    let (findings, code) = found(&shell, &[]);
+    assert_eq!(code, Some(1));
+    tells(&findings, "warning", "vestibule.db can be read by others", "chmod 600");
+    tells(&findings, "error", "vestibule.master-key can be read by others", "");
+
+    open("vestibule.db", 0o600);
+    let other = format!("keys.master_key={}", "1".repeat(64));
+    let (findings, code) = found(&shell, &["--set", &other]);
+    assert_eq!(code, Some(1));
+    tells(&findings, "error", "cannot be opened", "keys.older_master_keys");
+
+    open("vestibule.master-key", 0o600);
+    let first = std::fs::read_to_string(shell.path("vestibule.master-key")).unwrap();
+    let older = format!("keys.older_master_keys={}", first.trim());
+    let (findings, code) = found(&shell, &["--set", &other, "--set", &older]);
+    assert_eq!(code, Some(0), "{findings:#?}");
+    tells(&findings, "good", "still needed by 1 data keys", "");
+    let unneeded = format!("keys.older_master_keys={}", "2".repeat(64));
+    let (findings, _) = found(&shell, &["--set", &unneeded]);
+    tells(&findings, "warning", "seals nothing any more", "take it out");
+}
+
+#[test]
+#[cfg(unix)]
+fn settings_that_do_not_hold_are_found() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shell = Shell::new();
+    shell.write("vestibule.toml", &format!("[keys]\nmaster_key = \"{}\"\n", "1".repeat(64)));
+    std::fs::set_permissions(shell.path("vestibule.toml"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (findings, code) = found(
+        &shell,
+        &[
+            "--set",
+            "environments.production.public_url=http://localhost:1",
+            "--set",
+            "database.url=postgres://nobody@127.0.0.1:1/nothing",
+            "--set",
+            "connectors.folder=missing",
+        ],
+    );
+    assert_eq!(code, Some(1));
+    tells(&findings, "error", "without TLS", "https");
+    tells(&findings, "error", "cannot be used", "database.url");
+    tells(&findings, "error", "missing cannot be read", "connectors.folder");
+    tells(&findings, "warning", "vestibule.toml holds a secret", "chmod 600");
+    let output = shell.run(&["doctor"], &[]);
+    assert!(!text(&output.stdout).contains(&"1".repeat(64)));
+}
