@@ -8,6 +8,7 @@ pub mod enter_inputs;
 pub mod install;
 pub mod land;
 pub mod look_up;
+mod plan;
 pub mod receive_webhook;
 pub mod refuse;
 pub mod report_frame;
