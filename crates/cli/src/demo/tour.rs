@@ -20,6 +20,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use url::Url;
 
+/// For reading offline what to do next.
+const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+
 #[derive(Debug)]
 struct Tour {
     stage: Arc<Stage>,
@@ -45,6 +48,7 @@ pub(crate) fn router(stage: Arc<Stage>, harbor: Arc<Harbor>) -> axum::Router {
     with_files(axum::Router::new())
         .route("/", get(tour))
         .route("/tenants", get(tenants))
+        .route("/readme", get(|| async { README }))
         .route("/story", get(story))
         .route("/webhook", post(webhook))
         .with_state(Arc::new(Tour { stage, harbor }))
