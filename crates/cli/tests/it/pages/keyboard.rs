@@ -67,8 +67,10 @@ async fn a_sign_in_is_begun_and_ended_with_the_keyboard_alone() {
     // The outside system's pages are its own; its form takes the keyboard too.
     tab_to_any(&scene, "[name=login]").await;
     press(&scene, "anna@harbor.example").await;
-    press(&scene, Key::Tab).await;
+    arrived(&scene, "[name=login]", "anna@harbor.example").await;
+    tab_to_any(&scene, "[name=password]").await;
     press(&scene, "any").await;
+    arrived(&scene, "[name=password]", "any").await;
     press(&scene, Key::Enter).await;
     scene.find("input[name=prompt][value=consent]").await;
     tab_to_any(&scene, "button[type=submit]").await;
@@ -76,6 +78,12 @@ async fn a_sign_in_is_begun_and_ended_with_the_keyboard_alone() {
     let _ = scene.browser.action_chain().send_keys(Key::Enter).perform().await;
     scene.stage("success").await;
     assert_eq!(scene.ask("return document.activeElement.tagName").await, "H1");
+}
+
+/// Waits until the keys have become a field's text.
+async fn arrived(scene: &Scene, css: &str, text: &str) {
+    let ask = format!("return document.querySelector('{css}').value");
+    until("the keys have arrived", || async { (scene.ask(&ask).await == text).then_some(()) }).await;
 }
 
 /// The same in a page that is not ours, whatever it shows of the focus.
