@@ -1,10 +1,30 @@
 //! What somebody with bad intentions, bad luck or bad timing may try in a dialog.
 
+use connect::credential::App;
 use service::bells::SEATS;
 use std::time::Duration;
 use testkit::on_both;
 use testkit::standins::{Behaviour, ProviderKind};
 use testkit::world::{Company, Dialog, Engine, Person, World};
+
+/// An outside system that sends `state` back under a name of its own.
+const ODD: &str = r#"id = "odd"
+name = "Odd"
+
+[auth]
+kind = "oauth2"
+
+[authorize]
+url = "{own}/authorize"
+pkce = "off"
+state_param = "xstate"
+
+[token]
+url = "{own}/token"
+
+[api]
+base_url = "{own}"
+"#;
 
 async fn opened(world: &World, connector: &str) -> (Company, Person, Dialog) {
     let acme = world.organization("acme").await;
@@ -142,6 +162,23 @@ on_both! {
         let early = dialog.person.get(&dialog.start_link().await).same_origin().await;
         assert_eq!(early.status, 410);
         dialog.succeeds().await;
+    }
+
+    async fn a_companys_own_connector_may_call_the_state_otherwise(world: World) {
+        let acme = world.organization("acme").await;
+        acme.add_connector(ODD).await;
+        let app = App { client_id: "odd-client".to_owned(), ..App::default() };
+        acme.put_app("odd", &app).await;
+        acme.integrate(&["odd"]).await;
+        let anna = world.person();
+        let dialog = anna.opens(&acme, "odd", &acme.token("odd").sign()).await;
+        let authorize: url::Url = dialog.starts().await.parse().unwrap();
+        let (_, state) = authorize.query_pairs().into_owned().find(|(name, _)| name == "xstate").unwrap();
+        // Under another name it is no state of this connector.
+        let other = anna.comes_back(&format!("/oauth2/callback?state={state}&error=access_denied")).await;
+        assert_eq!((other.status, dialog.stage().await.as_str()), (400, "waiting"));
+        let back = anna.comes_back(&format!("/oauth2/callback?xstate={state}&error=access_denied")).await;
+        assert_eq!((back.status, dialog.stage().await.as_str()), (400, "failed"));
     }
 
     async fn a_ticket_begins_nothing_where_a_key_is_asked(world: World) {
