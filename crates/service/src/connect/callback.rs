@@ -91,8 +91,7 @@ impl Service {
         }
         // A window that is closed now must not lose the code that is about to be used up.
         let service = Arc::clone(self);
-        let task = async move { service.claim(attempt, context, query, brought, name).await };
-        self.stopping.to_its_end(task).await
+        self.stopping.to_its_end(Box::pin(service.claim(attempt, context, query, brought, name))).await
     }
 
     /// Uses the state up and goes on.
