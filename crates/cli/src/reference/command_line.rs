@@ -32,8 +32,7 @@ fn text(styled: Option<&StyledStr>) -> String {
 
 fn group(page: &mut String, command: &Command, before: &str, depth: usize) {
     let path = format!("{before} {}", command.get_name());
-    let places: String =
-        command.get_positionals().map(|place| format!(" {}", place.clone().to_string())).collect();
+    let places: String = command.get_positionals().map(|place| format!(" {}", place.clone())).collect();
     let _ = write!(page, "\n{} `{path}{places}`\n\n", "#".repeat(depth.min(4)));
     let about = text(command.get_about());
     if !about.is_empty() {
