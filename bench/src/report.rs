@@ -122,7 +122,7 @@ impl Report {
                 return;
             }
             let mut table = Table::new();
-            table.load_style(style.clone()).set_header(header).add_rows(rows);
+            table.load_style(style).set_header(header).add_rows(rows);
             for column in table.column_iter_mut().skip(numbers) {
                 column.set_cell_alignment(CellAlignment::Right);
             }

@@ -63,6 +63,10 @@ impl<T> Stock<T> {
     pub fn len(&self) -> usize {
         self.0.borrow().len()
     }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// How many operations a window may take, with a reserve, from how many the one before took.

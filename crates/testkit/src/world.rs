@@ -322,42 +322,36 @@ impl Deref for World {
 macro_rules! on_both {
     ($($(#[$attribute:meta])* async fn $name:ident($world:ident: World) $body:block)*) => {$(
         $(#[$attribute])*
+        async fn $name($world: $crate::world::World) $body
+
+        // A function and a module may share a name: the test reads as one sentence with two databases.
         mod $name {
-            #[expect(clippy::allow_attributes, reason = "a test may need nothing of the file around it")]
-            #[allow(unused_imports)]
-            use super::*;
-
-            async fn told($world: $crate::world::World) $body
-
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                told($crate::world::World::on($crate::world::Engine::Sqlite).await).await;
+                super::$name($crate::world::World::on($crate::world::Engine::Sqlite).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                told($crate::world::World::on($crate::world::Engine::Postgres).await).await;
+                super::$name($crate::world::World::on($crate::world::Engine::Postgres).await).await;
             }
         }
     )*};
     // The same with a world of the test's own making: `async fn name(engine: Engine)`.
     ($($(#[$attribute:meta])* async fn $name:ident($engine:ident: Engine) $body:block)*) => {$(
         $(#[$attribute])*
+        async fn $name($engine: $crate::world::Engine) $body
+
+        // A function and a module may share a name: the test reads as one sentence with two databases.
         mod $name {
-            #[expect(clippy::allow_attributes, reason = "a test may need nothing of the file around it")]
-            #[allow(unused_imports)]
-            use super::*;
-
-            async fn told($engine: $crate::world::Engine) $body
-
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                told($crate::world::Engine::Sqlite).await;
+                super::$name($crate::world::Engine::Sqlite).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                told($crate::world::Engine::Postgres).await;
+                super::$name($crate::world::Engine::Postgres).await;
             }
         }
     )*};

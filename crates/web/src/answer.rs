@@ -45,7 +45,7 @@ pub fn refused(web: &Web, headers: &HeaderMap, locale: Locale, refused: &Refused
     let messages = config.as_ref().map(|config| {
         let said = Words::new(locale)
             .with("app", &config.organization.name)
-            .say(&format!("refused.{}.text", kind.code()));
+            .say(format!("refused.{}.text", kind.code()).as_str());
         crate::messages::error(config, &said, kind.code(), reference.as_str())
     });
     let page = RefusalPage {

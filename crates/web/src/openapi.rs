@@ -96,7 +96,11 @@ fn parameters(route: &Route) -> Value {
     match route.path {
         "/v2/tenants" => {
             parameters.extend(listing::<TenantSort>());
-            parameters.push(query("archived", &json!({ "type": "boolean" }), "Only these, or only the others."));
+            parameters.push(query(
+                "archived",
+                &json!({ "type": "boolean" }),
+                "Only these, or only the others.",
+            ));
         }
         "/v2/integrations" => parameters.extend(listing::<IntegrationSort>()),
         _ => {}

@@ -24,7 +24,8 @@ pub(super) fn check() -> Answer {
 }
 
 fn counts(path: &str) -> bool {
-    path.ends_with(".rs") && !path.split('/').any(|part| part == "tests" || part == "tests.rs")
+    let is_tests = |part: &str| part == "tests" || part.ends_with("_tests") || part.ends_with("tests.rs");
+    path.ends_with(".rs") && !path.split('/').any(is_tests)
 }
 
 /// The lines before the module of tests, which stands last.

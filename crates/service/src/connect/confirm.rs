@@ -126,7 +126,7 @@ impl Service {
     async fn stop(self: &Arc<Self>, dialog: &Dialog, stopped: Stopped) -> Result<(), Fault> {
         match stopped {
             Stopped::Choose { attempt, step, choices, credential } => {
-                let held = Held { inputs: self.held(dialog).await?.inputs, credential: Some(credential) };
+                let held = Held { inputs: self.held(dialog).await?.inputs, credential: Some(*credential) };
                 let held = self.sealed(dialog, &held).await?;
                 let event = Event::ChoiceOffered { attempt, step, choices };
                 self.advance_holding(dialog, event, Some(Some(held))).await.map(drop)

@@ -39,7 +39,7 @@ pub(crate) enum Stopped {
         attempt: Option<AttemptId>,
         step: usize,
         choices: Vec<Choice>,
-        credential: Credential,
+        credential: Box<Credential>,
     },
     /// The dialog was moved meanwhile, or its time for installing is over: nothing was written.
     Overtaken,
@@ -87,6 +87,7 @@ impl Service {
         let credential = match ran.map_err(failed)? {
             AfterOutcome::Done(credential) => credential,
             AfterOutcome::Choose { step, choices, credential } => {
+                let credential = Box::new(credential);
                 return Err(Stopped::Choose { attempt, step, choices, credential });
             }
         };

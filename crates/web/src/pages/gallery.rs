@@ -155,7 +155,7 @@ fn failed(failure: Failure) -> Specimen {
     view.start_url = (failure != Failure::InvalidCredentials).then(|| "/start/sample".to_owned());
     match failure {
         Failure::MissingScopes => {
-            view.advice = Some("The account needs the Super Admin permission.".to_owned())
+            view.advice = Some("The account needs the Super Admin permission.".to_owned());
         }
         Failure::ProviderDown => view.detail = Some("POST token endpoint: 503 after 2 tries".to_owned()),
         _ => {}

@@ -120,7 +120,7 @@ impl RefusalPage {
 
     /// What the person is told, in a sentence.
     pub fn text(&self) -> String {
-        capitalized(&self.words().say_in(&self.key(), "text"))
+        capitalized(&self.words().say_in(self.key(), "text"))
     }
 
     fn words(&self) -> Words {

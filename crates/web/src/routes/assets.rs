@@ -126,7 +126,8 @@ pub async fn specimen(
     let own = Framing::Origins(vec!["'self'".to_owned()]);
     let mut response = headers::page(200, specimen.render(locale, scheme, &nonce), &own, &nonce);
     // A sample has no dialog behind it, which its script would look for and miss.
-    let policy = headers::content_security_policy(&own, &nonce).replace("script-src 'self'", "script-src 'none'");
+    let policy =
+        headers::content_security_policy(&own, &nonce).replace("script-src 'self'", "script-src 'none'");
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }

@@ -73,7 +73,8 @@ pub async fn post(
 ) -> Response {
     let limit = web.service().limits.token_post;
     let Ok(body) = body else {
-        let message = format!("The form is larger than a token of {limit} bytes can make it, or did not come whole.");
+        let message =
+            format!("The form is larger than a token of {limit} bytes can make it, or did not come whole.");
         let refusal = Refusal::new(Code::TokenMalformed, message);
         let refused = web.service().refuse(refusal, place.environment, None, ROUTE).await;
         return answer::refused(&web, &headers, answer::locale(&headers, None), &refused);
