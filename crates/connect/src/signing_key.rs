@@ -1,39 +1,9 @@
 //! A key with which an organization signs its tenant tokens.
 
-mod der;
-mod public_key;
-
-pub use public_key::{KeyRefused, PublicKey, SECRET_BYTES, check_jwk, check_secret};
+pub use kernel::jose::{Algorithm, KeyRefused, PublicKey, SECRET_BYTES, check_jwk, check_secret};
 
 use kernel::ids::{OrganizationId, SigningKeyId};
 use kernel::{Environment, SafeUrl, Sealed, Time};
-
-/// The algorithm of a key. It always comes from the key's record, never from a token (lesson 17).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    Hs256,
-    Rs256,
-    Es256,
-    EdDsa,
-}
-
-impl Algorithm {
-    pub const ALL: [Self; 4] = [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa];
-
-    /// The name in a JOSE header (RFC 7518, RFC 8037).
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
-    }
-}
 
 /// What the signature is checked with.
 #[derive(Debug, Clone, PartialEq, Eq)]

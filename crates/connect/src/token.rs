@@ -1,14 +1,13 @@
 //! The tenant token: a JWT with which an organization vouches for its user (contract `connect.md`, section 1).
 //!
 //! A landing goes through four steps, and the types keep their order: [`peek`] takes the text apart without
-//! believing any of it, [`candidates`] chooses keys among the organization's records, [`verify_signature`]
+//! believing any of it, [`candidates()`] chooses keys among the organization's records, [`verify_signature`]
 //! turns the payload into [`Verified`] bytes, and only those can be read as [`Claims`].
 
 mod candidates;
 mod claims;
 mod extra;
 mod header;
-mod json;
 mod reader;
 mod verify;
 
@@ -16,14 +15,7 @@ pub use candidates::candidates;
 pub use claims::{AuthOnly, Claims, LIFE_S, Rules};
 pub use extra::{AllowedInstalls, MASKED, Marketplace};
 pub use header::{GET_BYTES, POST_BYTES, Peek, peek};
-pub use json::{JsonRefused, strict_json};
+pub use kernel::jose::{JsonRefused, strict_json};
 pub use verify::{Verified, VerifyingKey, verify_signature};
 
-/// What a refusal may show of a text that came in: 64 characters, without control characters.
-pub(crate) fn shortened(text: &str) -> String {
-    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
-    if text.chars().count() > 64 {
-        shown.push('…');
-    }
-    shown
-}
+pub(crate) use kernel::jose::shortened;

@@ -32,5 +32,4 @@ impl Actor {
             Self::Gateway => "gateway".to_owned(),
         }
     }
-
 }

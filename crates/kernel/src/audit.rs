@@ -21,11 +21,23 @@ pub struct Event {
 
 impl Event {
     pub fn new(
-        action: &'static str, subject: impl Into<String>, organization: Option<OrganizationId>, actor: Actor,
-        now: Time, chance: &dyn Chance,
+        action: &'static str,
+        subject: impl Into<String>,
+        organization: Option<OrganizationId>,
+        actor: Actor,
+        now: Time,
+        chance: &dyn Chance,
     ) -> Self {
         let id = AuditId::new(now, chance);
-        Self { id, at: now, organization, actor, action, subject: subject.into(), detail: serde_json::Value::Null }
+        Self {
+            id,
+            at: now,
+            organization,
+            actor,
+            action,
+            subject: subject.into(),
+            detail: serde_json::Value::Null,
+        }
     }
 
     #[must_use]

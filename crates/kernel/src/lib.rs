@@ -7,6 +7,7 @@ pub mod actor;
 pub mod audit;
 pub mod chance;
 pub mod ids;
+pub mod jose;
 pub mod organization;
 pub mod safe_url;
 pub mod sealer;

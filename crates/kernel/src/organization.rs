@@ -48,11 +48,42 @@ pub enum NameRefused {
 /// First segments of the gateway's own paths: no organization may be called like one of them, or its pages
 /// could not be reached (contract `connect.md`, section 2). A test holds this list against the route table.
 pub const RESERVED: &[&str] = &[
-    "admin", "api", "assets", "callback", "connect", "connector", "connectors", "dashboard", "demo", "dialogs", "docs",
-    "embed", "enter", "favicon.ico", "gallery", "health", "hub", "iam.v1.useriam", "link", "login", "logout", "metrics",
-    "oauth2", "openapi.json",
-    "reports", "robots.txt", "service-gateway", "session", "sso", "start", "static", "tenants", "v1", "v2",
-    "webhooks", "well-known",
+    "admin",
+    "api",
+    "assets",
+    "callback",
+    "connect",
+    "connector",
+    "connectors",
+    "dashboard",
+    "demo",
+    "dialogs",
+    "docs",
+    "embed",
+    "enter",
+    "favicon.ico",
+    "gallery",
+    "health",
+    "hub",
+    "iam.v1.useriam",
+    "link",
+    "login",
+    "logout",
+    "metrics",
+    "oauth2",
+    "openapi.json",
+    "reports",
+    "robots.txt",
+    "service-gateway",
+    "session",
+    "sso",
+    "start",
+    "static",
+    "tenants",
+    "v1",
+    "v2",
+    "webhooks",
+    "well-known",
 ];
 
 fn is_slug(text: &str) -> bool {
@@ -169,7 +200,9 @@ impl Color {
     pub fn parse(text: &str) -> Result<Self, NameRefused> {
         let refused = || NameRefused::Color(shortened(text));
         let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii()).ok_or_else(refused)?;
-        let part = |at: usize| digits.get(at..at + 2).and_then(|d| u8::from_str_radix(d, 16).ok()).ok_or_else(refused);
+        let part = |at: usize| {
+            digits.get(at..at + 2).and_then(|d| u8::from_str_radix(d, 16).ok()).ok_or_else(refused)
+        };
         Ok(Self { red: part(0)?, green: part(2)?, blue: part(4)? })
     }
 
@@ -266,7 +299,11 @@ mod tests {
         assert!((Color::BLACK.contrast(Color::WHITE) - 21.0).abs() < 0.01);
         assert_eq!(Color::parse("#0F6B5C").unwrap().ink(), Color::WHITE);
         assert_eq!(Color::parse("#ffdd00").unwrap().ink(), Color::BLACK);
-        assert!(Color::parse("red").is_err() && Color::parse("#12345").is_err() && Color::parse("#1é345").is_err());
+        assert!(
+            Color::parse("red").is_err()
+                && Color::parse("#12345").is_err()
+                && Color::parse("#1é345").is_err()
+        );
     }
 
     proptest! {

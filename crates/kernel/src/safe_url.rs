@@ -127,14 +127,33 @@ mod tests {
 
     #[test]
     fn only_https_or_this_machine() {
-        for good in ["https://a.example/x?y=1", "http://localhost:8080/", "http://host.localhost:1/", "http://127.0.0.1/", "http://[::1]:9/"] {
+        for good in [
+            "https://a.example/x?y=1",
+            "http://localhost:8080/",
+            "http://host.localhost:1/",
+            "http://127.0.0.1/",
+            "http://[::1]:9/",
+        ] {
             assert!(SafeUrl::parse(good).is_ok(), "{good}");
         }
         for bad in [
-            "", "/x", "//evil.example", "a.example", "http://a.example", "javascript:alert(1)", "data:text/html,x",
-            "https://user@a.example", "https://a:b@a.example", "https://a.example/#x", "https:\\\\a.example",
-            "https://a.example/\t", "ftp://a.example", "http://localhost.evil.example", "http://localhost:80@evil.example",
-            " https://a.example", "file:///etc/passwd",
+            "",
+            "/x",
+            "//evil.example",
+            "a.example",
+            "http://a.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://user@a.example",
+            "https://a:b@a.example",
+            "https://a.example/#x",
+            "https:\\\\a.example",
+            "https://a.example/\t",
+            "ftp://a.example",
+            "http://localhost.evil.example",
+            "http://localhost:80@evil.example",
+            " https://a.example",
+            "file:///etc/passwd",
         ] {
             assert!(SafeUrl::parse(bad).is_err(), "{bad}");
         }
@@ -142,9 +161,22 @@ mod tests {
 
     #[test]
     fn origins_read_as_browsers_write_them() {
-        assert_eq!(Origin::parse("https://App.Example.com:443/").unwrap().as_str(), "https://app.example.com");
-        assert_eq!(Origin::parse("http://host.localhost:3000").unwrap().as_str(), "http://host.localhost:3000");
-        for bad in ["null", "*", "https://*.example.com", "https://a.example/x", "https://a.example?x", "http://a.example"] {
+        assert_eq!(
+            Origin::parse("https://App.Example.com:443/").unwrap().as_str(),
+            "https://app.example.com"
+        );
+        assert_eq!(
+            Origin::parse("http://host.localhost:3000").unwrap().as_str(),
+            "http://host.localhost:3000"
+        );
+        for bad in [
+            "null",
+            "*",
+            "https://*.example.com",
+            "https://a.example/x",
+            "https://a.example?x",
+            "http://a.example",
+        ] {
             assert!(Origin::parse(bad).is_err(), "{bad}");
         }
     }

@@ -116,7 +116,9 @@ impl MasterKey {
         let text = text.trim();
         let hex = || {
             (text.len() == 64 && text.is_ascii()).then(|| {
-                (0..32).map(|i| u8::from_str_radix(text.get(i * 2..i * 2 + 2)?, 16).ok()).collect::<Option<Vec<u8>>>()
+                (0..32)
+                    .map(|i| u8::from_str_radix(text.get(i * 2..i * 2 + 2)?, 16).ok())
+                    .collect::<Option<Vec<u8>>>()
             })?
         };
         let plain = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
@@ -169,9 +171,15 @@ impl MasterKeys {
     }
 
     /// A fresh data key for `owner` (an organization's id) and its wrapped form to store.
-    pub fn new_data_key(&self, id: &str, owner: &str, chance: &dyn Chance) -> Result<(DataKey, WrappedKey), SealError> {
+    pub fn new_data_key(
+        &self,
+        id: &str,
+        owner: &str,
+        chance: &dyn Chance,
+    ) -> Result<(DataKey, WrappedKey), SealError> {
         let bytes = Zeroizing::new(chance.bytes::<32>());
-        let wrapped = Key::new(&self.current.id, &*self.current.bytes)?.seal(&wrap_place(id, owner), &*bytes, chance);
+        let wrapped =
+            Key::new(&self.current.id, &*self.current.bytes)?.seal(&wrap_place(id, owner), &*bytes, chance);
         Ok((DataKey(Key::new(id, &*bytes)?), wrapped))
     }
 

@@ -65,7 +65,12 @@ impl Time {
         let Some(at) = self.civil() else { return format!("{}us", self.0) };
         let date = format!(
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            at.year(), at.month(), at.day(), at.hour(), at.minute(), at.second()
+            at.year(),
+            at.month(),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second()
         );
         if digits == 0 { format!("{date}{zone}") } else { format!("{date}.{fraction:0digits$}{zone}") }
     }

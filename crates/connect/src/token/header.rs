@@ -1,21 +1,15 @@
 //! Taking a token apart without believing any of it.
 
-use super::{shortened, strict_json};
+use super::shortened;
 use crate::refusal::{Code, Refusal};
 use crate::signing_key::Algorithm;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kernel::jose::{Compact, CompactRefused, OTHER_RULES, OWN_KEY};
 use serde_json::{Map, Value, json};
 
 /// The largest token in a URL, in bytes (contract `connect.md`, section 1).
 pub const GET_BYTES: usize = 8 * 1024;
 /// The largest token in a form field, in bytes.
 pub const POST_BYTES: usize = 64 * 1024;
-
-/// Members with which a token brings or names its own key.
-const OWN_KEY: &[&str] = &["jwk", "jku", "x5u", "x5c"];
-/// Members that change how the rest is to be read.
-const OTHER_RULES: &[&str] = &["crit", "b64", "zip", "enc"];
 
 /// A token taken apart; nothing in it is proven.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,59 +40,45 @@ impl std::fmt::Debug for Peek {
 /// # Errors
 /// `token_missing`, `token_malformed`, `token_algorithm`.
 pub fn peek(text: &str, max_bytes: usize) -> Result<Peek, Refusal> {
-    if text.is_empty() {
-        return Err(Refusal::new(
-            Code::TokenMissing,
-            "The parameter `tenant` with the signed token is missing.",
-        ));
-    }
-    if text.len() > max_bytes {
-        let told = format!(
-            "The token has {} bytes; at most {max_bytes} are taken here. Send it by POST in the form field `tenant`, \
-             which takes {POST_BYTES}, or carry less in `meta` and `xti`.",
-            text.len()
-        );
-        return Err(malformed(told).seen(json!({ "bytes": text.len() })));
-    }
-    let parts: Vec<&str> = text.splitn(5, '.').collect();
-    let &[header, payload, signature] = parts.as_slice() else {
-        let told = "A token is three parts with a point between each: header.payload.signature.";
-        return Err(malformed(told).seen(json!({ "parts": parts.len() })));
-    };
-    let (algorithm, kid) = read_header(&decoded(header, "header")?)?;
-    let signature_bytes = decoded(signature, "signature")?;
-    if signature_bytes.is_empty() {
+    let parts = Compact::parse(text, max_bytes).map_err(refused)?;
+    let (algorithm, kid) = read_header(&parts.header)?;
+    if parts.signature.is_empty() {
         return Err(malformed("The signature, the token's third part, is empty."));
     }
-    Ok(Peek {
-        algorithm,
-        kid,
-        signed: format!("{header}.{payload}"),
-        payload: decoded(payload, "payload")?,
-        signature: signature_bytes,
-    })
+    Ok(Peek { algorithm, kid, signed: parts.signed, payload: parts.payload, signature: parts.signature })
+}
+
+fn refused(why: CompactRefused) -> Refusal {
+    match why {
+        CompactRefused::Empty => {
+            Refusal::new(Code::TokenMissing, "The parameter `tenant` with the signed token is missing.")
+        }
+        CompactRefused::TooLarge { bytes, most } => {
+            let told = format!(
+                "The token has {bytes} bytes; at most {most} are taken here. Send it by POST in the form field \
+                 `tenant`, which takes {POST_BYTES}, or carry less in `meta` and `xti`."
+            );
+            malformed(told).seen(json!({ "bytes": bytes }))
+        }
+        CompactRefused::Parts { seen } => {
+            let told = "A token is three parts with a point between each: header.payload.signature.";
+            malformed(told).seen(json!({ "parts": seen }))
+        }
+        CompactRefused::NotBase64(part) => {
+            let told = format!("The token's {part} is not base64url without padding (RFC 7515, section 2).");
+            malformed(told).seen(json!({ "part": part }))
+        }
+        CompactRefused::Header(error) => malformed(format!("The token's header is refused: {error}.")),
+        CompactRefused::HeaderNotObject => malformed("The token's header must be a JSON object."),
+    }
 }
 
 fn malformed(message: impl Into<String>) -> Refusal {
     Refusal::new(Code::TokenMalformed, message)
 }
 
-/// The engine refuses padding, white space and bits beyond the last byte: one token has one spelling, so that
-/// no changed text verifies (lesson 18).
-fn decoded(part: &str, name: &str) -> Result<Vec<u8>, Refusal> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| {
-        let told = format!("The token's {name} is not base64url without padding (RFC 7515, section 2).");
-        malformed(told).seen(json!({ "part": name }))
-    })
-}
-
-fn read_header(bytes: &[u8]) -> Result<(Algorithm, Option<String>), Refusal> {
-    let header =
-        strict_json(bytes).map_err(|error| malformed(format!("The token's header is refused: {error}.")))?;
-    let Value::Object(header) = header else {
-        return Err(malformed("The token's header must be a JSON object."));
-    };
-    let algorithm = read_algorithm(&header)?;
+fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), Refusal> {
+    let algorithm = read_algorithm(header)?;
     if let Some(name) = OWN_KEY.iter().find(|name| header.contains_key(**name)) {
         let told = format!(
             "The header's `{name}` brings a key with the token. Keys are registered with the organization; name one \

@@ -4,9 +4,6 @@ use super::Peek;
 use crate::refusal::{Code, Refusal};
 use crate::signing_key::{Algorithm, PublicKey, SECRET_BYTES};
 use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
-};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -69,7 +66,7 @@ pub fn verify_signature(peek: &Peek, algorithm: Algorithm, key: &VerifyingKey) -
                     format!("The registered key cannot be used: {error}. Register it anew."),
                 )
             })?;
-            public_key_proves(&public, message, signature)
+            public.proves(message, signature)
         }
         _ => {
             let told = format!("The registered key cannot verify {}.", algorithm.as_str());
@@ -83,23 +80,4 @@ pub fn verify_signature(peek: &Peek, algorithm: Algorithm, key: &VerifyingKey) -
                 secret or private key is the one of this organization and environment, and that the token is sent unchanged.";
     let seen = json!({ "alg": algorithm.as_str(), "kid": peek.kid.as_deref().map(super::shortened) });
     Err(Refusal::new(Code::TokenSignature, told).seen(seen))
-}
-
-fn public_key_proves(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
-    match key {
-        PublicKey::Rsa { n, e } => {
-            RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
-        }
-        PublicKey::P256 { point } => {
-            // r = s = 0 satisfied broken verifiers (CVE-2022-21449); the library refuses it, and so do we.
-            let whole = signature.len() == 64;
-            let (r, s) = signature.split_at(signature.len().min(32));
-            let zero = |part: &[u8]| part.iter().all(|byte| *byte == 0);
-            whole
-                && !zero(r)
-                && !zero(s)
-                && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
-        }
-        PublicKey::Ed25519 { x } => UnparsedPublicKey::new(&ED25519, x).verify(message, signature).is_ok(),
-    }
 }

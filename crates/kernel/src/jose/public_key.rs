@@ -1,10 +1,11 @@
-//! What is checked before a key may sign for an organization.
+//! A public key, checked before it may vouch for anybody.
 
 use super::Algorithm;
 use super::der::{Spki, read_pem};
-use crate::token::strict_json;
+use super::strict_json;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -184,8 +185,30 @@ impl PublicKey {
         Ok(self)
     }
 
+    /// Whether `signature` is this key's over `message`.
+    pub fn proves(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Rsa { n, e } => RsaPublicKeyComponents { n, e }
+                .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+                .is_ok(),
+            Self::P256 { point } => {
+                // r = s = 0 satisfied broken verifiers (CVE-2022-21449); the library refuses it, and so do we.
+                let whole = signature.len() == 64;
+                let (r, s) = signature.split_at(signature.len().min(32));
+                let zero = |part: &[u8]| part.iter().all(|byte| *byte == 0);
+                whole
+                    && !zero(r)
+                    && !zero(s)
+                    && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+                        .verify(message, signature)
+                        .is_ok()
+            }
+            Self::Ed25519 { x } => UnparsedPublicKey::new(&ED25519, x).verify(message, signature).is_ok(),
+        }
+    }
+
     /// Only the members that make the key, in the order of RFC 7638.
-    fn to_jwk(&self) -> Value {
+    pub fn to_jwk(&self) -> Value {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
             Self::Rsa { n, e } => json!({ "e": text(e), "kty": "RSA", "n": text(n) }),
@@ -225,8 +248,8 @@ fn may_verify(jwk: &Map<String, Value>) -> Result<(), KeyRefused> {
     }
 }
 
-/// Checks a public key for registration: a JWK, or a PEM `PUBLIC KEY`. The answer is what to store in
-/// [`super::Material::PublicJwk`]: a JWK with nothing but the key itself, always spelled the same way.
+/// Checks a public key for registration: a JWK, or a PEM `PUBLIC KEY`. The answer is what to store: a JWK with
+/// nothing but the key itself, always spelled the same way.
 ///
 /// Decision: private members are refused, not dropped, because an organization that sent one must know that
 /// the key has left its house.
