@@ -88,18 +88,29 @@ impl Service {
         }
     }
 
+    /// What is in memory, of whatever version: whoever uses it compares the version before anything is decided
+    /// for good.
+    pub(crate) fn remembered(
+        &self,
+        slug: &Slug,
+        environment: Environment,
+    ) -> Option<Arc<OrganizationConfig>> {
+        let known = self.configs.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(slug.clone(), environment)).cloned()
+    }
+
     /// What is in memory where it is of this version, else what the database has now.
-    async fn config_at(
+    pub(crate) async fn config_at(
         &self,
         slug: &Slug,
         environment: Environment,
         version: i64,
     ) -> Result<Option<Arc<OrganizationConfig>>, Fault> {
-        let key = (slug.clone(), environment);
-        let known = self.configs.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = self.remembered(slug, environment);
         if let Some(known) = known.filter(|known| known.organization.config_version == version) {
             return Ok(Some(known));
         }
+        let key = (slug.clone(), environment);
         let Some(config) = self.read_config(slug, environment).await? else { return Ok(None) };
         let config = Arc::new(config);
         self.configs.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&config));

@@ -3,7 +3,7 @@
 use crate::db::{Db, DbError, Row, Tx, json, sql};
 use crate::statements::statements;
 use connect::dialog::{Dialog, Stage};
-use kernel::{Hashed, Sealed, Time};
+use kernel::{Hashed, Sealed, Slug, Time};
 
 macro_rules! columns {
     () => {
@@ -18,6 +18,11 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT (organization_id, environment, jti_hash) DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM dialogs WHERE id = $1");
+    // The organization's columns are renamed, because `columns!` names those of the dialog alone.
+    WITH_CONFIG = concat!("SELECT ", columns!(), ", slug, config_version FROM dialogs
+        JOIN (SELECT id AS owner, slug, config_version FROM organizations WHERE NOT disabled) AS o
+            ON o.owner = organization_id
+        WHERE id = $1");
     VERSION = "SELECT version FROM dialogs WHERE id = $1";
     SAVE_STAGE = "UPDATE dialogs SET stage = $3, version = version + 1 WHERE id = $1 AND version = $2";
     SAVE_INPUTS = "UPDATE dialogs SET inputs = $2 WHERE id = $1";
@@ -30,6 +35,10 @@ statements! {
 }
 
 fn dialog(mut row: Row) -> Result<Dialog, DbError> {
+    read(&mut row)
+}
+
+fn read(row: &mut Row) -> Result<Dialog, DbError> {
     let (id, organization, environment, jti) = (row.take()?, row.take()?, row.take()?, row.take()?);
     let (integration, connector, own_connector) = (row.take()?, row.take()?, row.take()?);
     let (visitor, own_token, inputs) = (row.take_json()?, row.take()?, row.take()?);
@@ -79,6 +88,16 @@ pub async fn insert(db: &Db, new: &Dialog) -> Result<bool, DbError> {
 /// [`DbError`].
 pub async fn by_id(tx: &mut Tx, id: &Hashed) -> Result<Option<Dialog>, DbError> {
     sql(BY_ID).bind(id).maybe(tx).await?.map(dialog).transpose()
+}
+
+/// The same with its organization's slug and the version of that one's configuration, in one statement, because
+/// every page asks it. `None` also where the organization is disabled.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn with_config(tx: &mut Tx, id: &Hashed) -> Result<Option<(Dialog, Slug, i64)>, DbError> {
+    let row = sql(WITH_CONFIG).bind(id).maybe(tx).await?;
+    row.map(|mut row| Ok((read(&mut row)?, row.take()?, row.take()?))).transpose()
 }
 
 /// Only the version, for a listener that asks whether anything moved.

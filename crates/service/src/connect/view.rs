@@ -60,19 +60,33 @@ impl Service {
         bearer: &Plain,
     ) -> Result<Option<DialogContext>, Fault> {
         let id = bearer.hashed();
-        let found = self.db.read(move |tx| Box::pin(async move { dialogs::by_id(tx, &id).await })).await?;
-        match found.filter(|dialog| dialog.environment == environment) {
-            Some(dialog) => self.in_context(dialog).await,
+        let found =
+            self.db.read(move |tx| Box::pin(async move { dialogs::with_config(tx, &id).await })).await?;
+        let Some((dialog, slug, version)) = found.filter(|(dialog, ..)| dialog.environment == environment)
+        else {
+            return Ok(None);
+        };
+        match self.config_at(&slug, environment, version).await? {
+            Some(config) => self.in_config(dialog, config).await,
             None => Ok(None),
         }
     }
 
     /// The same for a dialog that was read already.
-    pub(crate) async fn in_context(&self, mut dialog: Dialog) -> Result<Option<DialogContext>, Fault> {
+    pub(crate) async fn in_context(&self, dialog: Dialog) -> Result<Option<DialogContext>, Fault> {
+        match self.config_of(&dialog.organization, dialog.environment).await? {
+            Some(config) => self.in_config(dialog, config).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn in_config(
+        &self,
+        mut dialog: Dialog,
+        config: Arc<OrganizationConfig>,
+    ) -> Result<Option<DialogContext>, Fault> {
         let Ok(stage) = dialog.stage_at(self.clock.now()) else { return Ok(None) };
         dialog.stage = stage;
-        let config = self.config_of(&dialog.organization, dialog.environment).await?;
-        let Some(config) = config else { return Ok(None) };
         let definition = self.definition(&config, &dialog.connector);
         let definition = definition
             .ok_or_else(|| Fault::broken(format!("connector {} is no longer loaded", dialog.connector)))?;

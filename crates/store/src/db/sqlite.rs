@@ -3,6 +3,7 @@
 use super::statement::Query;
 use super::value::{Cell, Row, Value};
 use super::{Config, DbError, Synchronous};
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OpenFlags, ffi};
 use std::path::{Path, PathBuf};
@@ -97,7 +98,11 @@ impl Session {
             DbError::Setup(format!("the database file {} cannot be opened: {error}", path.display()))
         })?;
         connection.set_prepared_statement_cache_capacity(256);
+        // Without it every value bound to a column of a partial index has the statement prepared once more, which
+        // costs more than running it.
+        let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
         let session = Self { connection, last_error: None };
+        stable.map_err(|error| session.explain(&error))?;
         session.connection.busy_timeout(config.busy_timeout).map_err(|error| session.explain(&error))?;
         Ok(session)
     }
