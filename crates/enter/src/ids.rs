@@ -1,0 +1,97 @@
+//! The published ids of this door. They are texts that clients in the field already hold (`AG-..`, `MP-..`), so
+//! any well-formed text is read; only those that we make ourselves have our shape.
+
+use kernel::Chance;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The longest published id, in bytes.
+const LONGEST: usize = 64;
+
+/// A text that cannot be a published id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} is 1 to 64 letters, digits, `-`, `_` or `.`, beginning with a letter or a digit")]
+pub struct NotAnId {
+    kind: &'static str,
+}
+
+/// Decision: no other characters, and none but a letter or digit in front, because these ids are filled into
+/// paths of addresses, where `..` or `/` would lead elsewhere. The trade: exotic ids have to be renamed.
+fn is_id(text: &str) -> bool {
+    text.len() <= LONGEST
+        && text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// 130 bits' room for 128 random bits, in Crockford's alphabet: 26 characters.
+fn random_text(chance: &dyn Chance) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let mut drawn = u128::from_be_bytes(chance.bytes::<16>());
+    let mut text = String::with_capacity(26);
+    for _ in 0..26 {
+        let at = usize::try_from(drawn & 31).unwrap_or(0);
+        text.push(ALPHABET.get(at).copied().map_or('0', char::from));
+        drawn >>= 5;
+    }
+    text
+}
+
+macro_rules! published_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new id of our own making.
+            pub fn new(chance: &dyn Chance) -> Self {
+                Self(format!(concat!($prefix, "-{}"), random_text(chance)))
+            }
+
+            /// # Errors
+            /// [`NotAnId`] for a text that cannot stand in an address.
+            pub fn parse(text: &str) -> Result<Self, NotAnId> {
+                if is_id(text) { Ok(Self(text.to_owned())) } else { Err(NotAnId { kind: $kind }) }
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotAnId;
+            fn try_from(text: String) -> Result<Self, NotAnId> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+    };
+}
+
+published_id!(/** A partner: an organization that vouches for its users. */ PartnerId, "PT", "a partner's id");
+published_id!(/** An app (service provider). */ AppId, "MP", "an app's id");
+published_id!(/** An account: a business of a partner's. */ AccountId, "AG", "an account's id");
+published_id!(/** A user of a partner, our own id: never what a partner calls its user. */ PersonId, "U", "a user's id");
+published_id!(/** An OpenID Connect client of an app. */ ClientId, "client", "a client's id");
+published_id!(/** A service account's key; what stands in an assertion's `kid`. */ ServiceKeyId, "sak", "a key's id");
+published_id!(/** A session of a browser with the gateway; not the cookie's secret. */ SessionId, "S", "a session's id");
+published_id!(/** What grew out of one authorization code: all its refresh tokens and access tokens. */ GrantId, "grant", "a grant's id");
