@@ -10,7 +10,7 @@ use thirtyfour::prelude::*;
 use thirtyfour::{BrowserLogEntry, ChromeCapabilities, LoggingPrefsLogLevel, WindowHandle};
 
 use crate::node;
-use crate::process::{Launch, Supervised};
+use crate::process::{Launch, NotReady, Supervised};
 
 const START: Duration = Duration::from_secs(60);
 
@@ -267,8 +267,19 @@ impl Drop for Browser {
     }
 }
 
+/// The driver takes a free port of IPv6 and wants the same of IPv4, which another test may have at that moment.
+const PORT_TRIES: usize = 5;
+
 /// The driver and the port that it chose.
 fn start_driver() -> (Supervised, u16) {
+    let mut tries = (0..PORT_TRIES).map(|_| try_driver());
+    let is_taken = |error: &NotReady| error.to_string().contains("Address already in use");
+    let started = tries.find(|started| !started.as_ref().is_err_and(is_taken));
+    let started = started.unwrap_or_else(|| panic!("chromedriver found no port in {PORT_TRIES} tries"));
+    started.unwrap_or_else(|error| panic!("chromedriver {error}\nIs it installed? Run `cargo xtask setup`"))
+}
+
+fn try_driver() -> Result<(Supervised, u16), NotReady> {
     let launch = Launch::new("chromedriver").expect("a temporary folder");
     let folder = launch.folder().to_path_buf();
     let process = launch
@@ -280,11 +291,9 @@ fn start_driver() -> (Supervised, u16) {
         .environment("XDG_CACHE_HOME", folder.join("cache"))
         .start()
         .expect("the guard starts");
-    let ready = process
-        .wait_for_line(|line| port(line).is_some(), START)
-        .unwrap_or_else(|error| panic!("chromedriver {error}\nIs it installed? Run `cargo xtask setup`"));
+    let ready = process.wait_for_line(|line| port(line).is_some(), START)?;
     let port = port(&ready).expect("the line was chosen for its port");
-    (process, port)
+    Ok((process, port))
 }
 
 /// `ChromeDriver was started successfully on port 41653.`
