@@ -13,5 +13,7 @@ pub mod context;
 pub mod domain;
 pub mod entry;
 pub mod ids;
+pub mod oidc;
 pub mod partner;
 pub mod percent;
+pub mod service_account;

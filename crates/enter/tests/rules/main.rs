@@ -9,4 +9,6 @@
 mod addresses;
 mod context;
 mod entry;
+mod oidc;
 mod people;
+mod service_account;

@@ -1,0 +1,106 @@
+//! Refresh tokens: rotation, one forgiven loss, and detection of reuse (contract `enter.md`, section 5).
+
+use super::Client;
+use crate::ids::{ClientId, GrantId};
+use kernel::{Hashed, Time};
+
+/// Within how many seconds after its use a token whose answer was lost may be used again.
+pub const FORGIVENESS_S: i64 = 30;
+
+/// Where a refresh token stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefreshState {
+    Live,
+    /// Used once: `successor` was given out for it.
+    Rotated { at: Time, successor: Hashed },
+    /// Used twice, the first answer being lost: the first successor was revoked and another given out. `at` is
+    /// still the time of the first use.
+    Forgiven { at: Time, successor: Hashed },
+    Revoked,
+}
+
+/// A refresh token as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    pub hash: Hashed,
+    pub client: ClientId,
+    /// The family.
+    pub grant: GrantId,
+    pub expires: Time,
+    pub state: RefreshState,
+}
+
+/// What is to be stored for an accepted use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// The presented token's next state. The store's update is guarded by the state that was read, so that of
+    /// many uses at once one wins (lesson 10); the others decide again.
+    pub token: RefreshToken,
+    /// The first successor, which nobody has used, when a lost answer is forgiven.
+    pub revoke: Option<Hashed>,
+}
+
+/// Why a use is no first use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Reuse {
+    #[error("the refresh token is unknown, expired, revoked or another client's")]
+    Invalid,
+    #[error("the refresh token was used already; use the one from the last answer")]
+    Again,
+    #[error("the refresh token was used again after its time; everything of this sign-in is revoked")]
+    Stolen,
+}
+
+/// What the token endpoint does; each refusal is `invalid_grant`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefreshUse {
+    Rotate(Rotation),
+    /// Nothing changes: the family lives on.
+    Refuse(Reuse),
+    RevokeFamily(GrantId, Reuse),
+}
+
+impl RefreshToken {
+    /// Decides a use of this token by a client that has proven itself. `next` is the hash of the successor that
+    /// would be given out; `successor` is the stored successor, where there is one.
+    ///
+    /// Decision: a lost answer is forgiven once, within [`FORGIVENESS_S`] and only while the successor is unused,
+    /// because a client on a bad line would otherwise be thrown out. A thief who uses the token first gains
+    /// nothing: the owner's use then revokes the thief's successor, or, once that was used, the family.
+    pub fn present(self, client: &Client, next: Hashed, successor: Option<&Self>, now: Time) -> RefreshUse {
+        if self.client != client.id || client.disabled.is_some() || now >= self.expires {
+            return RefreshUse::Refuse(Reuse::Invalid);
+        }
+        let grant = self.grant.clone();
+        match self.state.clone() {
+            RefreshState::Revoked => RefreshUse::Refuse(Reuse::Invalid),
+            RefreshState::Live => self.rotated(RefreshState::Rotated { at: now, successor: next }, None),
+            RefreshState::Rotated { at, successor: first } => {
+                // Without forgiveness every reuse is taken for a theft.
+                if client.forgiveness && Self::may_be_lost(at, &first, successor, now) {
+                    self.rotated(RefreshState::Forgiven { at, successor: next }, Some(first))
+                } else {
+                    RefreshUse::RevokeFamily(grant, Reuse::Stolen)
+                }
+            }
+            RefreshState::Forgiven { at, successor: second } => {
+                if Self::may_be_lost(at, &second, successor, now) {
+                    RefreshUse::Refuse(Reuse::Again)
+                } else {
+                    RefreshUse::RevokeFamily(grant, Reuse::Stolen)
+                }
+            }
+        }
+    }
+
+    /// Whether an answer may have been lost: the time still runs and nobody has used the successor. A record that
+    /// is not the one that the token names is no such sign.
+    fn may_be_lost(at: Time, named: &Hashed, successor: Option<&Self>, now: Time) -> bool {
+        let in_time = now < at.plus_seconds(FORGIVENESS_S);
+        in_time && successor.is_some_and(|one| one.hash == *named && one.state == RefreshState::Live)
+    }
+
+    fn rotated(self, state: RefreshState, revoke: Option<Hashed>) -> RefreshUse {
+        RefreshUse::Rotate(Rotation { token: Self { state, ..self }, revoke })
+    }
+}
