@@ -67,7 +67,8 @@ pub struct Person {
 impl Person {
     /// The names that are known, in the order in which they are written in most places.
     pub fn name(&self) -> Option<String> {
-        let parts: Vec<&str> = [&self.given_name, &self.family_name].into_iter().flatten().map(String::as_str).collect();
+        let parts: Vec<&str> =
+            [&self.given_name, &self.family_name].into_iter().flatten().map(String::as_str).collect();
         (!parts.is_empty()).then(|| parts.join(" "))
     }
 }

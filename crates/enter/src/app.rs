@@ -56,7 +56,12 @@ impl App {
     ///
     /// # Errors
     /// [`ReturnRefused`]: the result is parsed again and its host compared exactly.
-    pub fn link(&self, path: &str, account: Option<&AccountId>, partner: &PartnerId) -> Result<ReturnUrl, ReturnRefused> {
+    pub fn link(
+        &self,
+        path: &str,
+        account: Option<&AccountId>,
+        partner: &PartnerId,
+    ) -> Result<ReturnUrl, ReturnRefused> {
         let filled = path
             .replace("{{accountId}}", &percent::encoded(account.map_or("", AccountId::as_str)))
             .replace("{{partnerId}}", &percent::encoded(partner.as_str()));

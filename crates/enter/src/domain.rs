@@ -22,13 +22,21 @@ impl Domain {
     /// [`DomainRefused`] for addresses, wildcards, bare words and names that end with a point.
     pub fn parse(text: &str) -> Result<Self, DomainRefused> {
         let refused = || DomainRefused(shortened(text));
-        if text.is_empty() || text.chars().any(|c| matches!(c, '/' | '\\' | '@' | '?' | '#' | '*' | '%') || c.is_whitespace()) {
+        if text.is_empty()
+            || text
+                .chars()
+                .any(|c| matches!(c, '/' | '\\' | '@' | '?' | '#' | '*' | '%') || c.is_whitespace())
+        {
             return Err(refused());
         }
         let url = SafeUrl::parse(&format!("https://{text}/")).map_err(|_| refused())?;
         let host = url.as_url().host_str().unwrap_or_default();
         let named = host.contains('.') || host.starts_with('[') || host == "localhost";
-        if !named || host.ends_with('.') || url.as_url().path() != "/" { Err(refused()) } else { Ok(Self::of(&url)) }
+        if !named || host.ends_with('.') || url.as_url().path() != "/" {
+            Err(refused())
+        } else {
+            Ok(Self::of(&url))
+        }
     }
 
     /// The domain at which an address stands.
@@ -110,7 +118,11 @@ impl ReturnUrl {
         }
         let url = SafeUrl::parse(text)?;
         let domain = Domain::of(&url);
-        if domains.contains(&domain) { Ok(Self(url)) } else { Err(ReturnRefused::Stranger(shortened(domain.as_str()))) }
+        if domains.contains(&domain) {
+            Ok(Self(url))
+        } else {
+            Err(ReturnRefused::Stranger(shortened(domain.as_str())))
+        }
     }
 
     /// The address of `path` (path and query) at `base`'s host.
@@ -124,7 +136,11 @@ impl ReturnUrl {
             return Err(ReturnRefused::Path);
         }
         let url = SafeUrl::parse(&format!("{}{path}", base.origin()))?;
-        if url.origin() == base.origin() { Ok(Self(url)) } else { Err(ReturnRefused::Stranger(url.origin().to_string())) }
+        if url.origin() == base.origin() {
+            Ok(Self(url))
+        } else {
+            Err(ReturnRefused::Stranger(url.origin().to_string()))
+        }
     }
 
     pub fn as_str(&self) -> &str {

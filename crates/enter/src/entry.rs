@@ -9,7 +9,7 @@ mod trips;
 pub use admission::{Admission, Known, Who, WhoRefused, admit};
 pub use code::{CODE_LIFETIME_S, Codes, EntryCode, Minted, Order, State};
 pub use onward::{Arrival, Live, Onward, Question, onward};
-pub use pending::{Nonce, PENDING_LIFETIME_S, PENDING_MOST, Pending, PendingRequests, NextUrl};
+pub use pending::{NextUrl, Nonce, PENDING_LIFETIME_S, PENDING_MOST, Pending, PendingRequests};
 pub use trips::{TRIPS_MOST, TRIPS_WINDOW_S, Trips};
 
 /// Why an entry is refused: for the page that the person sees, and with a code for the partner's engineer.
@@ -39,7 +39,9 @@ pub enum EntryRefused {
     NotAssociated,
     #[error("This kind of entry is not open to anybody.")]
     ContextForbidden,
-    #[error("Your sign-in goes round in circles between this page and the company that you came from. It was stopped.")]
+    #[error(
+        "Your sign-in goes round in circles between this page and the company that you came from. It was stopped."
+    )]
     RedirectLoop,
 }
 

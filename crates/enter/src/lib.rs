@@ -5,7 +5,9 @@
 //! comes back with a single-use code, and users and associations are made just in time. Like `connect`, this
 //! room holds decisions only: no async, no SQL, no HTTP, no clock. The source is the contract `enter.md`.
 //!
-//! Nothing here is wired yet: no table, use case or route speaks to these rules.
+//! Nothing here is wired yet: no table, use case or route speaks to these rules. Not here yet: the claims of ID
+//! tokens and userinfo, the plan by which the gateway's own signing keys rotate, the browser's session as a record,
+//! consent, pushed authorization requests, the messages of `sso.v1`, and the token for apps of the older kind.
 
 pub mod account;
 pub mod app;

@@ -9,8 +9,12 @@ mod logout;
 mod refresh;
 
 pub use client::{Authentication, Client, ClientKeys, ClientKind, ClientRefused, Presented, authenticate};
-pub use client_assertion::{CLIENT_ASSERTION_TYPE, ClientAssertionRefused, ClientProof, judge_client_assertion};
+pub use client_assertion::{
+    CLIENT_ASSERTION_TYPE, ClientAssertionRefused, ClientProof, judge_client_assertion,
+};
 pub use code::{AuthorizationCode, CODE_LIFETIME_S, CodeRefused, CodeState, Redemption, pkce_matches};
 pub use kinds::{Place, TokenKind};
-pub use logout::{LOGOUT_TOKEN_LIFETIME_S, LogoutAnswer, LogoutHint, LogoutRequest, fan_out, judge_logout, logout_claims};
+pub use logout::{
+    LOGOUT_TOKEN_LIFETIME_S, LogoutAnswer, LogoutHint, LogoutRequest, fan_out, judge_logout, logout_claims,
+};
 pub use refresh::{FORGIVENESS_S, RefreshState, RefreshToken, RefreshUse, Reuse, Rotation};

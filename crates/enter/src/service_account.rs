@@ -6,7 +6,9 @@ mod der;
 mod key_file;
 
 pub use access_token::{ACCESS_TOKEN_LIFETIME_S, AccessClaims, ascii_json};
-pub use assertion::{ASSERTION_BYTES, AssertionRefused, Exchange, Granted, Named, Proof, Replay, Rules, judge, named};
+pub use assertion::{
+    ASSERTION_BYTES, AssertionRefused, Exchange, Granted, Named, Proof, Replay, Rules, judge, named,
+};
 pub use key_file::{KeyFile, KeyFileRefused, KeyPair};
 
 use crate::ids::{PartnerId, ServiceKeyId};
@@ -63,7 +65,13 @@ pub struct ServiceKey {
 pub struct SwitchesRefused;
 
 impl ServiceKey {
-    pub fn new(id: ServiceKeyId, account: String, algorithm: Algorithm, public_jwk: String, generated_here: bool) -> Self {
+    pub fn new(
+        id: ServiceKeyId,
+        account: String,
+        algorithm: Algorithm,
+        public_jwk: String,
+        generated_here: bool,
+    ) -> Self {
         let switches = Switches::default();
         Self { id, account, algorithm, public_jwk, generated_here, switches, expires: None, disabled: None }
     }
@@ -71,7 +79,11 @@ impl ServiceKey {
     /// # Errors
     /// [`SwitchesRefused`] for a key that was not generated here.
     pub fn with_switches(self, switches: Switches) -> Result<Self, SwitchesRefused> {
-        if self.generated_here || switches == Switches::default() { Ok(Self { switches, ..self }) } else { Err(SwitchesRefused) }
+        if self.generated_here || switches == Switches::default() {
+            Ok(Self { switches, ..self })
+        } else {
+            Err(SwitchesRefused)
+        }
     }
 
     /// Those in force: none for a key that was brought, whatever its record says.

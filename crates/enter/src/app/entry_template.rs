@@ -95,7 +95,8 @@ impl EntryTemplate {
 /// The entry URL that a browser is sent to: `url` with `code` as its first query parameter, then `nextUrl`, then
 /// what it had (contract `enter.md`, section 2).
 pub fn with_code(url: &SafeUrl, code: &str, next_url: Option<&str>) -> String {
-    let (base, own) = url.as_str().split_once('?').map_or((url.as_str(), None), |(base, own)| (base, Some(own)));
+    let (base, own) =
+        url.as_str().split_once('?').map_or((url.as_str(), None), |(base, own)| (base, Some(own)));
     let next = next_url.map(|next| format!("&nextUrl={}", percent::encoded(next))).unwrap_or_default();
     let own = own.filter(|own| !own.is_empty()).map(|own| format!("&{own}")).unwrap_or_default();
     format!("{base}?code={}{next}{own}", percent::encoded(code))

@@ -21,7 +21,9 @@ pub enum WhoRefused {
     Id(NotAUserId),
     #[error("user_id: missing; send your own id of the user")]
     Missing,
-    #[error("user_id: missing; with just-in-time users an e-mail address alone identifies nobody, send your own id of the user")]
+    #[error(
+        "user_id: missing; with just-in-time users an e-mail address alone identifies nobody, send your own id of the user"
+    )]
     EmailWithJustInTime,
     #[error("email: no user of yours has this address; send user_id")]
     NobodyByEmail,
@@ -50,7 +52,11 @@ impl Who {
     ///
     /// # Errors
     /// [`WhoRefused`] unless it is exactly one.
-    pub fn one_by_email(email: &str, partner: &Partner, found: &[Person]) -> Result<PartnerUserId, WhoRefused> {
+    pub fn one_by_email(
+        email: &str,
+        partner: &Partner,
+        found: &[Person],
+    ) -> Result<PartnerUserId, WhoRefused> {
         let mut fitting = found
             .iter()
             .filter(|person| person.identity.partner == partner.id && person.email.as_deref() == Some(email));
@@ -88,7 +94,11 @@ pub struct Admission {
 ///
 /// # Errors
 /// [`EntryRefused`].
-pub fn admit(partner: &Partner, context: &ServiceContext, known: Known<'_>) -> Result<Admission, EntryRefused> {
+pub fn admit(
+    partner: &Partner,
+    context: &ServiceContext,
+    known: Known<'_>,
+) -> Result<Admission, EntryRefused> {
     let for_account = match context {
         ServiceContext::SuperAdmin => return Err(EntryRefused::ContextForbidden),
         ServiceContext::Partner(id) if *id != partner.id => return Err(EntryRefused::ContextForbidden),

@@ -47,7 +47,11 @@ pub enum Onward {
     InitiateLogin(String),
     EntryUrl(String),
     /// An app of the older kind: its Session URL is called first, with where to go afterwards.
-    OlderKind { session_url: SafeUrl, entry_url: SafeUrl, next_url: Option<String> },
+    OlderKind {
+        session_url: SafeUrl,
+        entry_url: SafeUrl,
+        next_url: Option<String>,
+    },
     /// Nothing has happened yet; the same decision follows with `confirmed`.
     Ask(Question),
 }

@@ -31,7 +31,8 @@ impl Nonce {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let fits = text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let fits =
+            text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         fits.then(|| Self(text.to_owned()))
     }
 

@@ -38,7 +38,11 @@ pub struct ErrorRedirect {
 pub enum AuthorizeRefused {
     Local(LocalRefusal),
     /// Where to, and what; see [`error_url`].
-    Redirect { redirect_uri: String, state: Option<String>, answer: ErrorRedirect },
+    Redirect {
+        redirect_uri: String,
+        state: Option<String>,
+        answer: ErrorRedirect,
+    },
 }
 
 /// `prompt`.
@@ -77,12 +81,18 @@ pub fn check(parameters: &Parameters, client: Option<&Client>) -> Result<Authori
     let client = check_client(parameters, client).map_err(AuthorizeRefused::Local)?;
     let redirect_uri = check_redirect_uri(parameters, client).map_err(AuthorizeRefused::Local)?;
     let state = parameters.get("state").map(str::to_owned);
-    checked(parameters, client, &redirect_uri, state.as_ref())
-        .map_err(|answer| AuthorizeRefused::Redirect { redirect_uri, state, answer })
+    checked(parameters, client, &redirect_uri, state.as_ref()).map_err(|answer| AuthorizeRefused::Redirect {
+        redirect_uri,
+        state,
+        answer,
+    })
 }
 
 fn checked(
-    parameters: &Parameters, client: &Client, redirect_uri: &str, state: Option<&String>,
+    parameters: &Parameters,
+    client: &Client,
+    redirect_uri: &str,
+    state: Option<&String>,
 ) -> Result<AuthorizeRequest, ErrorRedirect> {
     check_request_object(parameters)?;
     check_response_type(parameters)?;
@@ -112,7 +122,9 @@ const fn answer(error: &'static str, description: &'static str) -> ErrorRedirect
 }
 
 fn check_client<'c>(parameters: &Parameters, client: Option<&'c Client>) -> Result<&'c Client, LocalRefusal> {
-    let client = client.filter(|client| parameters.get("client_id") == Some(client.id.as_str())).ok_or(LocalRefusal::Client)?;
+    let client = client
+        .filter(|client| parameters.get("client_id") == Some(client.id.as_str()))
+        .ok_or(LocalRefusal::Client)?;
     if client.disabled.is_some() { Err(LocalRefusal::ClientDisabled) } else { Ok(client) }
 }
 
@@ -129,7 +141,10 @@ fn check_request_object(parameters: &Parameters) -> Result<(), ErrorRedirect> {
         return Err(answer("request_not_supported", "request objects are not taken; send plain parameters"));
     }
     if parameters.get("request_uri").is_some() {
-        return Err(answer("request_uri_not_supported", "request_uri is taken only from the pushed authorization request"));
+        return Err(answer(
+            "request_uri_not_supported",
+            "request_uri is taken only from the pushed authorization request",
+        ));
     }
     Ok(())
 }
@@ -152,7 +167,8 @@ fn check_response_mode(parameters: &Parameters) -> Result<(), ErrorRedirect> {
 
 /// Unknown scopes are ignored, as OpenID Connect Core has it (section 3.1.2.1).
 fn check_scope(parameters: &Parameters, client: &Client) -> Result<Vec<String>, ErrorRedirect> {
-    let asked: Vec<&str> = parameters.get("scope").unwrap_or_default().split(' ').filter(|one| !one.is_empty()).collect();
+    let asked: Vec<&str> =
+        parameters.get("scope").unwrap_or_default().split(' ').filter(|one| !one.is_empty()).collect();
     if !asked.contains(&"openid") {
         return Err(answer("invalid_scope", "scope must contain openid"));
     }
@@ -171,7 +187,9 @@ fn check_pkce(parameters: &Parameters, client: &Client) -> Result<Option<String>
     let Some(challenge) = parameters.get("code_challenge") else {
         return match method {
             Some(_) => Err(answer("invalid_request", "code_challenge_method without code_challenge")),
-            None if client.is_public() => Err(answer("invalid_request", "code_challenge is required of this client (S256)")),
+            None if client.is_public() => {
+                Err(answer("invalid_request", "code_challenge is required of this client (S256)"))
+            }
             None => Ok(None),
         };
     };
@@ -181,7 +199,10 @@ fn check_pkce(parameters: &Parameters, client: &Client) -> Result<Option<String>
     }
     let digits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if challenge.len() != 43 || !challenge.bytes().all(digits) {
-        return Err(answer("invalid_request", "code_challenge must be the base64url of a SHA-256, 43 characters"));
+        return Err(answer(
+            "invalid_request",
+            "code_challenge must be the base64url of a SHA-256, 43 characters",
+        ));
     }
     Ok(Some(challenge.to_owned()))
 }
@@ -194,7 +215,12 @@ fn check_prompt(parameters: &Parameters) -> Result<Prompt, ErrorRedirect> {
             "login" => prompt.login = true,
             "consent" => prompt.consent = true,
             "select_account" => prompt.select_account = true,
-            _ => return Err(answer("invalid_request", "prompt must be none, login, consent or select_account")),
+            _ => {
+                return Err(answer(
+                    "invalid_request",
+                    "prompt must be none, login, consent or select_account",
+                ));
+            }
         }
     }
     if prompt.none && (prompt.login || prompt.consent || prompt.select_account) {
@@ -228,7 +254,12 @@ fn check_context(parameters: &Parameters) -> Result<Option<ServiceContext>, Erro
         [Some(text), None, None] => ServiceContext::parse(text).ok(),
         [None, Some(id), None] => AccountId::parse(id).ok().map(ServiceContext::Account),
         [None, None, Some(id)] => PartnerId::parse(id).ok().map(ServiceContext::Partner),
-        _ => return Err(answer("invalid_request", "send one of account_id, partner_id and serviceContext, not several")),
+        _ => {
+            return Err(answer(
+                "invalid_request",
+                "send one of account_id, partner_id and serviceContext, not several",
+            ));
+        }
     };
     match read {
         None => Err(answer("invalid_request", "account_id, partner_id or serviceContext is malformed")),

@@ -3,7 +3,7 @@
 use crate::app::RedirectUri;
 use crate::ids::{AppId, ClientId};
 use kernel::jose::Algorithm;
-use kernel::{Hashed, SafeUrl, SecretText, Plain, Time};
+use kernel::{Hashed, Plain, SafeUrl, SecretText, Time};
 
 /// How a client proves itself (`token_endpoint_auth_method`).
 #[derive(Debug, Clone, PartialEq, Eq)]

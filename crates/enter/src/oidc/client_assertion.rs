@@ -55,7 +55,12 @@ pub struct ClientProof {
 /// # Errors
 /// [`ClientAssertionRefused`].
 pub fn judge_client_assertion(
-    text: &str, client: &Client, algorithm: Algorithm, keys: &[String], issuer: &str, now: Time,
+    text: &str,
+    client: &Client,
+    algorithm: Algorithm,
+    keys: &[String],
+    issuer: &str,
+    now: Time,
 ) -> Result<ClientProof, ClientAssertionRefused> {
     let compact = Compact::parse(text, BYTES)?;
     check_header(&compact, algorithm)?;
@@ -63,7 +68,9 @@ pub fn judge_client_assertion(
     if !keys.iter().any(key_proves) {
         return Err(ClientAssertionRefused::Signature);
     }
-    let claims = match strict_json(&compact.payload).map_err(|why| ClientAssertionRefused::Payload(why.to_string()))? {
+    let claims = match strict_json(&compact.payload)
+        .map_err(|why| ClientAssertionRefused::Payload(why.to_string()))?
+    {
         Value::Object(claims) => claims,
         _ => return Err(ClientAssertionRefused::Payload("it must be a JSON object".to_owned())),
     };
@@ -107,7 +114,9 @@ fn check_audience(claims: &Map<String, Value>, issuer: &str) -> Result<(), Clien
 fn check_times(claims: &Map<String, Value>, now: Time) -> Result<Time, ClientAssertionRefused> {
     let seconds = |name: &'static str| match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_i64().map(|at| Some(Time::from_seconds(at))).ok_or(ClientAssertionRefused::Claim(name)),
+        Some(value) => {
+            value.as_i64().map(|at| Some(Time::from_seconds(at))).ok_or(ClientAssertionRefused::Claim(name))
+        }
     };
     let expires = seconds("exp")?.ok_or(ClientAssertionRefused::Claim("exp"))?;
     if now >= expires {

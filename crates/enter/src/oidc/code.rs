@@ -16,7 +16,9 @@ pub const CODE_LIFETIME_S: i64 = 60;
 pub enum CodeState {
     Issued,
     /// Used up, whether or not it brought tokens.
-    Redeemed { at: Time },
+    Redeemed {
+        at: Time,
+    },
 }
 
 /// An authorization code as it is stored.
@@ -65,7 +67,13 @@ pub enum Redemption {
 
 impl AuthorizationCode {
     /// Decides a redemption by a client that has proven itself.
-    pub fn redeem(self, client: &Client, redirect_uri: Option<&str>, verifier: Option<&str>, now: Time) -> Redemption {
+    pub fn redeem(
+        self,
+        client: &Client,
+        redirect_uri: Option<&str>,
+        verifier: Option<&str>,
+        now: Time,
+    ) -> Redemption {
         if matches!(self.state, CodeState::Redeemed { .. }) {
             return Redemption::RevokeGrant(self.grant, CodeRefused::Replayed);
         }
@@ -77,7 +85,13 @@ impl AuthorizationCode {
         }
     }
 
-    fn check(&self, client: &Client, redirect_uri: Option<&str>, verifier: Option<&str>, now: Time) -> Result<(), CodeRefused> {
+    fn check(
+        &self,
+        client: &Client,
+        redirect_uri: Option<&str>,
+        verifier: Option<&str>,
+        now: Time,
+    ) -> Result<(), CodeRefused> {
         if self.client != client.id {
             return Err(CodeRefused::OtherClient);
         }

@@ -39,7 +39,11 @@ pub enum LogoutAnswer {
 ///
 /// Decision: without a hint of this very session the person is asked, because any page may send a browser here.
 /// An address is used only when it is the client's, byte for byte (lesson 25).
-pub fn judge_logout(request: &LogoutRequest<'_>, client: Option<&Client>, live: Option<(&SessionId, &PersonId)>) -> LogoutAnswer {
+pub fn judge_logout(
+    request: &LogoutRequest<'_>,
+    client: Option<&Client>,
+    live: Option<(&SessionId, &PersonId)>,
+) -> LogoutAnswer {
     let named = [request.hint.map(|hint| hint.client.as_str()), request.client_id];
     let one = client.map(|client| client.id.as_str());
     if named.into_iter().flatten().any(|name| Some(name) != one) {
@@ -47,9 +51,13 @@ pub fn judge_logout(request: &LogoutRequest<'_>, client: Option<&Client>, live: 
     }
     let then = match (request.post_logout_redirect_uri, client) {
         (None, _) => None,
-        (Some(_), None) => return LogoutAnswer::Refuse("post_logout_redirect_uri needs id_token_hint or client_id"),
+        (Some(_), None) => {
+            return LogoutAnswer::Refuse("post_logout_redirect_uri needs id_token_hint or client_id");
+        }
         (Some(uri), Some(client)) if client.may_return_to(uri) => Some(uri.to_owned()),
-        (Some(_), Some(_)) => return LogoutAnswer::Refuse("post_logout_redirect_uri is not registered for this client"),
+        (Some(_), Some(_)) => {
+            return LogoutAnswer::Refuse("post_logout_redirect_uri is not registered for this client");
+        }
     };
     match (live, request.hint) {
         (None, _) => LogoutAnswer::End { then },
@@ -63,7 +71,14 @@ pub fn judge_logout(request: &LogoutRequest<'_>, client: Option<&Client>, live: 
 }
 
 /// A logout token's claims (Back-Channel Logout, section 2.4); never with a `nonce`.
-pub fn logout_claims(issuer: &str, client: &ClientId, person: &PersonId, session: &SessionId, jti: &str, now: Time) -> Value {
+pub fn logout_claims(
+    issuer: &str,
+    client: &ClientId,
+    person: &PersonId,
+    session: &SessionId,
+    jti: &str,
+    now: Time,
+) -> Value {
     let issued = now.seconds();
     json!({
         "iss": issuer,

@@ -12,10 +12,16 @@ pub const FORGIVENESS_S: i64 = 30;
 pub enum RefreshState {
     Live,
     /// Used once: `successor` was given out for it.
-    Rotated { at: Time, successor: Hashed },
+    Rotated {
+        at: Time,
+        successor: Hashed,
+    },
     /// Used twice, the first answer being lost: the first successor was revoked and another given out. `at` is
     /// still the time of the first use.
-    Forgiven { at: Time, successor: Hashed },
+    Forgiven {
+        at: Time,
+        successor: Hashed,
+    },
     Revoked,
 }
 

@@ -67,7 +67,9 @@ pub enum AssertionRefused {
     TooLong,
     #[error("`iat` or `nbf` lies in the future; check the clock")]
     Future,
-    #[error("`jti` is missing: write a fresh UUID for each assertion, or have its absence allowed for this key")]
+    #[error(
+        "`jti` is missing: write a fresh UUID for each assertion, or have its absence allowed for this key"
+    )]
     NoJti,
     #[error("the service account or its partner is switched off")]
     Disabled,
@@ -113,18 +115,26 @@ pub fn named(text: &str, exchange: Exchange) -> Result<(Named, Proof), Assertion
     if let Some(name) = OWN_KEY.iter().chain(OTHER_RULES).find(|name| compact.header.contains_key(**name)) {
         return Err(AssertionRefused::Header(name));
     }
-    if compact.header.get("typ").is_some_and(|typ| !typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))) {
+    if compact
+        .header
+        .get("typ")
+        .is_some_and(|typ| !typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")))
+    {
         return Err(AssertionRefused::Type);
     }
-    let claims = match strict_json(&compact.payload).map_err(|why| AssertionRefused::Payload(why.to_string()))? {
-        Value::Object(claims) => claims,
-        _ => return Err(AssertionRefused::Payload("it must be a JSON object".to_owned())),
-    };
+    let claims =
+        match strict_json(&compact.payload).map_err(|why| AssertionRefused::Payload(why.to_string()))? {
+            Value::Object(claims) => claims,
+            _ => return Err(AssertionRefused::Payload("it must be a JSON object".to_owned())),
+        };
     let kid = match exchange {
         Exchange::Bearer => compact.header.get("kid"),
         Exchange::SessionToken => claims.get("kid").or_else(|| compact.header.get("kid")),
     };
-    let key = kid.and_then(Value::as_str).and_then(|kid| ServiceKeyId::parse(kid).ok()).ok_or(AssertionRefused::Key)?;
+    let key = kid
+        .and_then(Value::as_str)
+        .and_then(|kid| ServiceKeyId::parse(kid).ok())
+        .ok_or(AssertionRefused::Key)?;
     let account = text_of(&claims, "sub")?.to_owned();
     Ok((Named { account, key }, Proof { compact, claims }))
 }
@@ -134,7 +144,12 @@ pub fn named(text: &str, exchange: Exchange) -> Result<(Named, Proof), Assertion
 /// # Errors
 /// [`AssertionRefused`]. Nothing about time or scope is said before the signature is proven.
 pub fn judge(
-    proof: &Proof, account: &ServiceAccount, key: &ServiceKey, partner: &Partner, rules: &Rules<'_>, wanted: Option<&str>,
+    proof: &Proof,
+    account: &ServiceAccount,
+    key: &ServiceKey,
+    partner: &Partner,
+    rules: &Rules<'_>,
+    wanted: Option<&str>,
 ) -> Result<Granted, AssertionRefused> {
     check_key(proof, account, key, rules)?;
     check_signature(proof, key)?;
@@ -148,10 +163,19 @@ pub fn judge(
 }
 
 fn text_of<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, AssertionRefused> {
-    claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or(AssertionRefused::Claim(name))
+    claims
+        .get(name)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .ok_or(AssertionRefused::Claim(name))
 }
 
-fn check_key(proof: &Proof, account: &ServiceAccount, key: &ServiceKey, rules: &Rules<'_>) -> Result<(), AssertionRefused> {
+fn check_key(
+    proof: &Proof,
+    account: &ServiceAccount,
+    key: &ServiceKey,
+    rules: &Rules<'_>,
+) -> Result<(), AssertionRefused> {
     if key.account != account.email {
         return Err(AssertionRefused::Key);
     }
@@ -172,13 +196,21 @@ fn check_signature(proof: &Proof, key: &ServiceKey) -> Result<(), AssertionRefus
     if proof.compact.proven_by(&public) { Ok(()) } else { Err(AssertionRefused::Signature) }
 }
 
-fn check_principal(proof: &Proof, account: &ServiceAccount, exchange: Exchange) -> Result<(), AssertionRefused> {
+fn check_principal(
+    proof: &Proof,
+    account: &ServiceAccount,
+    exchange: Exchange,
+) -> Result<(), AssertionRefused> {
     let issuer = proof.claims.get("iss");
     let issued = match exchange {
         Exchange::Bearer => issuer.and_then(Value::as_str) == Some(&account.email),
         Exchange::SessionToken => issuer.is_none_or(|issuer| issuer.as_str() == Some(&account.email)),
     };
-    if issued && text_of(&proof.claims, "sub")? == account.email { Ok(()) } else { Err(AssertionRefused::Principal) }
+    if issued && text_of(&proof.claims, "sub")? == account.email {
+        Ok(())
+    } else {
+        Err(AssertionRefused::Principal)
+    }
 }
 
 fn check_live(account: &ServiceAccount, partner: &Partner) -> Result<(), AssertionRefused> {
@@ -204,19 +236,24 @@ fn check_audience(proof: &Proof, key: &ServiceKey, rules: &Rules<'_>) -> Result<
         _ => None,
     };
     let known = |one: &str| {
-        rules.audiences.contains(&one) || (key.switches().legacy_audience && rules.legacy_audiences.contains(&one))
+        rules.audiences.contains(&one)
+            || (key.switches().legacy_audience && rules.legacy_audiences.contains(&one))
     };
     if one.is_some_and(known) {
         return Ok(());
     }
-    Err(AssertionRefused::Audience { expected: rules.audiences.first().copied().unwrap_or_default().to_owned() })
+    Err(AssertionRefused::Audience {
+        expected: rules.audiences.first().copied().unwrap_or_default().to_owned(),
+    })
 }
 
 /// `exp`, `nbf`, `iat` in whole seconds (lesson 15). The answer is `exp`.
 fn check_times(proof: &Proof, now: Time) -> Result<Time, AssertionRefused> {
     let seconds = |name: &'static str| match proof.claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_i64().map(|at| Some(Time::from_seconds(at))).ok_or(AssertionRefused::Claim(name)),
+        Some(value) => {
+            value.as_i64().map(|at| Some(Time::from_seconds(at))).ok_or(AssertionRefused::Claim(name))
+        }
     };
     let expires = seconds("exp")?.ok_or(AssertionRefused::Claim("exp"))?;
     if now >= expires {
@@ -249,14 +286,22 @@ fn check_replay(proof: &Proof, key: &ServiceKey, expires: Time) -> Result<Option
 
 /// The scopes asked for, in the claim or the form field, or all of the account's. Never more than those.
 fn check_scopes(
-    proof: &Proof, account: &ServiceAccount, exchange: Exchange, wanted: Option<&str>,
+    proof: &Proof,
+    account: &ServiceAccount,
+    exchange: Exchange,
+    wanted: Option<&str>,
 ) -> Result<Vec<String>, AssertionRefused> {
     let claimed = match (exchange, proof.claims.get("scope")) {
         (Exchange::SessionToken, _) | (Exchange::Bearer, None) => None,
         (Exchange::Bearer, Some(Value::String(scope))) => Some(scope.as_str()),
         (Exchange::Bearer, Some(_)) => return Err(AssertionRefused::Claim("scope")),
     };
-    let asked: Vec<&str> = [claimed, wanted].into_iter().flatten().flat_map(|text| text.split(' ')).filter(|one| !one.is_empty()).collect();
+    let asked: Vec<&str> = [claimed, wanted]
+        .into_iter()
+        .flatten()
+        .flat_map(|text| text.split(' '))
+        .filter(|one| !one.is_empty())
+        .collect();
     if asked.is_empty() {
         return Ok(account.scopes.clone());
     }

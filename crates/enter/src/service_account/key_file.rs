@@ -124,7 +124,8 @@ impl KeyPair {
     /// # Errors
     /// [`KeyFileRefused::Generation`] where the library cannot sign.
     pub fn sign(&self, header: &Value, payload: &str) -> Result<String, KeyFileRefused> {
-        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
         let random = SystemRandom::new();
         let failed = |_| KeyFileRefused::Generation;
         let signature = match self {
@@ -178,7 +179,8 @@ impl KeyFile {
         if file.get("type").and_then(Value::as_str) != Some("service_account") {
             return Err(KeyFileRefused::Form);
         }
-        let payload = file.get("assertionPayloadData").ok_or(KeyFileRefused::Member("assertionPayloadData"))?;
+        let payload =
+            file.get("assertionPayloadData").ok_or(KeyFileRefused::Member("assertionPayloadData"))?;
         Ok(Self {
             key_id: ServiceKeyId::parse(&member(&file, "private_key_id")?)
                 .map_err(|_| KeyFileRefused::Member("private_key_id"))?,

@@ -109,7 +109,10 @@ fn lesson_25_no_mutation_leads_to_a_stranger() {
 fn a_back_url_may_be_the_partners() {
     let (app, partner) = (app("MP-1"), partner("P1"));
     for good in ["https://partner.example/dashboard", "https://portal.partner.example/"] {
-        assert!(matches!(BackUrl::judge(Some(good), &partner.domains(), &app.domains()), BackUrl::Kept(_)), "{good}");
+        assert!(
+            matches!(BackUrl::judge(Some(good), &partner.domains(), &app.domains()), BackUrl::Kept(_)),
+            "{good}"
+        );
     }
     assert_eq!(BackUrl::judge(None, &[], &[]), BackUrl::None);
     assert_eq!(BackUrl::judge(Some(""), &[], &[]), BackUrl::None);
@@ -122,8 +125,24 @@ fn a_link_stays_at_the_apps_host() {
     let (app, partner) = (app("MP-1"), partner("P1"));
     let account = AccountId::parse("AG-1").unwrap();
     let link = |path: &str| app.link(path, Some(&account), &partner.id).map(|url| url.to_string());
-    assert_eq!(link("/r/{{accountId}}/{{partnerId}}?x=1&&y=2"), Ok("https://app.example.com/r/AG-1/P1?x=1&&y=2".to_owned()));
-    for bad in ["", "r", "//evil.example", "/\\evil.example", "/\t/evil.example", "\\evil", "@evil.example", ".evil.example/", ":8443/", "/a b", "/#x", "https://evil.example/"] {
+    assert_eq!(
+        link("/r/{{accountId}}/{{partnerId}}?x=1&&y=2"),
+        Ok("https://app.example.com/r/AG-1/P1?x=1&&y=2".to_owned())
+    );
+    for bad in [
+        "",
+        "r",
+        "//evil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "\\evil",
+        "@evil.example",
+        ".evil.example/",
+        ":8443/",
+        "/a b",
+        "/#x",
+        "https://evil.example/",
+    ] {
         assert!(link(bad).is_err(), "{bad}");
     }
 }
@@ -131,17 +150,44 @@ fn a_link_stays_at_the_apps_host() {
 #[test]
 fn lesson_2_to_5_what_cannot_be_registered() {
     for bad in [
-        "https://*.example.com/cb", "https://app.example.com/*", "https://app.example.com/a/../b", "https://app.example.com/%2e%2e/b",
-        "https://app.example.com/a;b", "https://app.example.com/a%2fb", "https://app.example.com/a%252fb", "https://app.example.com/a%5Cb",
-        "https://app.example.com/cb?code=x&state=y", "https://app.example.com/cb?state=y", "https://app.example.com/cb?%63ode=x",
-        "https://app.example.com/cb?iss=x", "https://app.example.com/cb#f", "https://u@app.example.com/cb", "http://app.example.com/cb",
-        "javascript:alert(1)", "com.example.app:/cb", "com.example.app://cb", "urn:ietf:wg:oauth:2.0:oob", "https://App.example.com/cb",
-        "https://app.example.com:443/cb", "https://\u{e4}pp.example.com/cb", "", "/cb", "https:app.example.com/cb",
-        "https://0x7f.1/cb", "https://app.example.com/c b",
+        "https://*.example.com/cb",
+        "https://app.example.com/*",
+        "https://app.example.com/a/../b",
+        "https://app.example.com/%2e%2e/b",
+        "https://app.example.com/a;b",
+        "https://app.example.com/a%2fb",
+        "https://app.example.com/a%252fb",
+        "https://app.example.com/a%5Cb",
+        "https://app.example.com/cb?code=x&state=y",
+        "https://app.example.com/cb?state=y",
+        "https://app.example.com/cb?%63ode=x",
+        "https://app.example.com/cb?iss=x",
+        "https://app.example.com/cb#f",
+        "https://u@app.example.com/cb",
+        "http://app.example.com/cb",
+        "javascript:alert(1)",
+        "com.example.app:/cb",
+        "com.example.app://cb",
+        "urn:ietf:wg:oauth:2.0:oob",
+        "https://App.example.com/cb",
+        "https://app.example.com:443/cb",
+        "https://\u{e4}pp.example.com/cb",
+        "",
+        "/cb",
+        "https:app.example.com/cb",
+        "https://0x7f.1/cb",
+        "https://app.example.com/c b",
     ] {
         assert!(RedirectUri::register(bad).is_err(), "{bad}");
     }
-    for good in [REGISTERED, "https://app.example.com", "https://app.example.com/cb?tenant=1", "http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost:3000/cb"] {
+    for good in [
+        REGISTERED,
+        "https://app.example.com",
+        "https://app.example.com/cb?tenant=1",
+        "http://127.0.0.1/cb",
+        "http://[::1]/cb",
+        "http://localhost:3000/cb",
+    ] {
         assert!(RedirectUri::register(good).is_ok(), "{good}");
     }
 }
@@ -154,9 +200,20 @@ fn only_the_loopback_port_of_native_clients_is_free() {
     }
     assert!(!registered.matches("http://127.0.0.1:1/cb", false));
     for bad in [
-        "http://127.0.0.1:0/cb", "http://127.0.0.1:65536/cb", "http://127.0.0.1:01/cb", "http://127.0.0.1:/cb", "http://127.0.0.1:1@evil.example/cb",
-        "http://127.0.0.1.evil.example/cb", "http://127.0.0.1:1/cb/", "http://127.0.0.1:1/cb?x", "http://[::1]:1/cb", "http://localhost:1/cb",
-        "https://127.0.0.1:1/cb", "http://127.0.0.11:1/cb", "http://127.0.0.1:+1/cb", "http://127.0.0.1:1.evil.example/cb",
+        "http://127.0.0.1:0/cb",
+        "http://127.0.0.1:65536/cb",
+        "http://127.0.0.1:01/cb",
+        "http://127.0.0.1:/cb",
+        "http://127.0.0.1:1@evil.example/cb",
+        "http://127.0.0.1.evil.example/cb",
+        "http://127.0.0.1:1/cb/",
+        "http://127.0.0.1:1/cb?x",
+        "http://[::1]:1/cb",
+        "http://localhost:1/cb",
+        "https://127.0.0.1:1/cb",
+        "http://127.0.0.11:1/cb",
+        "http://127.0.0.1:+1/cb",
+        "http://127.0.0.1:1.evil.example/cb",
     ] {
         assert!(!registered.matches(bad, true), "{bad}");
     }
@@ -180,9 +237,20 @@ fn an_entry_url_is_filled_and_stays_where_it_was() {
     let bare = EntryTemplate::register("https://app.example.com/a", &domains).unwrap();
     assert_eq!(bare.filled(None).unwrap().as_str(), "https://app.example.com/a");
     for bad in [
-        "https://{{accountId}}.example.com/", "https://app.example.com{{accountId}}/", "https://<accountId>@app.example.com/", "https://evil.example/<accountId>",
-        "https://app.example.com:4{{accountId}}/", "https://app.example.com/{{userId}}", "https://app.example.com/<id>", "http://app.example.com/",
-        "https://app.example.com/?code=1", "https://app.example.com/?nextUrl=1", "/{{accountId}}", "{{accountId}}", "javascript:{{accountId}}", "",
+        "https://{{accountId}}.example.com/",
+        "https://app.example.com{{accountId}}/",
+        "https://<accountId>@app.example.com/",
+        "https://evil.example/<accountId>",
+        "https://app.example.com:4{{accountId}}/",
+        "https://app.example.com/{{userId}}",
+        "https://app.example.com/<id>",
+        "http://app.example.com/",
+        "https://app.example.com/?code=1",
+        "https://app.example.com/?nextUrl=1",
+        "/{{accountId}}",
+        "{{accountId}}",
+        "javascript:{{accountId}}",
+        "",
     ] {
         assert!(EntryTemplate::register(bad, &domains).is_err(), "{bad}");
     }
@@ -200,14 +268,30 @@ fn the_code_is_the_first_parameter() {
 
 #[test]
 fn the_transfer_url_is_https_or_this_machine() {
-    for good in ["https://partner.example/t", "https://partner.example/t?k=v", "http://localhost:3000/t", "http://127.0.0.1/t"] {
+    for good in [
+        "https://partner.example/t",
+        "https://partner.example/t?k=v",
+        "http://localhost:3000/t",
+        "http://127.0.0.1/t",
+    ] {
         assert!(TransferUrl::parse(good).is_ok(), "{good}");
     }
-    for bad in ["", "/t", "http://partner.example/t", "https://u@partner.example/t", "https://partner.example/?serviceContext=x", "https://partner.example/#f"] {
+    for bad in [
+        "",
+        "/t",
+        "http://partner.example/t",
+        "https://u@partner.example/t",
+        "https://partner.example/?serviceContext=x",
+        "https://partner.example/#f",
+    ] {
         assert!(TransferUrl::parse(bad).is_err(), "{bad}");
     }
     let context = ServiceContext::Account(AccountId::parse("AG-1").unwrap());
-    let entry = TransferUrl::parse("https://partner.example/t?k=v").unwrap().for_entry(&AppId::parse("MP-1").unwrap(), &context, Some("https://a.example/?b"));
+    let entry = TransferUrl::parse("https://partner.example/t?k=v").unwrap().for_entry(
+        &AppId::parse("MP-1").unwrap(),
+        &context,
+        Some("https://a.example/?b"),
+    );
     assert_eq!(
         entry,
         "https://partner.example/t?k=v&serviceProviderId=MP-1&serviceContext=eyJfdHlwZSI6ImFjY291bnQiLCJhY2NvdW50X2lkIjoiQUctMSJ9&nextUrl=https%3A%2F%2Fa.example%2F%3Fb"
@@ -219,7 +303,18 @@ fn domains_are_hosts_and_nothing_more() {
     for good in ["app.example.com", "localhost:3000", "127.0.0.1:8080", "[::1]:8080", "a.localhost"] {
         assert!(Domain::parse(good).is_ok(), "{good}");
     }
-    for bad in ["", "*.example.com", "com", "https://a.example", "a.example/", "a.example.", "u@a.example", "a.example?x", "a b.example", "."] {
+    for bad in [
+        "",
+        "*.example.com",
+        "com",
+        "https://a.example",
+        "a.example/",
+        "a.example.",
+        "u@a.example",
+        "a.example?x",
+        "a b.example",
+        ".",
+    ] {
         assert!(Domain::parse(bad).is_err(), "{bad}");
     }
     let local = [Domain::parse("localhost:3000").unwrap()];

@@ -24,13 +24,29 @@ fn it_is_written_as_published() {
 fn everything_else_is_refused() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     for json in [
-        "", "x", "[]", "null", "\"account\"", "{}", r#"{"_type":1}"#, r#"{"_type":"account"}"#, r#"{"account_id":"AG-1"}"#,
-        r#"{"_type":"account","partner_id":"P"}"#, r#"{"_type":"account","account_id":"AG-1","partner_id":"P"}"#,
-        r#"{"_type":"partner","partner_id":"P","account_id":"AG-1"}"#, r#"{"_type":"account","account_id":""}"#,
-        r#"{"_type":"account","account_id":".."}"#, r#"{"_type":"account","account_id":"a/b"}"#,
-        r#"{"_type":"account","account_id":["AG-1"]}"#, r#"{"_type":"account","account_id":"a","account_id":"b"}"#,
-        r#"{"_type":"partner","_type":"account","account_id":"a"}"#, r#"{"_type":"superadmin","account_id":"a"}"#,
-        r#"{"_type":"Account","account_id":"a"}"#, r#"{"_type":"admin"}"#, &deep, &" ".repeat(1_000_000),
+        "",
+        "x",
+        "[]",
+        "null",
+        "\"account\"",
+        "{}",
+        r#"{"_type":1}"#,
+        r#"{"_type":"account"}"#,
+        r#"{"account_id":"AG-1"}"#,
+        r#"{"_type":"account","partner_id":"P"}"#,
+        r#"{"_type":"account","account_id":"AG-1","partner_id":"P"}"#,
+        r#"{"_type":"partner","partner_id":"P","account_id":"AG-1"}"#,
+        r#"{"_type":"account","account_id":""}"#,
+        r#"{"_type":"account","account_id":".."}"#,
+        r#"{"_type":"account","account_id":"a/b"}"#,
+        r#"{"_type":"account","account_id":["AG-1"]}"#,
+        r#"{"_type":"account","account_id":"a","account_id":"b"}"#,
+        r#"{"_type":"partner","_type":"account","account_id":"a"}"#,
+        r#"{"_type":"superadmin","account_id":"a"}"#,
+        r#"{"_type":"Account","account_id":"a"}"#,
+        r#"{"_type":"admin"}"#,
+        &deep,
+        &" ".repeat(1_000_000),
     ] {
         for text in [STANDARD.encode(json), URL_SAFE_NO_PAD.encode(json)] {
             assert!(ServiceContext::parse(&text).is_err(), "{}", json.get(..60).unwrap_or(json));
@@ -38,7 +54,14 @@ fn everything_else_is_refused() {
     }
     let unknown = ServiceContext::parse(&STANDARD.encode(r#"{"_type":"brand"}"#));
     assert_eq!(unknown, Err(ContextRefused::UnknownType("brand".to_owned())));
-    for text in ["%", "eyJfdHlwZSI6InN1cGVyYWRtaW4ifQ=", "eyJfdHlwZSI6InN1cGVyYWRtaW4ifQ===", " eyJfdHlwZSI6InN1cGVyYWRtaW4ifQ==", "{}", "=="] {
+    for text in [
+        "%",
+        "eyJfdHlwZSI6InN1cGVyYWRtaW4ifQ=",
+        "eyJfdHlwZSI6InN1cGVyYWRtaW4ifQ===",
+        " eyJfdHlwZSI6InN1cGVyYWRtaW4ifQ==",
+        "{}",
+        "==",
+    ] {
         assert!(ServiceContext::parse(text).is_err(), "{text}");
     }
 }

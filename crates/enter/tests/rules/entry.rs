@@ -5,8 +5,9 @@ use enter::account::MEMBER;
 use enter::app::{BackUrl, SignIn};
 use enter::context::ServiceContext;
 use enter::entry::{
-    Admission, Arrival, CODE_LIFETIME_S, EntryCode, EntryRefused, Known, Live, Nonce, NextUrl, Onward, Order, PENDING_LIFETIME_S,
-    Pending, PendingRequests, Question, State, TRIPS_MOST, TRIPS_WINDOW_S, Trips, Who, WhoRefused, admit, onward,
+    Admission, Arrival, CODE_LIFETIME_S, EntryCode, EntryRefused, Known, Live, NextUrl, Nonce, Onward, Order,
+    PENDING_LIFETIME_S, Pending, PendingRequests, Question, State, TRIPS_MOST, TRIPS_WINDOW_S, Trips, Who,
+    WhoRefused, admit, onward,
 };
 use enter::ids::{AccountId, AppId, ClientId, PartnerId, PersonId};
 use kernel::{Plain, SafeUrl, SeededChance, Time};
@@ -89,7 +90,10 @@ fn just_in_time_makes_users_and_associations_but_no_accounts() {
     );
     partner.just_in_time = false;
     assert_eq!(admit(&partner, &context, known(Some(&own), None, None)), Err(EntryRefused::UserUnknown));
-    assert_eq!(admit(&partner, &context, known(Some(&own), Some(&anna), None)), Err(EntryRefused::NotAssociated));
+    assert_eq!(
+        admit(&partner, &context, known(Some(&own), Some(&anna), None)),
+        Err(EntryRefused::NotAssociated)
+    );
     assert_eq!(admit(&partner, &context, known(Some(&own), Some(&anna), Some(&roles))), made(false, None));
 }
 
@@ -100,7 +104,10 @@ fn contexts_that_nobody_enters_with() {
     let of = |id: &str| ServiceContext::Partner(PartnerId::parse(id).unwrap());
     assert_eq!(admit(&partner, &ServiceContext::SuperAdmin, nothing), Err(EntryRefused::ContextForbidden));
     assert_eq!(admit(&partner, &of("P2"), nothing), Err(EntryRefused::ContextForbidden));
-    assert_eq!(admit(&partner, &of("P1"), nothing), Ok(Admission { create_person: true, create_association: None }));
+    assert_eq!(
+        admit(&partner, &of("P1"), nothing),
+        Ok(Admission { create_person: true, create_association: None })
+    );
 }
 
 #[test]
@@ -122,7 +129,9 @@ fn an_email_alone_identifies_exactly_one_user_or_nobody() {
     partner.just_in_time = false;
     assert_eq!(Who::read(None, None, &partner), Err(WhoRefused::Missing));
     assert_eq!(Who::read(None, Some("a@x.example"), &partner), Ok(Who::ByEmail("a@x.example".to_owned())));
-    let Ok(Who::ById(id)) = Who::read(Some(" U-1 "), Some("a@x.example"), &partner) else { panic!("an id counts first") };
+    let Ok(Who::ById(id)) = Who::read(Some(" U-1 "), Some("a@x.example"), &partner) else {
+        panic!("an id counts first")
+    };
     assert_eq!(id.as_str(), " U-1 ", "byte for byte");
     assert!(Who::read(Some("a\nb"), None, &partner).is_err());
     let found = [
@@ -207,19 +216,32 @@ fn goes(scene: Scene) -> Onward {
 }
 
 fn quiet() -> Scene {
-    Scene { next_url: NextUrl::None, live: None, pending: PendingRequests::default(), confirmed: false, sign_in: None }
+    Scene {
+        next_url: NextUrl::None,
+        live: None,
+        pending: PendingRequests::default(),
+        confirmed: false,
+        sign_in: None,
+    }
 }
 
 #[test]
 fn a_code_that_carries_the_nonce_continues_the_waiting_request() {
-    let list = || PendingRequests::default().with(pending("MP-1", 1, NOW), NOW).with(pending("MP-1", 2, NOW), NOW);
+    let list =
+        || PendingRequests::default().with(pending("MP-1", 1, NOW), NOW).with(pending("MP-1", 2, NOW), NOW);
     let first = pending("MP-1", 1, NOW);
     let by_nonce = NextUrl::Pending(first.nonce.clone());
-    assert_eq!(goes(Scene { next_url: by_nonce.clone(), pending: list(), ..quiet() }), Onward::Continue(first.clone()));
+    assert_eq!(
+        goes(Scene { next_url: by_nonce.clone(), pending: list(), ..quiet() }),
+        Onward::Continue(first)
+    );
     // Lesson 21: another person's entry URL opened while a login is pending.
     assert_eq!(goes(Scene { pending: list(), ..quiet() }), Onward::Ask(Question::OtherRequest));
     let strange = NextUrl::Pending(Nonce::new(&SeededChance::new(99)));
-    assert_eq!(goes(Scene { next_url: strange, pending: list(), ..quiet() }), Onward::Ask(Question::OtherRequest));
+    assert_eq!(
+        goes(Scene { next_url: strange, pending: list(), ..quiet() }),
+        Onward::Ask(Question::OtherRequest)
+    );
     let confirmed = goes(Scene { pending: list(), confirmed: true, ..quiet() });
     assert_eq!(confirmed, Onward::Continue(pending("MP-1", 2, NOW)));
     let elsewhere = PendingRequests::default().with(pending("MP-2", 1, NOW), NOW);
@@ -232,7 +254,12 @@ fn lesson_21_another_living_user_is_asked() {
     let other = PersonId::parse("U-A").ok();
     let first = pending("MP-1", 1, NOW);
     let list = PendingRequests::default().with(first.clone(), NOW);
-    let scene = || Scene { next_url: NextUrl::Pending(first.nonce.clone()), live: other.clone(), pending: list.clone(), ..quiet() };
+    let scene = || Scene {
+        next_url: NextUrl::Pending(first.nonce.clone()),
+        live: other.clone(),
+        pending: list.clone(),
+        ..quiet()
+    };
     assert_eq!(goes(scene()), Onward::Ask(Question::OtherUser));
     assert_eq!(goes(Scene { confirmed: true, ..scene() }), Onward::Continue(first.clone()));
     assert_eq!(goes(Scene { live: PersonId::parse("U-B").ok(), ..scene() }), Onward::Continue(first.clone()));
@@ -242,7 +269,8 @@ fn lesson_21_another_living_user_is_asked() {
 fn without_a_waiting_request_the_app_begins_its_own_login() {
     let uri = SafeUrl::parse("https://app.example.com/login?k=v").unwrap();
     let client = ClientId::parse("c1").unwrap();
-    let initiate = || Some(SignIn::OpenIdConnect { client: client.clone(), initiate_login_uri: Some(uri.clone()) });
+    let initiate =
+        || Some(SignIn::OpenIdConnect { client: client.clone(), initiate_login_uri: Some(uri.clone()) });
     let page = || NextUrl::Page(app("MP-1").own_url("https://app.example.com/r?x=1").unwrap());
     assert_eq!(
         goes(Scene { sign_in: initiate(), next_url: page(), ..quiet() }),
@@ -250,11 +278,16 @@ fn without_a_waiting_request_the_app_begins_its_own_login() {
             "https://app.example.com/login?k=v&iss=https%3A%2F%2Fgateway.example&login_hint=U-B&target_link_uri=https%3A%2F%2Fapp.example.com%2Fr%3Fx%3D1".to_owned()
         )
     );
-    let Onward::InitiateLogin(bare) = goes(Scene { sign_in: initiate(), ..quiet() }) else { panic!("begins a login") };
+    let Onward::InitiateLogin(bare) = goes(Scene { sign_in: initiate(), ..quiet() }) else {
+        panic!("begins a login")
+    };
     assert!(bare.ends_with("target_link_uri=https%3A%2F%2Fapp.example.com%2Fenter%2FAG-1%3Fa%3D1"), "{bare}");
     assert_eq!(
         goes(Scene { next_url: page(), ..quiet() }),
-        Onward::EntryUrl("https://app.example.com/enter/AG-1?a=1&nextUrl=https%3A%2F%2Fapp.example.com%2Fr%3Fx%3D1".to_owned())
+        Onward::EntryUrl(
+            "https://app.example.com/enter/AG-1?a=1&nextUrl=https%3A%2F%2Fapp.example.com%2Fr%3Fx%3D1"
+                .to_owned()
+        )
     );
     let older = goes(Scene { sign_in: Some(SignIn::SessionUrl(uri.clone())), next_url: page(), ..quiet() });
     assert!(matches!(older, Onward::OlderKind { session_url, next_url: Some(_), .. } if session_url == uri));

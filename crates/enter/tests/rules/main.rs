@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "helpers of tests may fail as tests do; clippy.toml lets only the test functions themselves"
 )]
 

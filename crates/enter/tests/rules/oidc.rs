@@ -4,12 +4,14 @@ use crate::people::NOW;
 use enter::app::RedirectUri;
 use enter::context::ServiceContext;
 use enter::ids::{AppId, ClientId, GrantId, PersonId, ServiceKeyId, SessionId};
-use enter::oidc::authorize::{AuthorizeRefused, AuthorizeRequest, ErrorRedirect, LocalRefusal, Parameters, check, code_url, error_url};
+use enter::oidc::authorize::{
+    AuthorizeRefused, AuthorizeRequest, ErrorRedirect, LocalRefusal, Parameters, check, code_url, error_url,
+};
 use enter::oidc::{
-    Authentication, AuthorizationCode, CODE_LIFETIME_S, Client, ClientAssertionRefused, ClientKeys, ClientKind, ClientRefused,
-    CodeRefused, CodeState, FORGIVENESS_S, LogoutAnswer, LogoutHint, LogoutRequest, Place, Presented, Redemption, RefreshState,
-    RefreshToken, RefreshUse, Reuse, TokenKind, authenticate, fan_out, judge_client_assertion, judge_logout, logout_claims,
-    pkce_matches,
+    Authentication, AuthorizationCode, CODE_LIFETIME_S, Client, ClientAssertionRefused, ClientKeys,
+    ClientKind, ClientRefused, CodeRefused, CodeState, FORGIVENESS_S, LogoutAnswer, LogoutHint,
+    LogoutRequest, Place, Presented, Redemption, RefreshState, RefreshToken, RefreshUse, Reuse, TokenKind,
+    authenticate, fan_out, judge_client_assertion, judge_logout, logout_claims, pkce_matches,
 };
 use enter::service_account::KeyPair;
 use kernel::jose::Algorithm;
@@ -49,10 +51,18 @@ fn public(id: &str) -> Client {
 
 /// The query of a good request, with one parameter changed; an empty value takes it away.
 fn query(changes: &[(&str, &str)]) -> String {
-    let good = [("client_id", "c1"), ("redirect_uri", REDIRECT), ("response_type", "code"), ("scope", "openid email"), ("state", "s&1")];
-    let mut all: Vec<(&str, &str)> = good.into_iter().filter(|(name, _)| changes.iter().all(|(other, _)| other != name)).collect();
+    let good = [
+        ("client_id", "c1"),
+        ("redirect_uri", REDIRECT),
+        ("response_type", "code"),
+        ("scope", "openid email"),
+        ("state", "s&1"),
+    ];
+    let mut all: Vec<(&str, &str)> =
+        good.into_iter().filter(|(name, _)| changes.iter().all(|(other, _)| other != name)).collect();
     all.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
-    let all: Vec<String> = all.iter().map(|(name, value)| format!("{name}={}", enter::percent::encoded(value))).collect();
+    let all: Vec<String> =
+        all.iter().map(|(name, value)| format!("{name}={}", enter::percent::encoded(value))).collect();
     all.join("&")
 }
 
@@ -74,9 +84,17 @@ fn error_of(changes: &[(&str, &str)], client: &Client) -> &'static str {
 fn a_good_request_passes_every_check() {
     let request = asked(
         &[
-            ("scope", "openid email unknown email"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256"), ("prompt", "login consent"),
-            ("max_age", "0"), ("claims", r#"{"id_token":{"email":null}}"#), ("account_id", "AG-1"), ("nonce", "n"), ("whatever", "ignored"),
-            ("response_mode", "query"), ("login_hint", "U-1"),
+            ("scope", "openid email unknown email"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+            ("prompt", "login consent"),
+            ("max_age", "0"),
+            ("claims", r#"{"id_token":{"email":null}}"#),
+            ("account_id", "AG-1"),
+            ("nonce", "n"),
+            ("whatever", "ignored"),
+            ("response_mode", "query"),
+            ("login_hint", "U-1"),
         ],
         &client("c1"),
     )
@@ -84,14 +102,20 @@ fn a_good_request_passes_every_check() {
     assert_eq!(request.scopes, ["openid", "email"]);
     assert_eq!(request.challenge.as_deref(), Some(CHALLENGE));
     assert!(request.prompt.login && request.prompt.consent && !request.prompt.none);
-    assert_eq!((request.max_age_s, request.nonce.as_deref(), request.state.as_deref()), (Some(0), Some("n"), Some("s&1")));
+    assert_eq!(
+        (request.max_age_s, request.nonce.as_deref(), request.state.as_deref()),
+        (Some(0), Some("n"), Some("s&1"))
+    );
     assert!(matches!(request.context, Some(ServiceContext::Account(id)) if id.as_str() == "AG-1"));
 }
 
 #[test]
 fn before_the_redirect_uri_is_proven_nothing_goes_anywhere() {
     let known = client("c1");
-    let local = |changes: &[(&str, &str)], client: Option<&Client>| match check(&Parameters::parse(&query(changes)).unwrap(), client) {
+    let local = |changes: &[(&str, &str)], client: Option<&Client>| match check(
+        &Parameters::parse(&query(changes)).unwrap(),
+        client,
+    ) {
         Err(AuthorizeRefused::Local(why)) => why,
         other => panic!("{other:?}"),
     };
@@ -100,10 +124,22 @@ fn before_the_redirect_uri_is_proven_nothing_goes_anywhere() {
     assert_eq!(local(&[("client_id", "")], Some(&known)), LocalRefusal::Client);
     let off = Client { disabled: Some(NOW), ..client("c1") };
     assert_eq!(local(&[], Some(&off)), LocalRefusal::ClientDisabled);
-    for uri in ["", "https://app.example.com/cb/", "https://app.example.com/cb?x", "https://evil.example/cb", "https://app.example.com@evil.example/cb", "javascript:alert(1)"] {
+    for uri in [
+        "",
+        "https://app.example.com/cb/",
+        "https://app.example.com/cb?x",
+        "https://evil.example/cb",
+        "https://app.example.com@evil.example/cb",
+        "javascript:alert(1)",
+    ] {
         // Lesson 4: also with every response mode and every other error in the same request.
         for mode in ["", "query", "fragment", "form_post", "form_post.jwt", "query.jwt", "web_message"] {
-            let changes = [("redirect_uri", uri), ("response_mode", mode), ("response_type", "token"), ("request", "x")];
+            let changes = [
+                ("redirect_uri", uri),
+                ("response_mode", mode),
+                ("response_type", "token"),
+                ("request", "x"),
+            ];
             assert_eq!(local(&changes, Some(&known)), LocalRefusal::RedirectUri, "{uri} {mode}");
         }
     }
@@ -122,22 +158,43 @@ fn lesson_5_no_parameter_stands_twice() {
 fn errors_that_go_back_to_the_app() {
     let one = client("c1");
     for (name, value, error) in [
-        ("request", "eyJ", "request_not_supported"), ("request_uri", "https://evil.example/", "request_uri_not_supported"),
-        ("response_type", "", "invalid_request"), ("response_type", "token", "unsupported_response_type"), ("response_type", "code id_token", "unsupported_response_type"),
-        ("response_mode", "form_post", "invalid_request"), ("response_mode", "fragment", "invalid_request"), ("scope", "", "invalid_scope"),
-        ("scope", "email", "invalid_scope"), ("code_challenge", CHALLENGE, "invalid_request"), ("code_challenge_method", "S256", "invalid_request"),
-        ("prompt", "none login", "invalid_request"), ("prompt", "create", "invalid_request"), ("max_age", "-1", "invalid_request"), ("max_age", "+1", "invalid_request"),
-        ("max_age", "1.5", "invalid_request"), ("max_age", "99999999999999999999", "invalid_request"), ("claims", "[]", "invalid_request"), ("claims", "{", "invalid_request"),
-        ("claims", r#"{"a":1,"a":2}"#, "invalid_request"), ("account_id", "../x", "invalid_request"), ("serviceContext", "x", "invalid_request"),
+        ("request", "eyJ", "request_not_supported"),
+        ("request_uri", "https://evil.example/", "request_uri_not_supported"),
+        ("response_type", "", "invalid_request"),
+        ("response_type", "token", "unsupported_response_type"),
+        ("response_type", "code id_token", "unsupported_response_type"),
+        ("response_mode", "form_post", "invalid_request"),
+        ("response_mode", "fragment", "invalid_request"),
+        ("scope", "", "invalid_scope"),
+        ("scope", "email", "invalid_scope"),
+        ("code_challenge", CHALLENGE, "invalid_request"),
+        ("code_challenge_method", "S256", "invalid_request"),
+        ("prompt", "none login", "invalid_request"),
+        ("prompt", "create", "invalid_request"),
+        ("max_age", "-1", "invalid_request"),
+        ("max_age", "+1", "invalid_request"),
+        ("max_age", "1.5", "invalid_request"),
+        ("max_age", "99999999999999999999", "invalid_request"),
+        ("claims", "[]", "invalid_request"),
+        ("claims", "{", "invalid_request"),
+        ("claims", r#"{"a":1,"a":2}"#, "invalid_request"),
+        ("account_id", "../x", "invalid_request"),
+        ("serviceContext", "x", "invalid_request"),
         ("serviceContext", "eyJfdHlwZSI6InN1cGVyYWRtaW4ifQ==", "access_denied"),
     ] {
         assert_eq!(error_of(&[(name, value)], &one), error, "{name}={value}");
     }
     assert_eq!(error_of(&[("account_id", "AG-1"), ("partner_id", "P1")], &one), "invalid_request");
     for method in ["plain", "s256", ""] {
-        assert_eq!(error_of(&[("code_challenge", CHALLENGE), ("code_challenge_method", method)], &one), "invalid_request");
+        assert_eq!(
+            error_of(&[("code_challenge", CHALLENGE), ("code_challenge_method", method)], &one),
+            "invalid_request"
+        );
     }
-    assert_eq!(error_of(&[("code_challenge", "short"), ("code_challenge_method", "S256")], &one), "invalid_request");
+    assert_eq!(
+        error_of(&[("code_challenge", "short"), ("code_challenge_method", "S256")], &one),
+        "invalid_request"
+    );
     assert_eq!(error_of(&[], &public("c1")), "invalid_request", "PKCE is required of public clients");
 }
 
@@ -148,14 +205,24 @@ fn answers_carry_state_and_issuer() {
         error_url("https://a.example/cb?t=1", Some("s&1"), &answer, ISSUER),
         "https://a.example/cb?t=1&error=login_required&error_description=no%20session&state=s%261&iss=https%3A%2F%2Fgateway.example"
     );
-    assert_eq!(code_url(REDIRECT, None, "c", ISSUER), "https://app.example.com/cb?code=c&iss=https%3A%2F%2Fgateway.example");
+    assert_eq!(
+        code_url(REDIRECT, None, "c", ISSUER),
+        "https://app.example.com/cb?code=c&iss=https%3A%2F%2Fgateway.example"
+    );
 }
 
 #[test]
 fn a_client_proves_itself_in_one_way_its_own() {
     let one = client("c1");
-    let basic = |name: &str, secret: &str| Presented { basic: Some((name.to_owned(), SecretText::new(secret))), ..Presented::default() };
-    let post = |secret: &str| Presented { secret: Some(SecretText::new(secret)), client_id: Some("c1".to_owned()), ..Presented::default() };
+    let basic = |name: &str, secret: &str| Presented {
+        basic: Some((name.to_owned(), SecretText::new(secret))),
+        ..Presented::default()
+    };
+    let post = |secret: &str| Presented {
+        secret: Some(SecretText::new(secret)),
+        client_id: Some("c1".to_owned()),
+        ..Presented::default()
+    };
     for good in [basic("c1", "one"), basic("c1", "two"), post("one")] {
         assert_eq!(authenticate(&one, &good), Ok(false));
     }
@@ -163,16 +230,25 @@ fn a_client_proves_itself_in_one_way_its_own() {
     assert_eq!(authenticate(&one, &post("")), Err(ClientRefused::Wrong));
     assert_eq!(authenticate(&one, &basic("c2", "one")), Err(ClientRefused::OtherClient));
     assert_eq!(authenticate(&one, &Presented::default()), Err(ClientRefused::Method));
-    assert_eq!(authenticate(&one, &Presented { basic: basic("c1", "one").basic, ..post("one") }), Err(ClientRefused::SeveralProofs));
+    assert_eq!(
+        authenticate(&one, &Presented { basic: basic("c1", "one").basic, ..post("one") }),
+        Err(ClientRefused::SeveralProofs)
+    );
     let assertion = Presented { assertion: true, ..Presented::default() };
     assert_eq!(authenticate(&one, &assertion), Err(ClientRefused::Method));
     assert_eq!(authenticate(&public("c1"), &Presented::default()), Ok(false));
     assert_eq!(authenticate(&public("c1"), &post("one")), Err(ClientRefused::Method));
     let keys = ClientKeys::Registered(vec![]);
-    let jwt = Client { authentication: Authentication::PrivateKeyJwt { algorithm: Algorithm::Es256, keys }, ..client("c1") };
+    let jwt = Client {
+        authentication: Authentication::PrivateKeyJwt { algorithm: Algorithm::Es256, keys },
+        ..client("c1")
+    };
     assert_eq!(authenticate(&jwt, &assertion), Ok(true));
     assert_eq!(authenticate(&jwt, &post("one")), Err(ClientRefused::Method));
-    assert_eq!(authenticate(&Client { disabled: Some(NOW), ..client("c1") }, &post("one")), Err(ClientRefused::Disabled));
+    assert_eq!(
+        authenticate(&Client { disabled: Some(NOW), ..client("c1") }, &post("one")),
+        Err(ClientRefused::Disabled)
+    );
 }
 
 #[test]
@@ -194,20 +270,40 @@ fn lesson_13_the_issuer_is_the_only_audience_of_a_client_assertion() {
     assert!(judged(&json!({ "alg": "ES256" }), &json!({})).is_ok());
     let audience = ClientAssertionRefused::Audience(ISSUER.to_owned());
     assert!(audience.to_string().contains(ISSUER), "the message names the right one");
-    for aud in [json!("https://gateway.example/oauth2/token"), json!([ISSUER, "https://other.example"]), json!("https://gateway.example/"), json!([]), json!(null), json!([ISSUER, ISSUER])] {
+    for aud in [
+        json!("https://gateway.example/oauth2/token"),
+        json!([ISSUER, "https://other.example"]),
+        json!("https://gateway.example/"),
+        json!([]),
+        json!(null),
+        json!([ISSUER, ISSUER]),
+    ] {
         assert_eq!(judged(&header, &json!({ "aud": aud })), Err(audience.clone()), "{aud}");
     }
     for (changes, why) in [
-        (json!({ "sub": "c2" }), ClientAssertionRefused::Principal), (json!({ "iss": "c2" }), ClientAssertionRefused::Principal),
-        (json!({ "exp": now }), ClientAssertionRefused::Expired), (json!({ "exp": null }), ClientAssertionRefused::Claim("exp")),
-        (json!({ "exp": now + 90_000 }), ClientAssertionRefused::TooLong), (json!({ "nbf": now + 90 }), ClientAssertionRefused::Future),
-        (json!({ "jti": null }), ClientAssertionRefused::Claim("jti")), (json!({ "jti": "" }), ClientAssertionRefused::Claim("jti")),
+        (json!({ "sub": "c2" }), ClientAssertionRefused::Principal),
+        (json!({ "iss": "c2" }), ClientAssertionRefused::Principal),
+        (json!({ "exp": now }), ClientAssertionRefused::Expired),
+        (json!({ "exp": null }), ClientAssertionRefused::Claim("exp")),
+        (json!({ "exp": now + 90_000 }), ClientAssertionRefused::TooLong),
+        (json!({ "nbf": now + 90 }), ClientAssertionRefused::Future),
+        (json!({ "jti": null }), ClientAssertionRefused::Claim("jti")),
+        (json!({ "jti": "" }), ClientAssertionRefused::Claim("jti")),
     ] {
         assert_eq!(judged(&header, &changes), Err(why), "{changes}");
     }
-    assert_eq!(judged(&json!({ "alg": "ES256", "typ": "at+jwt" }), &json!({})), Err(ClientAssertionRefused::Type));
-    assert_eq!(judged(&json!({ "alg": "HS256" }), &json!({})), Err(ClientAssertionRefused::Algorithm("ES256")));
-    assert_eq!(judged(&json!({ "alg": "ES256", "jwk": {} }), &json!({})), Err(ClientAssertionRefused::Header("jwk")));
+    assert_eq!(
+        judged(&json!({ "alg": "ES256", "typ": "at+jwt" }), &json!({})),
+        Err(ClientAssertionRefused::Type)
+    );
+    assert_eq!(
+        judged(&json!({ "alg": "HS256" }), &json!({})),
+        Err(ClientAssertionRefused::Algorithm("ES256"))
+    );
+    assert_eq!(
+        judged(&json!({ "alg": "ES256", "jwk": {} }), &json!({})),
+        Err(ClientAssertionRefused::Header("jwk"))
+    );
 }
 
 fn code(challenge: Option<&str>) -> AuthorizationCode {
@@ -226,7 +322,8 @@ fn code(challenge: Option<&str>) -> AuthorizationCode {
 
 #[test]
 fn lesson_6_7_and_9_a_code_is_bound_burnt_and_revoked_on_replay() {
-    let redeemed = |challenge, client: &Client, uri, verifier, now| code(challenge).redeem(client, uri, verifier, now);
+    let redeemed =
+        |challenge, client: &Client, uri, verifier, now| code(challenge).redeem(client, uri, verifier, now);
     let burnt = |outcome: Redemption| match outcome {
         Redemption::Burnt(code, why) => {
             assert!(matches!(code.state, CodeState::Redeemed { .. }));
@@ -235,11 +332,19 @@ fn lesson_6_7_and_9_a_code_is_bound_burnt_and_revoked_on_replay() {
         other => panic!("{other:?}"),
     };
     let (one, uri, verifier, challenge) = (client("c1"), Some(REDIRECT), Some(VERIFIER), Some(CHALLENGE));
-    let Redemption::Tokens(used) = redeemed(challenge, &one, uri, verifier, NOW) else { panic!("a good code brings tokens") };
+    let Redemption::Tokens(used) = redeemed(challenge, &one, uri, verifier, NOW) else {
+        panic!("a good code brings tokens")
+    };
     let grant = GrantId::parse("g1").unwrap();
     let late = NOW.plus_seconds(3600);
-    assert_eq!(used.clone().redeem(&one, uri, verifier, late), Redemption::RevokeGrant(grant.clone(), CodeRefused::Replayed));
-    assert_eq!(used.redeem(&client("c2"), None, None, NOW), Redemption::RevokeGrant(grant, CodeRefused::Replayed));
+    assert_eq!(
+        used.clone().redeem(&one, uri, verifier, late),
+        Redemption::RevokeGrant(grant.clone(), CodeRefused::Replayed)
+    );
+    assert_eq!(
+        used.redeem(&client("c2"), None, None, NOW),
+        Redemption::RevokeGrant(grant, CodeRefused::Replayed)
+    );
     assert_eq!(burnt(redeemed(challenge, &client("c2"), uri, verifier, NOW)), CodeRefused::OtherClient);
     assert_eq!(burnt(redeemed(challenge, &one, uri, None, NOW)), CodeRefused::Pkce);
     assert_eq!(burnt(redeemed(None, &one, uri, verifier, NOW)), CodeRefused::Pkce);
@@ -248,7 +353,10 @@ fn lesson_6_7_and_9_a_code_is_bound_burnt_and_revoked_on_replay() {
     for other in [None, Some(""), Some("https://app.example.com/cb/")] {
         assert_eq!(burnt(redeemed(challenge, &one, other, verifier, NOW)), CodeRefused::RedirectUri);
     }
-    assert_eq!(burnt(redeemed(challenge, &one, uri, verifier, NOW.plus_seconds(CODE_LIFETIME_S))), CodeRefused::Late);
+    assert_eq!(
+        burnt(redeemed(challenge, &one, uri, verifier, NOW.plus_seconds(CODE_LIFETIME_S))),
+        CodeRefused::Late
+    );
 }
 
 #[test]
@@ -276,7 +384,9 @@ fn forgiven() -> RefreshState {
 
 #[test]
 fn refresh_tokens_rotate() {
-    let RefreshUse::Rotate(rotation) = refresh("r1", RefreshState::Live).present(&client("c1"), hash("r2"), None, NOW) else {
+    let RefreshUse::Rotate(rotation) =
+        refresh("r1", RefreshState::Live).present(&client("c1"), hash("r2"), None, NOW)
+    else {
         panic!("a living token rotates")
     };
     assert_eq!((rotation.token.state, rotation.revoke), (rotated(), None));
@@ -289,8 +399,12 @@ fn a_lost_answer_is_forgiven_once_within_thirty_seconds_while_the_successor_is_u
     let unused = refresh("r2", RefreshState::Live);
     let used = refresh("r2", RefreshState::Rotated { at: NOW, successor: hash("x") });
     let stolen = || RefreshUse::RevokeFamily(grant.clone(), Reuse::Stolen);
-    let present = |state, client: &Client, successor: Option<&RefreshToken>, now| refresh("r1", state).present(client, hash("r3"), successor, now);
-    let RefreshUse::Rotate(rotation) = present(rotated(), &one, Some(&unused), soon) else { panic!("is forgiven") };
+    let present = |state, client: &Client, successor: Option<&RefreshToken>, now| {
+        refresh("r1", state).present(client, hash("r3"), successor, now)
+    };
+    let RefreshUse::Rotate(rotation) = present(rotated(), &one, Some(&unused), soon) else {
+        panic!("is forgiven")
+    };
     assert_eq!((rotation.token.state, rotation.revoke), (forgiven(), Some(hash("r2"))));
     assert_eq!(present(rotated(), &one, Some(&unused), late), stolen());
     assert_eq!(present(rotated(), &one, Some(&used), soon), stolen());
@@ -301,14 +415,19 @@ fn a_lost_answer_is_forgiven_once_within_thirty_seconds_while_the_successor_is_u
     assert!(matches!(present(rotated(), &forgiving, Some(&unused), soon), RefreshUse::Rotate(_)));
     let second = refresh("r3", RefreshState::Live);
     let second_used = refresh("r3", RefreshState::Rotated { at: NOW, successor: hash("x") });
-    assert_eq!(present(forgiven(), &one, Some(&second), soon), RefreshUse::Refuse(Reuse::Again), "the family lives on");
+    assert_eq!(
+        present(forgiven(), &one, Some(&second), soon),
+        RefreshUse::Refuse(Reuse::Again),
+        "the family lives on"
+    );
     assert_eq!(present(forgiven(), &one, Some(&second), late), stolen());
     assert_eq!(present(forgiven(), &one, Some(&second_used), soon), stolen());
 }
 
 #[test]
 fn lesson_7_11_and_14_a_refresh_token_is_bound_and_ends() {
-    let present = |token: RefreshToken, client: &Client, now: Time| token.present(client, hash("r2"), None, now);
+    let present =
+        |token: RefreshToken, client: &Client, now: Time| token.present(client, hash("r2"), None, now);
     let invalid = RefreshUse::Refuse(Reuse::Invalid);
     assert_eq!(present(refresh("r1", RefreshState::Live), &client("c2"), NOW), invalid);
     assert_eq!(present(refresh("r1", RefreshState::Revoked), &client("c1"), NOW), invalid);
@@ -338,7 +457,9 @@ fn living_after(uses: usize, client: &Client) -> usize {
                 stored.push(refresh(&name, RefreshState::Live));
             }
             RefreshUse::Refuse(_) => {}
-            RefreshUse::RevokeFamily(..) => stored.iter_mut().for_each(|token| token.state = RefreshState::Revoked),
+            RefreshUse::RevokeFamily(..) => {
+                stored.iter_mut().for_each(|token| token.state = RefreshState::Revoked);
+            }
         }
     }
     stored.iter().filter(|token| token.state == RefreshState::Live).count()
@@ -355,8 +476,15 @@ proptest! {
 #[test]
 fn lesson_8_each_kind_of_token_has_its_places_and_no_others() {
     let places = [
-        Place::Enter, Place::CodeGrant, Place::RefreshGrant, Place::AssertionGrant, Place::Bearer, Place::Revoke, Place::Introspect,
-        Place::Authorize, Place::Logout,
+        Place::Enter,
+        Place::CodeGrant,
+        Place::RefreshGrant,
+        Place::AssertionGrant,
+        Place::Bearer,
+        Place::Revoke,
+        Place::Introspect,
+        Place::Authorize,
+        Place::Logout,
     ];
     // Every place that takes a token for what it grants takes exactly one kind.
     for place in places {
@@ -397,11 +525,17 @@ fn a_logout_ends_the_named_session_or_asks() {
     let other = LogoutHint { session: SessionId::parse("S-2").ok(), ..hint.clone() };
     assert_eq!(judged(Some(&other), None, None, Some(&one)), LogoutAnswer::Ask { then: None });
     for (hint, client_id, uri, known) in [
-        (None, None, Some(bye), None), (Some(&hint), Some("c2"), None, Some(&one)), (None, Some("c9"), None, None),
-        (Some(&hint), None, Some("https://app.example.com/bye/"), Some(&one)), (Some(&hint), None, Some("https://evil.example/"), Some(&one)),
+        (None, None, Some(bye), None),
+        (Some(&hint), Some("c2"), None, Some(&one)),
+        (None, Some("c9"), None, None),
+        (Some(&hint), None, Some("https://app.example.com/bye/"), Some(&one)),
+        (Some(&hint), None, Some("https://evil.example/"), Some(&one)),
         (Some(&hint), None, Some("javascript:alert(1)"), Some(&one)),
     ] {
-        assert!(matches!(judged(hint, client_id, uri, known), LogoutAnswer::Refuse(_)), "{client_id:?} {uri:?}");
+        assert!(
+            matches!(judged(hint, client_id, uri, known), LogoutAnswer::Refuse(_)),
+            "{client_id:?} {uri:?}"
+        );
     }
 }
 
@@ -412,10 +546,20 @@ fn every_app_of_a_session_is_told_once() {
     let took_part = [clients[0].id.clone(), clients[1].id.clone()];
     let told: Vec<&str> = fan_out(&clients, &took_part).into_iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(told, ["c1"]);
-    let claims = logout_claims(ISSUER, &clients[0].id, &PersonId::parse("U-1").unwrap(), &SessionId::parse("S-1").unwrap(), "j", NOW);
+    let claims = logout_claims(
+        ISSUER,
+        &clients[0].id,
+        &PersonId::parse("U-1").unwrap(),
+        &SessionId::parse("S-1").unwrap(),
+        "j",
+        NOW,
+    );
     assert_eq!(claims["events"], json!({ "http://schemas.openid.net/event/backchannel-logout": {} }));
     assert!(claims.get("nonce").is_none());
-    assert_eq!((&claims["aud"], &claims["sid"], &claims["sub"]), (&json!("c1"), &json!("S-1"), &json!("U-1")));
+    assert_eq!(
+        (&claims["aud"], &claims["sid"], &claims["sub"]),
+        (&json!("c1"), &json!("S-1"), &json!("U-1"))
+    );
 }
 
 #[test]

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use enter::ids::{PartnerId, ServiceKeyId};
 use enter::service_account::{
-    AccessClaims, AssertionRefused, Exchange, Granted, KeyFile, KeyFileRefused, KeyPair, Rules, ServiceAccount, ServiceKey,
-    Switches, ascii_json, judge, named,
+    AccessClaims, AssertionRefused, Exchange, Granted, KeyFile, KeyFileRefused, KeyPair, Rules,
+    ServiceAccount, ServiceKey, Switches, ascii_json, judge, named,
 };
 use kernel::Time;
 use kernel::jose::{Algorithm, Compact, PublicKey, check_jwk};
@@ -23,11 +23,22 @@ static RS256: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(Algorithm::
 
 fn account() -> ServiceAccount {
     let partner = PartnerId::parse("P1").unwrap();
-    ServiceAccount { email: EMAIL.to_owned(), partner, scopes: vec!["sso".to_owned(), "users.read".to_owned()], disabled: None }
+    ServiceAccount {
+        email: EMAIL.to_owned(),
+        partner,
+        scopes: vec!["sso".to_owned(), "users.read".to_owned()],
+        disabled: None,
+    }
 }
 
 fn key_of(pair: &KeyPair) -> ServiceKey {
-    ServiceKey::new(ServiceKeyId::parse("k1").unwrap(), EMAIL.to_owned(), pair.algorithm(), pair.public_jwk(), true)
+    ServiceKey::new(
+        ServiceKeyId::parse("k1").unwrap(),
+        EMAIL.to_owned(),
+        pair.algorithm(),
+        pair.public_jwk(),
+        true,
+    )
 }
 
 fn changed(mut key: ServiceKey, change: impl FnOnce(&mut ServiceKey)) -> ServiceKey {
@@ -38,7 +49,8 @@ fn changed(mut key: ServiceKey, change: impl FnOnce(&mut ServiceKey)) -> Service
 /// The claims of a good assertion, with changes; `null` takes a member away.
 fn claims(changes: &Value) -> Value {
     let now = NOW.seconds();
-    let mut claims = json!({ "iss": EMAIL, "sub": EMAIL, "aud": ISSUER, "iat": now, "exp": now + 300, "jti": "j1" });
+    let mut claims =
+        json!({ "iss": EMAIL, "sub": EMAIL, "aud": ISSUER, "iat": now, "exp": now + 300, "jti": "j1" });
     change(&mut claims, changes);
     claims
 }
@@ -80,7 +92,12 @@ impl Case<'_> {
         let text = self.pair.sign(&self.header, &self.claims.to_string()).unwrap();
         let (_, proof) = named(&text, self.exchange)?;
         let audiences = [ISSUER, TOKEN_URL];
-        let rules = Rules { now: self.now, exchange: self.exchange, audiences: &audiences, legacy_audiences: &["vendasta.com"] };
+        let rules = Rules {
+            now: self.now,
+            exchange: self.exchange,
+            audiences: &audiences,
+            legacy_audiences: &["vendasta.com"],
+        };
         judge(&proof, &account(), &self.key, &partner("P1"), &rules, self.scope)
     }
 }
@@ -141,18 +158,33 @@ fn each_switch_opens_its_own_door_and_no_other() {
     let all = Switches { without_jti: true, audience_in_header: true, legacy_audience: true };
     let with = |switches| key_of(&ES256).with_switches(switches).unwrap();
     let no_jti = || bearer(&json!({ "jti": null }));
-    assert_eq!(Case { key: with(Switches { without_jti: true, ..Switches::default() }), ..no_jti() }.run().unwrap().replay, None);
-    assert_eq!(Case { key: with(Switches { without_jti: false, ..all }), ..no_jti() }.run(), Err(AssertionRefused::NoJti));
+    assert_eq!(
+        Case { key: with(Switches { without_jti: true, ..Switches::default() }), ..no_jti() }
+            .run()
+            .unwrap()
+            .replay,
+        None
+    );
+    assert_eq!(
+        Case { key: with(Switches { without_jti: false, ..all }), ..no_jti() }.run(),
+        Err(AssertionRefused::NoJti)
+    );
     let mut in_header = bearer(&json!({ "aud": null }));
     in_header.header["aud"] = json!(ISSUER);
     assert_eq!(in_header.run(), Err(AssertionRefused::AudienceInHeader));
     in_header.key = with(Switches { audience_in_header: true, ..Switches::default() });
     assert!(in_header.run().is_ok());
     let legacy = || bearer(&json!({ "aud": "vendasta.com" }));
-    assert!(Case { key: with(Switches { legacy_audience: true, ..Switches::default() }), ..legacy() }.run().is_ok());
+    assert!(
+        Case { key: with(Switches { legacy_audience: true, ..Switches::default() }), ..legacy() }
+            .run()
+            .is_ok()
+    );
     assert!(Case { key: with(Switches { legacy_audience: false, ..all }), ..legacy() }.run().is_err());
     let brought = changed(key_of(&ES256), |key| key.generated_here = false);
-    assert!(brought.clone().with_switches(all).is_err() && brought.with_switches(Switches::default()).is_ok());
+    assert!(
+        brought.clone().with_switches(all).is_err() && brought.with_switches(Switches::default()).is_ok()
+    );
 }
 
 #[test]
@@ -160,7 +192,8 @@ fn the_older_exchange_takes_kid_as_a_claim_and_es256_only() {
     let switches = Switches { without_jti: true, legacy_audience: true, ..Switches::default() };
     let key = key_of(&ES256).with_switches(switches).unwrap();
     let changes = json!({ "kid": "k1", "aud": "vendasta.com", "iat": null, "iss": null, "jti": null, "scope": "admin" });
-    let older = |header| Case { key: key.clone(), header, exchange: Exchange::SessionToken, ..bearer(&changes) };
+    let older =
+        |header| Case { key: key.clone(), header, exchange: Exchange::SessionToken, ..bearer(&changes) };
     let granted = older(json!({ "alg": "ES256", "typ": "JWT" })).run().unwrap();
     assert_eq!(granted.scopes, account().scopes, "the key's scopes, no more");
     let rsa_key = key_of(&RS256).with_switches(switches).unwrap();
@@ -176,7 +209,9 @@ fn lesson_14_what_is_switched_off_gets_nothing() {
     let text = good.pair.sign(&good.header, &good.claims.to_string()).unwrap();
     let (_, proof) = named(&text, Exchange::Bearer).unwrap();
     let rules = Rules { now: NOW, exchange: Exchange::Bearer, audiences: &[ISSUER], legacy_audiences: &[] };
-    let judged = |account: &ServiceAccount, key: &ServiceKey, partner: &_| judge(&proof, account, key, partner, &rules, None);
+    let judged = |account: &ServiceAccount, key: &ServiceKey, partner: &_| {
+        judge(&proof, account, key, partner, &rules, None)
+    };
     assert!(judged(&account(), &good.key, &partner("P1")).is_ok());
     let mut partner_off = partner("P1");
     partner_off.disabled = Some(NOW);
@@ -190,7 +225,7 @@ fn lesson_14_what_is_switched_off_gets_nothing() {
     }
     // Lesson 16: another partner, another account's key.
     assert_eq!(judged(&account(), &good.key, &partner("P2")), Err(AssertionRefused::Disabled));
-    let stranger = changed(good.key.clone(), |key| key.account = "other@p2.example".to_owned());
+    let stranger = changed(good.key, |key| key.account = "other@p2.example".to_owned());
     assert_eq!(judged(&account(), &stranger, &partner("P1")), Err(AssertionRefused::Key));
 }
 
@@ -211,7 +246,10 @@ fn lesson_17_the_algorithm_and_the_key_come_from_the_record() {
     }
     let other = KeyPair::generate(Algorithm::Es256).unwrap();
     assert_eq!(Case { pair: &other, ..bearer(&json!({})) }.run(), Err(AssertionRefused::Signature));
-    let typed = Case { header: json!({ "alg": "ES256", "kid": "k1", "typ": "client-authentication+jwt" }), ..bearer(&json!({})) };
+    let typed = Case {
+        header: json!({ "alg": "ES256", "kid": "k1", "typ": "client-authentication+jwt" }),
+        ..bearer(&json!({}))
+    };
     assert_eq!(typed.run(), Err(AssertionRefused::Type));
 }
 
@@ -221,7 +259,9 @@ fn lesson_18_no_changed_assertion_is_taken() {
     let text = case.pair.sign(&case.header, &case.claims.to_string()).unwrap();
     let rules = Rules { now: NOW, exchange: Exchange::Bearer, audiences: &[ISSUER], legacy_audiences: &[] };
     let taken = |text: &str| {
-        named(text, Exchange::Bearer).is_ok_and(|(_, proof)| judge(&proof, &account(), &case.key, &partner("P1"), &rules, None).is_ok())
+        named(text, Exchange::Bearer).is_ok_and(|(_, proof)| {
+            judge(&proof, &account(), &case.key, &partner("P1"), &rules, None).is_ok()
+        })
     };
     assert!(taken(&text));
     for at in 0..text.len() {
@@ -235,7 +275,10 @@ fn lesson_18_no_changed_assertion_is_taken() {
 fn a_key_file_reads_back_and_is_what_sdks_expect() {
     for (pair, label) in [(&*ES256, "EC PRIVATE KEY"), (&*RS256, "RSA PRIVATE KEY")] {
         let pem = pair.pem().unwrap();
-        assert!(pem.reveal().starts_with(&format!("-----BEGIN {label}-----\n")) && pem.reveal().ends_with("-----\n"));
+        assert!(
+            pem.reveal().starts_with(&format!("-----BEGIN {label}-----\n"))
+                && pem.reveal().ends_with("-----\n")
+        );
         assert!(pem.reveal().lines().all(|line| line.len() <= 64));
         let file = KeyFile {
             key_id: ServiceKeyId::parse("k1").unwrap(),
@@ -249,9 +292,22 @@ fn a_key_file_reads_back_and_is_what_sdks_expect() {
         assert_eq!(read.key.pem().unwrap(), pem);
         assert_eq!(read.key.public_jwk(), pair.public_jwk());
         assert_eq!(check_jwk(pair.algorithm(), &pair.public_jwk()).unwrap(), pair.public_jwk());
-        let names: Vec<String> = serde_json::from_str::<Value>(text.reveal()).unwrap().as_object().unwrap().keys().cloned().collect();
-        let expected =
-            ["type", "private_key_id", "private_key", "client_email", "token_uri", "assertionHeaderData", "assertionPayloadData"];
+        let names: Vec<String> = serde_json::from_str::<Value>(text.reveal())
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        let expected = [
+            "type",
+            "private_key_id",
+            "private_key",
+            "client_email",
+            "token_uri",
+            "assertionHeaderData",
+            "assertionPayloadData",
+        ];
         assert_eq!(names, expected);
         assert!(!format!("{read:?}").contains("PRIVATE"));
     }
@@ -259,7 +315,9 @@ fn a_key_file_reads_back_and_is_what_sdks_expect() {
     let der = STANDARD.decode(body).unwrap();
     assert_eq!(der.len(), 121);
     assert_eq!(&der[..2], [0x30, 119]);
-    for bad in ["", "{}", r#"{"type":"service_account"}"#, r#"{"type":"authorized_user","private_key_id":"k"}"#] {
+    for bad in
+        ["", "{}", r#"{"type":"service_account"}"#, r#"{"type":"authorized_user","private_key_id":"k"}"#]
+    {
         assert!(KeyFile::read(bad).is_err());
     }
     assert_eq!(KeyPair::generate(Algorithm::Hs256).unwrap_err(), KeyFileRefused::Algorithm);
@@ -281,11 +339,21 @@ fn what_is_signed_verifies_with_the_registered_key() {
 #[test]
 fn an_access_token_says_who_and_until_when_in_integers() {
     let partner = PartnerId::parse("P1").unwrap();
-    let claims = AccessClaims { issuer: ISSUER, subject: EMAIL, partner: &partner, scopes: &["sso".to_owned()], jti: "t?", now: NOW };
+    let claims = AccessClaims {
+        issuer: ISSUER,
+        subject: EMAIL,
+        partner: &partner,
+        scopes: &["sso".to_owned()],
+        jti: "t?",
+        now: NOW,
+    };
     let payload = claims.payload();
     let read: Value = serde_json::from_str(&payload).unwrap();
     assert_eq!(read["exp"].as_i64(), Some(NOW.seconds() + 1800));
-    assert_eq!((&read["sub"], &read["jti"], &read["partner_id"]), (&json!(EMAIL), &json!("t?"), &json!("P1")));
+    assert_eq!(
+        (&read["sub"], &read["jti"], &read["partner_id"]),
+        (&json!(EMAIL), &json!("t?"), &json!("P1"))
+    );
 }
 
 proptest! {
