@@ -24,7 +24,9 @@ impl Source {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Admin, Self::Api, Self::Connect, Self::Marketplace].into_iter().find(|source| source.as_str() == text)
+        [Self::Admin, Self::Api, Self::Connect, Self::Marketplace]
+            .into_iter()
+            .find(|source| source.as_str() == text)
     }
 }
 
