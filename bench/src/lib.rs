@@ -120,27 +120,51 @@ async fn measure(arguments: &ConnectArguments) -> Result<()> {
     let provider = Provider::start().await?;
     let mut report = Report::default();
     println!("{machine}");
-    if what.contains(&What::Footprint) {
-        footprint::starts(&program, &databases, &plan, &mut report).await?;
-    }
-    for &kind in kinds {
-        let mut world = World::new(&program, &databases, &provider, kind, "load").await?;
-        if what.contains(&What::Footprint) && Some(&kind) == kinds.first() {
-            footprint::page(&mut world, &plan, &mut report).await?;
-        }
-        loads(&mut world, what, &plan, &mut report).await?;
-        // SQLite without waiting for the disk finds rows in the same way.
-        if what.contains(&What::Tenants) && kind != Kind::SqliteNormal {
-            let mut world = World::new(&program, &databases, &provider, kind, "tenants").await?;
-            tenants::measure(&mut world, rungs, 16, &plan, &mut report).await?;
-        }
-    }
+    let bed = Bed { program: &program, databases: &databases, provider: &provider, plan: &plan };
+    let outcome = bed.measure_all(what, kinds, rungs, &mut report).await;
     plan.progress.finish_and_clear();
     println!("{}", report.shown());
     if let Some(file) = &arguments.markdown {
         std::fs::write(file, report.markdown(&machine, &command()))?;
     }
-    Ok(())
+    // What was measured before something went wrong has been shown.
+    outcome
+}
+
+/// What every measure stands on.
+struct Bed<'a> {
+    program: &'a Path,
+    databases: &'a Databases,
+    provider: &'a Provider,
+    plan: &'a Plan,
+}
+
+impl Bed<'_> {
+    async fn measure_all(
+        &self,
+        what: &[What],
+        kinds: &[Kind],
+        rungs: &[i64],
+        report: &mut Report,
+    ) -> Result<()> {
+        let Self { program, databases, provider, plan } = *self;
+        if what.contains(&What::Footprint) {
+            footprint::starts(program, databases, plan, report).await?;
+        }
+        for &kind in kinds {
+            let mut world = World::new(program, databases, provider, kind, "load").await?;
+            if what.contains(&What::Footprint) && Some(&kind) == kinds.first() {
+                footprint::page(&mut world, plan, report).await?;
+            }
+            loads(&mut world, what, plan, report).await?;
+            // SQLite without waiting for the disk finds rows in the same way.
+            if what.contains(&What::Tenants) && kind != Kind::SqliteNormal {
+                let mut world = World::new(program, databases, provider, kind, "tenants").await?;
+                tenants::measure(&mut world, rungs, 16, plan, report).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn loads(world: &mut World, what: &[What], plan: &Plan, report: &mut Report) -> Result<()> {
@@ -190,6 +214,16 @@ fn build() -> Result<PathBuf> {
 
 /// The command that measures this again.
 fn command() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    format!("cargo xtask bench {}", arguments.join(" "))
+    let mut arguments = std::env::args().skip(1);
+    let mut command = String::from("cargo xtask bench");
+    while let Some(argument) = arguments.next() {
+        // Where the files of this run lie is nobody else's.
+        if matches!(argument.as_str(), "--program" | "--markdown") {
+            arguments.next();
+        } else if !argument.starts_with("--program=") && !argument.starts_with("--markdown=") {
+            command.push(' ');
+            command.push_str(&argument);
+        }
+    }
+    command
 }

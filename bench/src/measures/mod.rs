@@ -116,19 +116,21 @@ pub(crate) async fn beside<M: Measure>(
 ) -> Result<()> {
     for &clients in &plan.clients {
         let at = format!("{} · {} · {clients} clients", M::OPERATION, world.kind.name());
-        let mut floors = workers(&world.floor, clients, |it| measure.floor(world, it)).await?;
-        let mut gateways = workers(&world.gateway, clients, |it| measure.gateway(world, it)).await?;
         plan.progress.set_message(format!("{at} · warm-up"));
-        measure.stock(world, measure.least(), measure.least()).await?;
-        let mut floor = vec![run(&world.floor, &mut floors, plan.warm_up).await?];
-        let mut gateway = vec![run(&world.gateway, &mut gateways, plan.warm_up).await?];
-        for round in 0..plan.rounds {
-            plan.progress.set_message(format!("{at} · round {} of {}", round + 1, plan.rounds));
-            let (few, many) =
-                (enough(&gateway, plan, measure.least()), enough(&floor, plan, measure.least()));
+        let (mut floor, mut gateway) = (Vec::new(), Vec::new());
+        for round in 0..=plan.rounds {
+            let length = if round == 0 { plan.warm_up } else { plan.window };
+            if round > 0 {
+                plan.progress.set_message(format!("{at} · round {round} of {}", plan.rounds));
+            }
+            let least = measure.least();
+            let (few, many) = (enough(&gateway, plan, least), enough(&floor, plan, least));
             measure.stock(world, few, many).await?;
-            floor.push(run(&world.floor, &mut floors, plan.window).await?);
-            gateway.push(run(&world.gateway, &mut gateways, plan.window).await?);
+            // Fresh connections: the gateway ends those that say nothing while the stock is filled.
+            let mut floors = workers(&world.floor, clients, |it| measure.floor(world, it)).await?;
+            floor.push(run(&world.floor, &mut floors, length).await?);
+            let mut gateways = workers(&world.gateway, clients, |it| measure.gateway(world, it)).await?;
+            gateway.push(run(&world.gateway, &mut gateways, length).await?);
         }
         let summary = |windows: &[Window]| Summary::of(windows.get(1..).unwrap_or_default());
         let line = Line {

@@ -119,14 +119,14 @@ async fn landings(world: &mut World, tenants: i64, clients: usize, plan: &Plan) 
     plan.progress.set_message(format!("landing · {} · {tenants} tenants", world.kind.name()));
     let stock = Stock::default();
     let mut random = 1;
-    let mut landers =
-        workers(&world.gateway, clients, |it| Lander::new(it, stock.clone(), &world.host)).await?;
     let mut windows = Vec::new();
     for round in 0..=plan.rounds {
         let length = if round == 0 { plan.warm_up } else { plan.window };
         stock.fill(enough(&windows, plan, 10_000), || {
             world.landing(number(&mut random, tenants).unsigned_abs())
         });
+        let lander = |connection| Lander::new(connection, stock.clone(), &world.host);
+        let mut landers = workers(&world.gateway, clients, lander).await?;
         windows.push(run(&world.gateway, &mut landers, length).await?);
     }
     Ok(Summary::of(windows.get(1..).unwrap_or_default()))
