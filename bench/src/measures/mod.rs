@@ -140,7 +140,7 @@ pub(crate) async fn beside<M: Measure>(
             floor: summary(&floor),
             gateway: summary(&gateway),
         };
-        plan.progress.println(line.told());
+        plan.progress.suspend(|| println!("{}", line.told()));
         report.lines.push(line);
         plan.progress.inc(1);
     }

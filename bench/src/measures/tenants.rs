@@ -107,7 +107,7 @@ pub async fn measure(
             ("tenant looked up", look_ups(world, tenants, clients, plan).await?),
         ] {
             let rung = Rung { operation, kind: world.kind, tenants, clients, summary };
-            plan.progress.println(rung.told());
+            plan.progress.suspend(|| println!("{}", rung.told()));
             report.rungs.push(rung);
             plan.progress.inc(1);
         }
