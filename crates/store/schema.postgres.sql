@@ -1,3 +1,29 @@
+CREATE TABLE accounts (
+    id TEXT NOT NULL,
+    partner_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    name TEXT NOT NULL,
+    customer_identifier TEXT,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    CONSTRAINT accounts_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT accounts_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX accounts_partner ON accounts USING btree (partner_id, id);
+
+CREATE TABLE activations (
+    app_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    activated_at BIGINT NOT NULL,
+    CONSTRAINT activations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+    CONSTRAINT activations_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
+    CONSTRAINT activations_pkey PRIMARY KEY (app_id, account_id)
+);
+
+CREATE INDEX activations_account ON activations USING btree (account_id);
+
 CREATE TABLE api_keys (
     id TEXT NOT NULL,
     organization_id TEXT NOT NULL,
@@ -14,6 +40,40 @@ CREATE TABLE api_keys (
 CREATE UNIQUE INDEX api_keys_hash ON api_keys USING btree (hash);
 
 CREATE INDEX api_keys_organization ON api_keys USING btree (organization_id, environment);
+
+CREATE TABLE apps (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    name TEXT NOT NULL,
+    entry_template TEXT NOT NULL,
+    primary_domain TEXT NOT NULL,
+    domains TEXT NOT NULL,
+    logout_url TEXT,
+    initiate_login_uri TEXT,
+    session_url TEXT,
+    pre_approved_scopes TEXT NOT NULL,
+    open_to_all BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    CONSTRAINT apps_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT apps_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX apps_organization ON apps USING btree (organization_id, environment);
+
+CREATE TABLE associations (
+    person_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    roles TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT associations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+    CONSTRAINT associations_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
+    CONSTRAINT associations_pkey PRIMARY KEY (person_id, account_id)
+);
+
+CREATE INDEX associations_account ON associations USING btree (account_id);
 
 CREATE TABLE attempts (
     id TEXT NOT NULL,
@@ -60,6 +120,61 @@ CREATE INDEX audit_at ON audit USING btree (at);
 
 CREATE INDEX audit_organization ON audit USING btree (organization_id, at);
 
+CREATE TABLE authorization_codes (
+    hash TEXT NOT NULL,
+    grant_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    challenge TEXT,
+    nonce TEXT,
+    scopes TEXT NOT NULL,
+    issued_at BIGINT NOT NULL,
+    redeemed_at BIGINT,
+    CONSTRAINT authorization_codes_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES grants(id) ON DELETE CASCADE,
+    CONSTRAINT authorization_codes_pkey PRIMARY KEY (hash)
+);
+
+CREATE INDEX authorization_codes_grant ON authorization_codes USING btree (grant_id);
+
+CREATE INDEX authorization_codes_issued_at ON authorization_codes USING btree (issued_at);
+
+CREATE TABLE client_secrets (
+    hash TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    ends_at BIGINT,
+    CONSTRAINT client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+    CONSTRAINT client_secrets_pkey PRIMARY KEY (hash)
+);
+
+CREATE INDEX client_secrets_client ON client_secrets USING btree (client_id);
+
+CREATE TABLE clients (
+    id TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    method TEXT NOT NULL,
+    assertion_algorithm TEXT,
+    jwks TEXT,
+    jwks_url TEXT,
+    redirect_uris TEXT NOT NULL,
+    post_logout_redirect_uris TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    id_token_algorithm TEXT NOT NULL,
+    forgiveness BOOLEAN NOT NULL,
+    backchannel_logout_uri TEXT,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    CONSTRAINT clients_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
+    CONSTRAINT clients_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'browser'::text, 'native'::text]))),
+    CONSTRAINT clients_method_check CHECK ((method = ANY (ARRAY['none'::text, 'client_secret'::text, 'private_key_jwt'::text]))),
+    CONSTRAINT clients_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX clients_app ON clients USING btree (app_id);
+
 CREATE TABLE connections (
     id TEXT NOT NULL,
     organization_id TEXT NOT NULL,
@@ -90,6 +205,16 @@ CREATE TABLE connector_apps (
     modified_at BIGINT NOT NULL,
     CONSTRAINT connector_apps_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT connector_apps_pkey PRIMARY KEY (organization_id, environment, connector)
+);
+
+CREATE TABLE consents (
+    person_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    given_at BIGINT NOT NULL,
+    CONSTRAINT consents_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+    CONSTRAINT consents_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
+    CONSTRAINT consents_pkey PRIMARY KEY (person_id, client_id)
 );
 
 CREATE TABLE data_keys (
@@ -158,6 +283,45 @@ CREATE UNIQUE INDEX dialogs_jti ON dialogs USING btree (organization_id, environ
 
 CREATE INDEX dialogs_replay_until ON dialogs USING btree (replay_until);
 
+CREATE TABLE entry_codes (
+    hash TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    partner_id TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    ordered TEXT NOT NULL,
+    issued_at BIGINT NOT NULL,
+    redeemed_at BIGINT,
+    CONSTRAINT entry_codes_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
+    CONSTRAINT entry_codes_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT entry_codes_pkey PRIMARY KEY (hash)
+);
+
+CREATE INDEX entry_codes_issued_at ON entry_codes USING btree (issued_at);
+
+CREATE TABLE grants (
+    id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    account_id TEXT,
+    scopes TEXT NOT NULL,
+    claims TEXT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    CONSTRAINT grants_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+    CONSTRAINT grants_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+    CONSTRAINT grants_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
+    CONSTRAINT grants_pkey PRIMARY KEY (id),
+    CONSTRAINT grants_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+);
+
+CREATE INDEX grants_expires_at ON grants USING btree (expires_at);
+
+CREATE INDEX grants_person ON grants USING btree (person_id, client_id);
+
+CREATE INDEX grants_session ON grants USING btree (session_id);
+
 CREATE TABLE integration_connectors (
     integration_id BIGINT NOT NULL,
     position BIGINT NOT NULL,
@@ -189,6 +353,42 @@ CREATE TABLE integrations (
 CREATE UNIQUE INDEX integrations_name ON integrations USING btree (organization_id, environment, name);
 
 CREATE SEQUENCE integrations_ids;
+
+CREATE TABLE issuer_keys (
+    id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    public_jwk TEXT NOT NULL,
+    private_key TEXT NOT NULL,
+    published_at BIGINT NOT NULL,
+    active_at BIGINT NOT NULL,
+    retired_at BIGINT,
+    removed_at BIGINT,
+    CONSTRAINT issuer_keys_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX issuer_keys_environment ON issuer_keys USING btree (environment, algorithm);
+
+CREATE TABLE logout_notices (
+    id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    client_id TEXT,
+    app_id TEXT,
+    uri TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    next_at BIGINT,
+    told_at BIGINT,
+    failure TEXT,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT logout_notices_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
+    CONSTRAINT logout_notices_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+    CONSTRAINT logout_notices_pkey PRIMARY KEY (id),
+    CONSTRAINT logout_notices_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+);
+
+CREATE INDEX logout_notices_next_at ON logout_notices USING btree (next_at) WHERE (next_at IS NOT NULL);
+
+CREATE INDEX logout_notices_session ON logout_notices USING btree (session_id);
 
 CREATE TABLE migrations (
     version BIGINT NOT NULL,
@@ -235,6 +435,89 @@ CREATE TABLE origins (
     CONSTRAINT origins_pkey PRIMARY KEY (organization_id, environment, origin)
 );
 
+CREATE TABLE partners (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    name TEXT NOT NULL,
+    transfer_url TEXT NOT NULL,
+    domains TEXT NOT NULL,
+    just_in_time BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    CONSTRAINT partners_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT partners_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX partners_organization ON partners USING btree (organization_id, environment);
+
+CREATE TABLE pending_requests (
+    nonce_hash TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    query TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    done_at BIGINT,
+    CONSTRAINT pending_requests_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
+    CONSTRAINT pending_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+    CONSTRAINT pending_requests_pkey PRIMARY KEY (nonce_hash)
+);
+
+CREATE INDEX pending_requests_since ON pending_requests USING btree (since);
+
+CREATE TABLE people (
+    id TEXT NOT NULL,
+    partner_id TEXT NOT NULL,
+    partner_user TEXT NOT NULL,
+    email TEXT,
+    email_verified BOOLEAN NOT NULL,
+    given_name TEXT,
+    family_name TEXT,
+    locale TEXT,
+    picture TEXT,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    CONSTRAINT people_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT people_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX people_email ON people USING btree (partner_id, email) WHERE (email IS NOT NULL);
+
+CREATE UNIQUE INDEX people_identity ON people USING btree (partner_id, partner_user);
+
+CREATE TABLE pushed_requests (
+    hash TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    CONSTRAINT pushed_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+    CONSTRAINT pushed_requests_pkey PRIMARY KEY (hash)
+);
+
+CREATE INDEX pushed_requests_expires_at ON pushed_requests USING btree (expires_at);
+
+CREATE TABLE refresh_tokens (
+    hash TEXT NOT NULL,
+    grant_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    used_at BIGINT,
+    successor TEXT,
+    issued_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    CONSTRAINT refresh_tokens_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES grants(id) ON DELETE CASCADE,
+    CONSTRAINT refresh_tokens_pkey PRIMARY KEY (hash),
+    CONSTRAINT refresh_tokens_state_check CHECK ((state = ANY (ARRAY['live'::text, 'rotated'::text, 'forgiven'::text, 'revoked'::text])))
+);
+
+CREATE INDEX refresh_tokens_expires_at ON refresh_tokens USING btree (expires_at);
+
+CREATE INDEX refresh_tokens_grant ON refresh_tokens USING btree (grant_id);
+
 CREATE TABLE refusals (
     id TEXT NOT NULL,
     at BIGINT NOT NULL,
@@ -252,6 +535,84 @@ CREATE TABLE refusals (
 CREATE INDEX refusals_at ON refusals USING btree (at);
 
 CREATE INDEX refusals_organization ON refusals USING btree (organization_id, at);
+
+CREATE TABLE revoked_tokens (
+    jti TEXT NOT NULL,
+    until_at BIGINT NOT NULL,
+    CONSTRAINT revoked_tokens_pkey PRIMARY KEY (jti)
+);
+
+CREATE INDEX revoked_tokens_until_at ON revoked_tokens USING btree (until_at);
+
+CREATE TABLE service_accounts (
+    email TEXT NOT NULL,
+    partner_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    CONSTRAINT service_accounts_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT service_accounts_pkey PRIMARY KEY (email)
+);
+
+CREATE INDEX service_accounts_partner ON service_accounts USING btree (partner_id);
+
+CREATE TABLE service_keys (
+    id TEXT NOT NULL,
+    service_account TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    public_jwk TEXT NOT NULL,
+    generated_here BOOLEAN NOT NULL,
+    without_jti BOOLEAN NOT NULL,
+    audience_in_header BOOLEAN NOT NULL,
+    legacy_audience BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    disabled_at BIGINT,
+    CONSTRAINT service_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT service_keys_service_account_fkey FOREIGN KEY (service_account) REFERENCES service_accounts(email) ON DELETE CASCADE
+);
+
+CREATE INDEX service_keys_account ON service_keys USING btree (service_account);
+
+CREATE TABLE session_apps (
+    session_id TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    account_id TEXT,
+    back_url TEXT,
+    back_url_text TEXT,
+    entered_at BIGINT NOT NULL,
+    CONSTRAINT session_apps_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+    CONSTRAINT session_apps_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
+    CONSTRAINT session_apps_pkey PRIMARY KEY (session_id, app_id),
+    CONSTRAINT session_apps_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+);
+
+CREATE TABLE sessions (
+    id TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    partner_id TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    partner_session TEXT NOT NULL,
+    authenticated_at BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    touched_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    CONSTRAINT sessions_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT sessions_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
+    CONSTRAINT sessions_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX sessions_expires_at ON sessions USING btree (expires_at);
+
+CREATE UNIQUE INDEX sessions_hash ON sessions USING btree (hash);
+
+CREATE INDEX sessions_partner_session ON sessions USING btree (partner_id, partner_session);
+
+CREATE INDEX sessions_person ON sessions USING btree (person_id);
 
 CREATE TABLE signing_keys (
     id TEXT NOT NULL,
@@ -330,6 +691,15 @@ CREATE INDEX triggers_tenant ON triggers USING btree (tenant_id, id);
 CREATE INDEX triggers_unclaimed ON triggers USING btree (id) WHERE (claimed_at IS NULL);
 
 CREATE SEQUENCE triggers_ids;
+
+CREATE TABLE used_assertions (
+    principal TEXT NOT NULL,
+    jti_hash TEXT NOT NULL,
+    until_at BIGINT NOT NULL,
+    CONSTRAINT used_assertions_pkey PRIMARY KEY (principal, jti_hash)
+);
+
+CREATE INDEX used_assertions_until_at ON used_assertions USING btree (until_at);
 
 CREATE TABLE users (
     id TEXT NOT NULL,

@@ -7,16 +7,16 @@ pub use entry_template::{EntryTemplate, TemplateRefused, with_code};
 pub use redirect_uri::{RedirectRefused, RedirectUri};
 
 use crate::domain::{Domain, ReturnRefused, ReturnUrl};
-use crate::ids::{AccountId, AppId, ClientId, PartnerId};
+use crate::ids::{AccountId, AppId, PartnerId};
 use crate::percent;
-use kernel::{SafeUrl, Time};
+use kernel::ids::OrganizationId;
+use kernel::{Environment, SafeUrl, Time};
 
 /// How an app signs people in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignIn {
-    /// As a client of ours.
+    /// As clients of ours, which name the app.
     OpenIdConnect {
-        client: ClientId,
         /// Where a login begins that did not begin at the app (OpenID Connect Core, section 4).
         initiate_login_uri: Option<SafeUrl>,
     },
@@ -28,6 +28,9 @@ pub enum SignIn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     pub id: AppId,
+    /// Whose app it is: its vendor administers it.
+    pub organization: OrganizationId,
+    pub environment: Environment,
     pub name: String,
     pub entry: EntryTemplate,
     pub primary_domain: Domain,
@@ -35,6 +38,8 @@ pub struct App {
     pub logout_url: Option<SafeUrl>,
     pub sign_in: SignIn,
     pub pre_approved_scopes: Vec<String>,
+    /// Whether every account may enter, or only those for which it was activated.
+    pub open_to_all: bool,
     pub disabled: Option<Time>,
 }
 

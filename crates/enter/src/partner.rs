@@ -14,6 +14,7 @@ pub struct Partner {
     pub id: PartnerId,
     pub organization: OrganizationId,
     pub environment: Environment,
+    pub name: String,
     pub transfer: TransferUrl,
     /// Beside the transfer URL's host: where `back_url` may lead.
     pub more_domains: Vec<Domain>,

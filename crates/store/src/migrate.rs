@@ -13,8 +13,10 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first. A new file is added here; a test compares the list with the folder.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "first_door", sql: include_str!("../migrations/0001_first_door.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "first_door", sql: include_str!("../migrations/0001_first_door.sql") },
+    Migration { version: 2, name: "second_door", sql: include_str!("../migrations/0002_second_door.sql") },
+];
 
 const RECORD_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
     version BIGINT NOT NULL PRIMARY KEY,

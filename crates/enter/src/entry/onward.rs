@@ -92,14 +92,14 @@ fn to_the_app(arrival: &Arrival<'_>) -> Result<Onward, TemplateRefused> {
     };
     let page = arrival.next_url.page().map(|page| page.as_str().to_owned());
     match &arrival.app.sign_in {
-        SignIn::OpenIdConnect { initiate_login_uri: Some(uri), .. } => {
+        SignIn::OpenIdConnect { initiate_login_uri: Some(uri) } => {
             let target = match page {
                 Some(page) => page,
                 None => arrival.app.entry.filled(account)?.as_str().to_owned(),
             };
             Ok(Onward::InitiateLogin(initiate(uri, arrival, &target)))
         }
-        SignIn::OpenIdConnect { initiate_login_uri: None, .. } => match page {
+        SignIn::OpenIdConnect { initiate_login_uri: None } => match page {
             // The entry URL leads to the app's own door, where its login begins and this session answers.
             Some(page) => {
                 let url = arrival.app.entry.filled(account)?;

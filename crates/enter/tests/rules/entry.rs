@@ -268,9 +268,7 @@ fn lesson_21_another_living_user_is_asked() {
 #[test]
 fn without_a_waiting_request_the_app_begins_its_own_login() {
     let uri = SafeUrl::parse("https://app.example.com/login?k=v").unwrap();
-    let client = ClientId::parse("c1").unwrap();
-    let initiate =
-        || Some(SignIn::OpenIdConnect { client: client.clone(), initiate_login_uri: Some(uri.clone()) });
+    let initiate = || Some(SignIn::OpenIdConnect { initiate_login_uri: Some(uri.clone()) });
     let page = || NextUrl::Page(app("MP-1").own_url("https://app.example.com/r?x=1").unwrap());
     assert_eq!(
         goes(Scene { sign_in: initiate(), next_url: page(), ..quiet() }),

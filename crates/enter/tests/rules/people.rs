@@ -19,6 +19,7 @@ pub(crate) fn partner(id: &str) -> Partner {
         id: PartnerId::parse(id).unwrap(),
         organization: OrganizationId::new(NOW, &SeededChance::new(1)),
         environment: Environment::Production,
+        name: "Partner".to_owned(),
         transfer: TransferUrl::parse("https://partner.example/session-transfer").unwrap(),
         more_domains: vec![Domain::parse("portal.partner.example").unwrap()],
         just_in_time: true,
@@ -30,13 +31,16 @@ pub(crate) fn app(id: &str) -> App {
     let domains = [Domain::parse("app.example.com").unwrap(), Domain::parse("app.example.org").unwrap()];
     App {
         id: AppId::parse(id).unwrap(),
+        organization: OrganizationId::new(NOW, &SeededChance::new(2)),
+        environment: Environment::Production,
         name: "Reports".to_owned(),
         entry: EntryTemplate::register("https://app.example.com/enter/{{accountId}}?a=1", &domains).unwrap(),
         primary_domain: domains[0].clone(),
         more_domains: vec![domains[1].clone()],
         logout_url: None,
-        sign_in: SignIn::OpenIdConnect { client: ClientId::parse("c1").unwrap(), initiate_login_uri: None },
+        sign_in: SignIn::OpenIdConnect { initiate_login_uri: None },
         pre_approved_scopes: vec![],
+        open_to_all: true,
         disabled: None,
     }
 }
