@@ -1,10 +1,12 @@
 //! Values on their way in and rows on their way out, in the three column types that both databases share.
 
 use super::DbError;
+use enter::ids::{AccountId, AppId, ClientId, GrantId, PartnerId, PersonId, ServiceKeyId, SessionId};
 use kernel::ids::{
     ApiKeyId, AttemptId, AuditId, ConnectionId, DeliveryId, IntegrationId, OrganizationId, RefusalId,
     ReleaseId, RunId, SigningKeyId, TenantId, TriggerId, UserId, WebhookId,
 };
+use kernel::jose::Algorithm;
 use kernel::{Brand, Color, Environment, Hashed, Origin, SafeUrl, Sealed, Slug, Time};
 
 /// A bound value. NULLs keep their type, because PostgreSQL wants to know it.
@@ -255,6 +257,14 @@ text_noun! {
     Origin, |v: &Origin| v.as_str().to_owned(), |t: String| Origin::parse(&t).ok(), "an origin";
     SafeUrl, |v: &SafeUrl| v.as_str().to_owned(), |t: String| SafeUrl::parse(&t).ok(), "a URL";
     Hashed, |v: &Hashed| v.as_str().to_owned(), |t: String| Some(Hashed::from_stored(t)), "a hash";
+    PartnerId, |v: &PartnerId| v.to_string(), |t: String| PartnerId::parse(&t).ok(), "a partner's id";
+    AppId, |v: &AppId| v.to_string(), |t: String| AppId::parse(&t).ok(), "an app's id";
+    AccountId, |v: &AccountId| v.to_string(), |t: String| AccountId::parse(&t).ok(), "an account's id";
+    PersonId, |v: &PersonId| v.to_string(), |t: String| PersonId::parse(&t).ok(), "a person's id";
+    ClientId, |v: &ClientId| v.to_string(), |t: String| ClientId::parse(&t).ok(), "a client's id";
+    ServiceKeyId, |v: &ServiceKeyId| v.to_string(), |t: String| ServiceKeyId::parse(&t).ok(), "a service key's id";
+    SessionId, |v: &SessionId| v.to_string(), |t: String| SessionId::parse(&t).ok(), "a session's id";
+    GrantId, |v: &GrantId| v.to_string(), |t: String| GrantId::parse(&t).ok(), "a grant's id";
     Sealed, |v: &Sealed| v.as_str().to_owned(), |t: String| Some(Sealed::from_stored(t)), "a sealed text";
 }
 
@@ -266,6 +276,19 @@ impl IntoValue for Environment {
 
 impl FromCell for Environment {
     const EXPECTED: &'static str = "an environment";
+    fn from_cell(cell: Cell) -> Option<Self> {
+        String::from_cell(cell).and_then(|text| Self::parse(&text))
+    }
+}
+
+impl IntoValue for Algorithm {
+    fn into_value(self) -> Value {
+        Value::Text(Some(self.as_str().to_owned()))
+    }
+}
+
+impl FromCell for Algorithm {
+    const EXPECTED: &'static str = "an algorithm";
     fn from_cell(cell: Cell) -> Option<Self> {
         String::from_cell(cell).and_then(|text| Self::parse(&text))
     }
