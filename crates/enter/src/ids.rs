@@ -95,3 +95,5 @@ published_id!(/** An OpenID Connect client of an app. */ ClientId, "client", "a 
 published_id!(/** A service account's key; what stands in an assertion's `kid`. */ ServiceKeyId, "sak", "a key's id");
 published_id!(/** A session of a browser with the gateway; not the cookie's secret. */ SessionId, "S", "a session's id");
 published_id!(/** What grew out of one authorization code: all its refresh tokens and access tokens. */ GrantId, "grant", "a grant's id");
+published_id!(/** One of the gateway's own signing keys; the `kid` of what it signs. */ IssuerKeyId, "key", "a signing key's id");
+published_id!(/** One access token, for revoking it by itself. */ TokenId, "tok", "a token's id");

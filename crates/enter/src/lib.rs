@@ -19,3 +19,5 @@ pub mod oidc;
 pub mod partner;
 pub mod percent;
 pub mod service_account;
+pub mod session;
+pub mod signing;

@@ -1,9 +1,12 @@
 //! OpenID Connect for apps (contract `enter.md`, section 5).
 
+pub mod authenticate;
 pub mod authorize;
+pub mod claims;
 mod client;
 mod client_assertion;
 mod code;
+mod grant;
 mod kinds;
 mod logout;
 mod refresh;
@@ -13,6 +16,7 @@ pub use client_assertion::{
     CLIENT_ASSERTION_TYPE, ClientAssertionRefused, ClientProof, judge_client_assertion,
 };
 pub use code::{AuthorizationCode, CODE_LIFETIME_S, CodeRefused, CodeState, Redemption, pkce_matches};
+pub use grant::{Grant, GrantRefused, Standing};
 pub use kinds::{Place, TokenKind};
 pub use logout::{
     LOGOUT_TOKEN_LIFETIME_S, LogoutAnswer, LogoutHint, LogoutRequest, fan_out, judge_logout, logout_claims,

@@ -5,10 +5,12 @@ mod compact;
 mod der;
 mod json;
 mod public_key;
+mod signing_key;
 
 pub use compact::{Compact, CompactRefused, OTHER_RULES, OWN_KEY};
 pub use json::{JsonRefused, strict_json};
 pub use public_key::{KeyRefused, PublicKey, SECRET_BYTES, check_jwk, check_secret};
+pub use signing_key::{SigningKey, SigningRefused};
 
 /// The algorithm of a key. It always comes from the key's record, never from a token (lesson 17).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! The entry code: 256 random bits, kept as a hash, good once and for 60 seconds.
 
 use super::{EntryRefused, NextUrl};
-use crate::account::Identity;
+use crate::account::{Identity, PartnerUserId};
 use crate::app::{App, BackUrl};
 use crate::context::ServiceContext;
 use crate::ids::AppId;
@@ -33,7 +33,8 @@ pub struct Order {
     pub back_url: BackUrl,
     pub back_url_text: Option<String>,
     pub federated_identity_provider: Option<String>,
-    pub impersonator: Option<String>,
+    /// Who acts as the user: the partner's own id of that user.
+    pub impersonator: Option<PartnerUserId>,
 }
 
 /// Where a code stands.
