@@ -125,6 +125,11 @@ impl ReturnUrl {
         }
     }
 
+    /// What a column holds; it came from [`Self::parse`] or [`Self::at`].
+    pub const fn from_stored(url: SafeUrl) -> Self {
+        Self(url)
+    }
+
     /// The address of `path` (path and query) at `base`'s host.
     ///
     /// # Errors

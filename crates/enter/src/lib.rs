@@ -15,6 +15,7 @@ pub mod context;
 pub mod domain;
 pub mod entry;
 pub mod ids;
+pub mod notice;
 pub mod oidc;
 pub mod partner;
 pub mod percent;

@@ -4,12 +4,14 @@ mod access_token;
 mod assertion;
 mod der;
 mod key_file;
+mod scopes;
 
 pub use access_token::{ACCESS_TOKEN_LIFETIME_S, AccessClaims, ascii_json};
 pub use assertion::{
     ASSERTION_BYTES, AssertionRefused, Exchange, Granted, Named, Proof, Replay, Rules, judge, named,
 };
 pub use key_file::{KeyFile, KeyFileRefused, KeyPair};
+pub use scopes::Scope;
 
 use crate::ids::{PartnerId, ServiceKeyId};
 use kernel::Time;
@@ -21,7 +23,7 @@ pub struct ServiceAccount {
     /// `client_email`: issuer and subject of its assertions; unique in the gateway.
     pub email: String,
     pub partner: PartnerId,
-    /// What tokens for it may do; nothing by default.
+    /// What tokens for it may do, as [`Scope`] spells it.
     pub scopes: Vec<String>,
     pub disabled: Option<Time>,
 }

@@ -163,6 +163,7 @@ text_id!(/** One connection: a tenant's credential for one connector. */ Connect
 text_id!(/** One webhook address of a tenant. */ WebhookId, "whk", "a webhook's id");
 text_id!(/** One delivery that arrived at a webhook address. */ DeliveryId, "dlv", "a delivery's id");
 text_id!(/** One attempt to sign in at an outside system. */ AttemptId, "att", "an attempt's id");
+text_id!(/** One notice to an app that a session has ended. */ NoticeId, "ntc", "a notice's id");
 text_id!(/** One line of the audit log. */ AuditId, "aud", "an audit event's id");
 
 number_id!(/** An integration (published integer). */ IntegrationId, "an integration's id");

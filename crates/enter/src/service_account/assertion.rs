@@ -71,10 +71,35 @@ pub enum AssertionRefused {
         "`jti` is missing: write a fresh UUID for each assertion, or have its absence allowed for this key"
     )]
     NoJti,
+    #[error("`jti` was used before: write a fresh UUID for each assertion")]
+    Replayed,
     #[error("the service account or its partner is switched off")]
     Disabled,
     #[error("the scope `{0}` is not among those of the service account")]
     Scope(String),
+}
+
+impl AssertionRefused {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Form(_) | Self::Payload(_) | Self::Header(_) | Self::Type => "assertion_malformed",
+            Self::Key => "assertion_key_unknown",
+            Self::KeyDisabled => "assertion_key_disabled",
+            Self::Algorithm { .. } => "assertion_algorithm",
+            Self::Signature => "assertion_signature",
+            Self::Claim(_) => "assertion_claim",
+            Self::Principal => "assertion_principal",
+            Self::Audience { .. } | Self::AudienceInHeader => "assertion_audience",
+            Self::Expired => "assertion_expired",
+            Self::TooLong => "assertion_too_long",
+            Self::Future => "assertion_not_yet_valid",
+            Self::NoJti => "assertion_without_jti",
+            Self::Replayed => "assertion_replayed",
+            Self::Disabled => "assertion_account_disabled",
+            Self::Scope(_) => "assertion_scope",
+        }
+    }
 }
 
 /// Whom an unproven assertion names: for looking up the account and, among its keys only, the key.
@@ -82,6 +107,33 @@ pub enum AssertionRefused {
 pub struct Named {
     pub account: String,
     pub key: ServiceKeyId,
+}
+
+impl Proof {
+    /// What the record of a refusal may hold of it: what the engineer needs to find the mistake, and nothing with which
+    /// the assertion could be made again.
+    pub fn seen(&self) -> Value {
+        let shown = |value: Option<&Value>| match value {
+            Some(Value::String(text)) => Value::String(kernel::jose::shortened(text)),
+            Some(other @ (Value::Number(_) | Value::Bool(_) | Value::Null)) => other.clone(),
+            Some(Value::Array(list)) => Value::String(format!("a list of {}", list.len())),
+            Some(Value::Object(_)) => Value::String("an object".to_owned()),
+            None => Value::Null,
+        };
+        let mut seen = Map::new();
+        for name in ["alg", "kid", "typ", "aud"] {
+            if let Some(value) = self.compact.header.get(name) {
+                seen.insert(format!("header.{name}"), shown(Some(value)));
+            }
+        }
+        for name in ["iss", "sub", "aud", "kid", "iat", "nbf", "exp", "scope"] {
+            if let Some(value) = self.claims.get(name) {
+                seen.insert(name.to_owned(), shown(Some(value)));
+            }
+        }
+        seen.insert("has_jti".to_owned(), Value::Bool(self.claims.contains_key("jti")));
+        Value::Object(seen)
+    }
 }
 
 /// An assertion taken apart; nothing in it is proven.
