@@ -358,6 +358,7 @@ CREATE TABLE issuer_keys (
     id TEXT NOT NULL,
     environment TEXT NOT NULL,
     algorithm TEXT NOT NULL,
+    generation BIGINT NOT NULL,
     public_jwk TEXT NOT NULL,
     private_key TEXT NOT NULL,
     published_at BIGINT NOT NULL,
@@ -367,7 +368,7 @@ CREATE TABLE issuer_keys (
     CONSTRAINT issuer_keys_pkey PRIMARY KEY (id)
 );
 
-CREATE INDEX issuer_keys_environment ON issuer_keys USING btree (environment, algorithm);
+CREATE UNIQUE INDEX issuer_keys_generation ON issuer_keys USING btree (environment, algorithm, generation);
 
 CREATE TABLE logout_notices (
     id TEXT NOT NULL,

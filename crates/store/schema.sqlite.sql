@@ -315,6 +315,8 @@ CREATE TABLE issuer_keys (
     id TEXT NOT NULL PRIMARY KEY,
     environment TEXT NOT NULL,
     algorithm TEXT NOT NULL,
+    -- Counts the keys of one environment and algorithm, so that two nodes that make the next one at once make one.
+    generation BIGINT NOT NULL,
     public_jwk TEXT NOT NULL,
     -- Sealed by the master key.
     private_key TEXT NOT NULL,
@@ -325,7 +327,7 @@ CREATE TABLE issuer_keys (
     removed_at BIGINT
 );
 
-CREATE INDEX issuer_keys_environment ON issuer_keys (environment, algorithm);
+CREATE UNIQUE INDEX issuer_keys_generation ON issuer_keys (environment, algorithm, generation);
 
 CREATE TABLE logout_notices (
     id TEXT NOT NULL PRIMARY KEY,

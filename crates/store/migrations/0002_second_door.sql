@@ -156,6 +156,8 @@ CREATE TABLE issuer_keys (
     id TEXT NOT NULL PRIMARY KEY,
     environment TEXT NOT NULL,
     algorithm TEXT NOT NULL,
+    -- Counts the keys of one environment and algorithm, so that two nodes that make the next one at once make one.
+    generation BIGINT NOT NULL,
     public_jwk TEXT NOT NULL,
     -- Sealed by the master key.
     private_key TEXT NOT NULL,
@@ -165,7 +167,7 @@ CREATE TABLE issuer_keys (
     retired_at BIGINT,
     removed_at BIGINT
 );
-CREATE INDEX issuer_keys_environment ON issuer_keys (environment, algorithm);
+CREATE UNIQUE INDEX issuer_keys_generation ON issuer_keys (environment, algorithm, generation);
 
 CREATE TABLE entry_codes (
     hash TEXT NOT NULL PRIMARY KEY,

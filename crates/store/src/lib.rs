@@ -8,20 +8,26 @@
 pub mod api_keys;
 pub mod attempts;
 pub mod audit;
+pub mod authorization_codes;
 pub mod connections;
 pub mod connector_apps;
 pub mod data_keys;
 pub mod db;
 pub mod deliveries;
 pub mod dialogs;
+pub mod grants;
 pub mod integrations;
+pub mod issuer_keys;
 pub mod listing;
 pub mod migrate;
 pub mod organization_connectors;
 pub mod organizations;
 pub mod origins;
+pub mod pushed_requests;
+pub mod refresh_tokens;
 pub mod refusals;
 pub mod retention;
+pub mod revoked_tokens;
 pub mod schema;
 pub mod signing_keys;
 mod statements;
@@ -49,17 +55,23 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("api_keys", api_keys::STATEMENTS),
         named("attempts", attempts::STATEMENTS),
         named("audit", audit::STATEMENTS),
+        named("authorization_codes", authorization_codes::STATEMENTS),
         named("connections", connections::STATEMENTS),
         named("connector_apps", connector_apps::STATEMENTS),
         named("data_keys", data_keys::STATEMENTS),
         named("deliveries", deliveries::STATEMENTS),
         named("dialogs", dialogs::STATEMENTS),
+        named("grants", grants::STATEMENTS),
         named("integrations", integrations::STATEMENTS),
+        named("issuer_keys", issuer_keys::STATEMENTS),
         named("migrate", migrate::STATEMENTS),
         named("organization_connectors", organization_connectors::STATEMENTS),
         named("organizations", organizations::STATEMENTS),
         named("origins", origins::STATEMENTS),
+        named("pushed_requests", pushed_requests::STATEMENTS),
+        named("refresh_tokens", refresh_tokens::STATEMENTS),
         named("refusals", refusals::STATEMENTS),
+        named("revoked_tokens", revoked_tokens::STATEMENTS),
         named("signing_keys", signing_keys::STATEMENTS),
         named("tenants", tenants::STATEMENTS),
         named("triggers", triggers::STATEMENTS),

@@ -1,0 +1,109 @@
+//! Grants: the families of codes and tokens. Revoking one is one update here.
+
+use crate::db::{DbError, Row, Tx, json, sql};
+use crate::statements::statements;
+use enter::ids::{AppId, ClientId, GrantId, PersonId, SessionId};
+use enter::oidc::Grant;
+use kernel::{Environment, Time};
+
+macro_rules! columns {
+    () => {
+        "g.id, g.client_id, g.person_id, g.session_id, g.account_id, g.scopes, g.claims, g.created_at, g.expires_at,
+        g.revoked_at"
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO grants (id, client_id, person_id, session_id, account_id, scopes, claims, created_at,
+        expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    FIND = concat!("SELECT ", columns!(), " FROM grants AS g JOIN clients AS c ON c.id = g.client_id
+        JOIN apps AS a ON a.id = c.app_id WHERE g.id = $1 AND a.environment = $2");
+    REVOKE = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+    REVOKE_OF_SESSION = "UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL";
+    REVOKE_OF_PERSON = "UPDATE grants SET revoked_at = $3
+        WHERE person_id = $1 AND client_id = $2 AND revoked_at IS NULL";
+    CLIENTS_OF_SESSION = "SELECT DISTINCT client_id FROM grants WHERE session_id = $1 ORDER BY client_id";
+    APPS_OF_SESSION = "SELECT DISTINCT c.app_id FROM grants AS g JOIN clients AS c ON c.id = g.client_id
+        WHERE g.session_id = $1 ORDER BY c.app_id";
+    DELETE_EXPIRED = "DELETE FROM grants WHERE id IN
+        (SELECT id FROM grants WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+}
+
+fn grant(mut row: Row) -> Result<Grant, DbError> {
+    let (id, client, person, session) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    let (account, scopes, claims) = (row.take()?, row.take_json()?, row.take_json_or_null()?);
+    let (created, expires, revoked) = (row.take()?, row.take()?, row.take()?);
+    Ok(Grant { id, client, person, session, account, scopes, claims, created, expires, revoked })
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn insert(tx: &mut Tx, new: &Grant) -> Result<(), DbError> {
+    let query = sql(INSERT).bind(&new.id).bind(&new.client).bind(&new.person).bind(&new.session);
+    let query = query.bind(new.account.as_ref()).bind(json(&new.scopes)?);
+    let query = query.bind(new.claims.as_ref().map(json).transpose()?);
+    query.bind(new.created).bind(new.expires).bind(new.revoked).execute(tx).await.map(drop)
+}
+
+/// Also a revoked or expired one: the rule decides.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(tx: &mut Tx, environment: Environment, id: &GrantId) -> Result<Option<Grant>, DbError> {
+    sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(grant).transpose()
+}
+
+/// Ends a grant and with it every token of it; `false` where it had ended.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn revoke(tx: &mut Tx, id: &GrantId, now: Time) -> Result<bool, DbError> {
+    sql(REVOKE).bind(id).bind(now).wrote(tx).await
+}
+
+/// Ends all of a session; how many were still in force.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn revoke_of_session(tx: &mut Tx, session: &SessionId, now: Time) -> Result<u64, DbError> {
+    sql(REVOKE_OF_SESSION).bind(session).bind(now).execute(tx).await
+}
+
+/// Ends all that a person granted a client, when consent is taken back; how many were still in force.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn revoke_of_person(
+    tx: &mut Tx,
+    person: &PersonId,
+    client: &ClientId,
+    now: Time,
+) -> Result<u64, DbError> {
+    sql(REVOKE_OF_PERSON).bind(person).bind(client).bind(now).execute(tx).await
+}
+
+/// Every client that got tokens in a session, also by grants that have ended: whom a logout has to tell.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn clients_of_session(tx: &mut Tx, session: &SessionId) -> Result<Vec<ClientId>, DbError> {
+    let rows = sql(CLIENTS_OF_SESSION).bind(session).all(tx).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
+/// The apps of those clients.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn apps_of_session(tx: &mut Tx, session: &SessionId) -> Result<Vec<AppId>, DbError> {
+    let rows = sql(APPS_OF_SESSION).bind(session).all(tx).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
+/// Deletes at most `limit` grants that ended before `before`, with their codes and tokens.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete_expired(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, DbError> {
+    sql(DELETE_EXPIRED).bind(before).bind(limit).execute(tx).await
+}
