@@ -4,12 +4,16 @@ mod admission;
 mod code;
 mod onward;
 mod pending;
+mod recent;
 mod trips;
 
 pub use admission::{Admission, Known, Who, WhoRefused, admit};
 pub use code::{CODE_LIFETIME_S, Codes, EntryCode, Minted, Order, State};
 pub use onward::{Arrival, Live, Onward, Question, onward};
-pub use pending::{NextUrl, Nonce, PENDING_LIFETIME_S, PENDING_MOST, Pending, PendingRequests};
+pub use pending::{
+    Answers, NextUrl, Nonce, PENDING_LIFETIME_S, PENDING_MOST, Pending, PendingRequests, Waiting,
+};
+pub use recent::{RECENT_LIFETIME_S, RECENT_MOST, RecentPartners};
 pub use trips::{TRIPS_MOST, TRIPS_WINDOW_S, Trips};
 
 /// Why an entry is refused: for the page that the person sees, and with a code for the partner's engineer.

@@ -141,6 +141,9 @@ CREATE TABLE service_keys (
     disabled_at BIGINT
 );
 CREATE INDEX service_keys_account ON service_keys (service_account);
+-- What `doctor` shows.
+CREATE INDEX service_keys_lenient ON service_keys (id)
+    WHERE without_jti OR audience_in_header OR legacy_audience;
 
 -- The `jti` of assertions, of service accounts and clients alike: what refuses the second use, on any node.
 CREATE TABLE used_assertions (
@@ -189,9 +192,28 @@ CREATE TABLE pending_requests (
     client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
     query TEXT NOT NULL,
     since BIGINT NOT NULL,
+    -- When it last sent the browser to the partner.
+    sent_at BIGINT,
+    -- What was answered on our pages, and by whom: for nobody else it counts.
+    person_id TEXT REFERENCES people (id) ON DELETE CASCADE,
+    chosen TEXT,
+    consented BOOLEAN NOT NULL,
     done_at BIGINT
 );
 CREATE INDEX pending_requests_since ON pending_requests (since);
+
+-- Entries whose code is used up and whose person is being asked ("You are now A; continue as B?"). The question is
+-- answered in the browser that has the cookie, once.
+CREATE TABLE held_entries (
+    token_hash TEXT NOT NULL PRIMARY KEY,
+    cookie_hash TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    code_hash TEXT NOT NULL REFERENCES entry_codes (hash) ON DELETE CASCADE,
+    since BIGINT NOT NULL,
+    answered_at BIGINT
+);
+CREATE INDEX held_entries_since ON held_entries (since);
+CREATE INDEX held_entries_code ON held_entries (code_hash);
 
 CREATE TABLE sessions (
     id TEXT NOT NULL PRIMARY KEY,

@@ -1,8 +1,9 @@
 //! Authorize requests that wait in a browser while its user is at the partner's.
 
 use crate::app::App;
+use crate::context::ServiceContext;
 use crate::domain::{ReturnRefused, ReturnUrl};
-use crate::ids::{AppId, ClientId};
+use crate::ids::{AppId, ClientId, PersonId};
 use crate::percent;
 use kernel::{Chance, Plain, SafeUrl, Time};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,8 @@ impl Nonce {
         Self(Plain::new(chance).reveal().to_owned())
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// `None` for a text that [`Self::new`] cannot have made.
+    pub fn parse(text: &str) -> Option<Self> {
         let fits =
             text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         fits.then(|| Self(text.to_owned()))
@@ -91,10 +93,54 @@ pub struct Pending {
     pub since: Time,
 }
 
+/// A waiting request with what has happened to it so far, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub pending: Pending,
+    /// When it last sent the browser to the partner.
+    pub sent: Option<Time>,
+    pub answers: Answers,
+    /// Answered with a code or an error: it goes on once.
+    pub done: Option<Time>,
+}
+
+/// What a person answered on our pages for one request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answers {
+    /// Who answered. Decision: an answer counts for this person alone, because another one may have signed in
+    /// between the page and the code.
+    pub person: Option<PersonId>,
+    pub context: Option<ServiceContext>,
+    pub consented: bool,
+}
+
+impl Answers {
+    /// What counts for `person`: nothing where another one answered.
+    #[must_use]
+    pub fn of(&self, person: Option<&PersonId>) -> Self {
+        if self.person.is_some() && self.person.as_ref() == person { self.clone() } else { Self::default() }
+    }
+}
+
+impl Waiting {
+    /// Whether it may still go on.
+    pub fn is_open(&self, now: Time) -> bool {
+        self.done.is_none() && now < self.pending.since.plus_seconds(PENDING_LIFETIME_S)
+    }
+}
+
 /// The waiting requests of one browser, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PendingRequests(Vec<Pending>);
+
+impl FromIterator<Pending> for PendingRequests {
+    fn from_iter<I: IntoIterator<Item = Pending>>(list: I) -> Self {
+        let mut list: Vec<Pending> = list.into_iter().collect();
+        list.sort_by_key(|pending| pending.since);
+        Self(list)
+    }
+}
 
 impl PendingRequests {
     fn live(self, now: Time) -> impl Iterator<Item = Pending> {

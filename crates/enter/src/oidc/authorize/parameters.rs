@@ -26,6 +26,11 @@ impl Parameters {
         Ok(Self(list))
     }
 
+    /// As a query: what a waiting request is kept as.
+    pub fn query(&self) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(seen, _)| seen == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())

@@ -1,0 +1,147 @@
+//! Browsers' sessions with the gateway, found by the hash of their cookie's secret.
+
+use crate::db::{DbError, Row, Tx, json, sql};
+use crate::statements::statements;
+use enter::ids::{PartnerId, PersonId, SessionId};
+use enter::session::Session;
+use kernel::{Environment, Hashed, Time};
+
+macro_rules! columns {
+    () => {
+        "id, hash, partner_id, person_id, partner_session, authenticated_at, detail, created_at, touched_at,
+        expires_at, ended_at"
+    };
+}
+
+statements! {
+    INSERT = concat!("INSERT INTO sessions (environment, ", columns!(), ")
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+    BY_COOKIE = concat!("SELECT ", columns!(), " FROM sessions WHERE hash = $1 AND environment = $2");
+    FIND = concat!("SELECT ", columns!(), " FROM sessions WHERE id = $1 AND environment = $2");
+    // The old secret is the guard: of two entries that renew one session at the same time, one does, and the
+    // other finds a session that it did not decide about.
+    RENEW = "UPDATE sessions SET hash = $3, authenticated_at = $4, detail = $5, touched_at = $6, expires_at = $7
+        WHERE id = $1 AND hash = $2 AND ended_at IS NULL";
+    CHANGE_SECRET = "UPDATE sessions SET hash = $3 WHERE id = $1 AND hash = $2";
+    TOUCH = "UPDATE sessions SET touched_at = $2 WHERE id = $1 AND touched_at < $2 AND ended_at IS NULL";
+    END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
+    BY_PARTNER_SESSION = concat!("SELECT ", columns!(), " FROM sessions WHERE partner_id = $1
+        AND partner_session = $2 AND environment = $3 AND ended_at IS NULL ORDER BY created_at, id");
+    OF_PERSON = concat!("SELECT ", columns!(), " FROM sessions WHERE person_id = $1 AND environment = $2
+        AND ended_at IS NULL ORDER BY created_at, id");
+}
+
+fn session(mut row: Row) -> Result<Session, DbError> {
+    let (id, secret, partner, person) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    let (partner_session, authenticated, detail) = (row.take()?, row.take()?, row.take_json()?);
+    let (created, touched, expires, ended) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    Ok(Session {
+        id,
+        secret,
+        partner,
+        person,
+        partner_session,
+        authenticated,
+        detail,
+        created,
+        touched,
+        expires,
+        ended,
+    })
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn insert(tx: &mut Tx, environment: Environment, new: &Session) -> Result<(), DbError> {
+    let query = sql(INSERT).bind(environment).bind(&new.id).bind(&new.secret).bind(&new.partner);
+    let query = query.bind(&new.person).bind(&new.partner_session).bind(new.authenticated);
+    let query = query.bind(json(&new.detail)?).bind(new.created).bind(new.touched).bind(new.expires);
+    query.bind(new.ended).execute(tx).await.map(drop)
+}
+
+/// By the hash of the cookie's secret, which is what names it. Also one that is over: the rule decides.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn by_cookie(
+    tx: &mut Tx,
+    environment: Environment,
+    secret: &Hashed,
+) -> Result<Option<Session>, DbError> {
+    sql(BY_COOKIE).bind(secret).bind(environment).maybe(tx).await?.map(session).transpose()
+}
+
+/// By `sid`. Also one that is over.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(
+    tx: &mut Tx,
+    environment: Environment,
+    id: &SessionId,
+) -> Result<Option<Session>, DbError> {
+    sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(session).transpose()
+}
+
+/// The same session after another entry: a new secret, new times, new detail. `false` where `old` is not its
+/// secret any more, or it has ended.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn renew(tx: &mut Tx, old: &Hashed, new: &Session) -> Result<bool, DbError> {
+    let query = sql(RENEW).bind(&new.id).bind(old).bind(&new.secret).bind(new.authenticated);
+    query.bind(json(&new.detail)?).bind(new.touched).bind(new.expires).wrote(tx).await
+}
+
+/// The session stays, but the cookie with `old` opens it no more.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn change_secret(
+    tx: &mut Tx,
+    id: &SessionId,
+    old: &Hashed,
+    new: &Hashed,
+) -> Result<bool, DbError> {
+    sql(CHANGE_SECRET).bind(id).bind(old).bind(new).wrote(tx).await
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn touch(tx: &mut Tx, id: &SessionId, now: Time) -> Result<bool, DbError> {
+    sql(TOUCH).bind(id).bind(now).wrote(tx).await
+}
+
+/// `true` for the one who ended it.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end(tx: &mut Tx, id: &SessionId, now: Time) -> Result<bool, DbError> {
+    sql(END).bind(id).bind(now).wrote(tx).await
+}
+
+/// Those that have not been ended, by the partner's own id of its session.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn by_partner_session(
+    tx: &mut Tx,
+    environment: Environment,
+    partner: &PartnerId,
+    partner_session: &str,
+) -> Result<Vec<Session>, DbError> {
+    let query = sql(BY_PARTNER_SESSION).bind(partner).bind(partner_session).bind(environment);
+    query.all(tx).await?.into_iter().map(session).collect()
+}
+
+/// Those that have not been ended, of one person.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn of_person(
+    tx: &mut Tx,
+    environment: Environment,
+    person: &PersonId,
+) -> Result<Vec<Session>, DbError> {
+    sql(OF_PERSON).bind(person).bind(environment).all(tx).await?.into_iter().map(session).collect()
+}
