@@ -128,7 +128,7 @@ impl MasterKey {
 
     /// 64 hexadecimal digits: for the file that keeps it.
     pub fn to_hex(&self) -> Zeroizing<String> {
-        Zeroizing::new(self.bytes.iter().map(|b| format!("{b:02x}")).collect())
+        Zeroizing::new(crate::secret::hex(&*self.bytes))
     }
 
     pub fn id(&self) -> &str {
@@ -170,6 +170,31 @@ impl MasterKeys {
         &self.current
     }
 
+    /// Seals `content` for `place` under the current master key itself: for the few secrets of the gateway's own,
+    /// which belong to no organization and so to no data key.
+    ///
+    /// # Errors
+    /// [`SealError::KeyForm`]; a master key of 32 bytes never fails.
+    pub fn seal(&self, place: &str, content: &[u8], chance: &dyn Chance) -> Result<Sealed, SealError> {
+        Ok(Key::new(&self.current.id, &*self.current.bytes)?.seal(&own_place(place), content, chance))
+    }
+
+    /// Opens what [`Self::seal`] sealed for the same place.
+    ///
+    /// # Errors
+    /// [`SealError::UnknownKey`] where its master key is not loaded, [`SealError::DoesNotOpen`] where it was changed
+    /// or moved.
+    pub fn open(&self, place: &str, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let master = self.that_sealed(sealed)?;
+        Key::new(&master.id, &*master.bytes)?.open(&own_place(place), sealed)
+    }
+
+    fn that_sealed(&self, sealed: &Sealed) -> Result<&MasterKey, SealError> {
+        let (id, _) = parts(sealed)?;
+        let found = std::iter::once(&self.current).chain(&self.older).find(|key| key.id == id);
+        found.ok_or_else(|| SealError::UnknownKey(id.to_owned()))
+    }
+
     /// A fresh data key for `owner` (an organization's id) and its wrapped form to store.
     pub fn new_data_key(
         &self,
@@ -186,12 +211,15 @@ impl MasterKeys {
     /// # Errors
     /// [`SealError::UnknownKey`] where the master key that wrapped it is not loaded.
     pub fn unwrap_data_key(&self, id: &str, owner: &str, wrapped: &WrappedKey) -> Result<DataKey, SealError> {
-        let (master, _) = parts(wrapped)?;
-        let found = std::iter::once(&self.current).chain(&self.older).find(|key| key.id == master);
-        let found = found.ok_or_else(|| SealError::UnknownKey(master.to_owned()))?;
+        let found = self.that_sealed(wrapped)?;
         let bytes = Key::new(&found.id, &*found.bytes)?.open(&wrap_place(id, owner), wrapped)?;
         Ok(DataKey(Key::new(id, &bytes)?))
     }
+}
+
+/// Differs from every data key's, whatever `place` is.
+fn own_place(place: &str) -> String {
+    format!("gateway:{place}")
 }
 
 fn wrap_place(id: &str, owner: &str) -> String {
@@ -256,6 +284,18 @@ mod tests {
         let (_, wrapped) = keys(1).new_data_key("k1", "org_a", &chance).unwrap();
         let rotated = MasterKeys::new(MasterKey::new([2; 32]), vec![MasterKey::new([1; 32])]);
         assert!(rotated.unwrap_data_key("k1", "org_a", &wrapped).is_ok());
+    }
+
+    #[test]
+    fn the_gateways_own_secrets_open_in_their_place_and_with_an_older_master_key() {
+        let chance = SeededChance::new(4);
+        let sealed = keys(1).seal("issuer_key:k", b"der", &chance).unwrap();
+        assert_eq!(&**keys(1).open("issuer_key:k", &sealed).unwrap(), b"der");
+        assert_eq!(keys(1).open("issuer_key:other", &sealed).unwrap_err(), SealError::DoesNotOpen);
+        assert!(matches!(keys(2).open("issuer_key:k", &sealed), Err(SealError::UnknownKey(_))));
+        let rotated = MasterKeys::new(MasterKey::new([2; 32]), vec![MasterKey::new([1; 32])]);
+        assert_eq!(&**rotated.open("issuer_key:k", &sealed).unwrap(), b"der");
+        assert_ne!(rotated.seal("issuer_key:k", b"der", &chance).unwrap().key_id(), sealed.key_id());
     }
 
     #[test]

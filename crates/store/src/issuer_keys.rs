@@ -2,25 +2,19 @@
 
 use crate::db::{DbError, Row, Tx, sql};
 use crate::statements::statements;
+use enter::ids::IssuerKeyId;
+use enter::signing::IssuerKey;
 use kernel::jose::Algorithm;
 use kernel::{Environment, Sealed, Time};
 
-/// A signing key as it is stored.
+/// A signing key as it is stored, with its private half.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuerKeyRow {
-    /// `kid`.
-    pub id: String,
-    pub environment: Environment,
-    pub algorithm: Algorithm,
+pub struct KeptKey {
+    pub key: IssuerKey,
     /// Counts the keys of this environment and algorithm, from 1 on.
     pub generation: i64,
-    pub public_jwk: String,
     /// PKCS#8, sealed by a master key.
     pub private_key: Sealed,
-    pub published: Time,
-    pub active: Time,
-    pub retired: Option<Time>,
-    pub removed: Option<Time>,
 }
 
 macro_rules! columns {
@@ -47,40 +41,34 @@ statements! {
     RESEAL = "UPDATE issuer_keys SET private_key = $3 WHERE environment = $1 AND id = $2 AND removed_at IS NULL";
 }
 
-fn key(mut row: Row) -> Result<IssuerKeyRow, DbError> {
-    let (id, environment, algorithm, generation) = (row.take()?, row.take()?, row.take()?, row.take()?);
-    let (public_jwk, private_key, published, active) = (row.take()?, row.take()?, row.take()?, row.take()?);
+fn kept_key(mut row: Row) -> Result<KeptKey, DbError> {
+    let id = row.take::<String>()?;
+    let id = IssuerKeyId::parse(&id).map_err(|_| DbError::Corrupt("a signing key's id".to_owned()))?;
+    let _environment: Environment = row.take()?;
+    let (algorithm, generation, public_jwk) = (row.take()?, row.take()?, row.take()?);
+    let (private_key, published, active) = (row.take()?, row.take()?, row.take()?);
     let (retired, removed) = (row.take()?, row.take()?);
-    Ok(IssuerKeyRow {
-        id,
-        environment,
-        algorithm,
-        generation,
-        public_jwk,
-        private_key,
-        published,
-        active,
-        retired,
-        removed,
-    })
+    let key = IssuerKey { id, algorithm, public_jwk, published, active, retired, removed };
+    Ok(KeptKey { key, generation, private_key })
 }
 
 /// `false` where another node made the key of this generation first.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn insert_if_new(tx: &mut Tx, new: &IssuerKeyRow) -> Result<bool, DbError> {
-    let query = sql(INSERT).bind(&new.id).bind(new.environment).bind(new.algorithm).bind(new.generation);
-    let query = query.bind(&new.public_jwk).bind(&new.private_key).bind(new.published).bind(new.active);
-    query.bind(new.retired).bind(new.removed).wrote(tx).await
+pub async fn insert_if_new(tx: &mut Tx, environment: Environment, new: &KeptKey) -> Result<bool, DbError> {
+    let KeptKey { key, generation, private_key } = new;
+    let query = sql(INSERT).bind(key.id.as_str()).bind(environment).bind(key.algorithm).bind(*generation);
+    let query = query.bind(&key.public_jwk).bind(private_key).bind(key.published).bind(key.active);
+    query.bind(key.retired).bind(key.removed).wrote(tx).await
 }
 
 /// Those that are published or will be used: all that were not removed.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn kept(tx: &mut Tx, environment: Environment) -> Result<Vec<IssuerKeyRow>, DbError> {
-    sql(KEPT).bind(environment).all(tx).await?.into_iter().map(key).collect()
+pub async fn kept(tx: &mut Tx, environment: Environment) -> Result<Vec<KeptKey>, DbError> {
+    sql(KEPT).bind(environment).all(tx).await?.into_iter().map(kept_key).collect()
 }
 
 /// The highest generation; 0 where there is no key yet.
@@ -104,16 +92,26 @@ pub async fn version(tx: &mut Tx, environment: Environment) -> Result<[i64; 4], 
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn retire(tx: &mut Tx, environment: Environment, id: &str, at: Time) -> Result<bool, DbError> {
-    sql(RETIRE).bind(environment).bind(id).bind(at).wrote(tx).await
+pub async fn retire(
+    tx: &mut Tx,
+    environment: Environment,
+    id: &IssuerKeyId,
+    at: Time,
+) -> Result<bool, DbError> {
+    sql(RETIRE).bind(environment).bind(id.as_str()).bind(at).wrote(tx).await
 }
 
 /// Ends a key's publication and forgets its private part; `false` where that had happened.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn remove(tx: &mut Tx, environment: Environment, id: &str, at: Time) -> Result<bool, DbError> {
-    sql(REMOVE).bind(environment).bind(id).bind(at).wrote(tx).await
+pub async fn remove(
+    tx: &mut Tx,
+    environment: Environment,
+    id: &IssuerKeyId,
+    at: Time,
+) -> Result<bool, DbError> {
+    sql(REMOVE).bind(environment).bind(id.as_str()).bind(at).wrote(tx).await
 }
 
 /// Replaces the sealing, after a master key was rotated.
@@ -123,8 +121,8 @@ pub async fn remove(tx: &mut Tx, environment: Environment, id: &str, at: Time) -
 pub async fn reseal(
     tx: &mut Tx,
     environment: Environment,
-    id: &str,
+    id: &IssuerKeyId,
     private_key: &Sealed,
 ) -> Result<bool, DbError> {
-    sql(RESEAL).bind(environment).bind(id).bind(private_key).wrote(tx).await
+    sql(RESEAL).bind(environment).bind(id.as_str()).bind(private_key).wrote(tx).await
 }

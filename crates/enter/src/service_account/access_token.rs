@@ -1,6 +1,6 @@
 //! Access tokens for service accounts, and JSON that every client in the field decodes.
 
-use crate::ids::PartnerId;
+use crate::ids::{PartnerId, ServiceKeyId};
 use kernel::Time;
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ pub struct AccessClaims<'a> {
     pub subject: &'a str,
     pub partner: &'a PartnerId,
     pub scopes: &'a [String],
+    /// The key that proved it: with that key the token ends, too (lesson 14).
+    pub key: &'a ServiceKeyId,
     /// Names the token for revocation.
     pub jti: &'a str,
     pub now: Time,
@@ -30,6 +32,7 @@ impl AccessClaims<'_> {
             "aud": self.issuer,
             "partner_id": self.partner,
             "scope": self.scopes.join(" "),
+            "key": self.key,
             "jti": self.jti,
             "iat": issued,
             "exp": issued.saturating_add(ACCESS_TOKEN_LIFETIME_S),

@@ -338,12 +338,13 @@ fn what_is_signed_verifies_with_the_registered_key() {
 
 #[test]
 fn an_access_token_says_who_and_until_when_in_integers() {
-    let partner = PartnerId::parse("P1").unwrap();
+    let (partner, key) = (PartnerId::parse("P1").unwrap(), ServiceKeyId::parse("sak-1").unwrap());
     let claims = AccessClaims {
         issuer: ISSUER,
         subject: EMAIL,
         partner: &partner,
         scopes: &["sso".to_owned()],
+        key: &key,
         jti: "t?",
         now: NOW,
     };
@@ -351,8 +352,8 @@ fn an_access_token_says_who_and_until_when_in_integers() {
     let read: Value = serde_json::from_str(&payload).unwrap();
     assert_eq!(read["exp"].as_i64(), Some(NOW.seconds() + 1800));
     assert_eq!(
-        (&read["sub"], &read["jti"], &read["partner_id"]),
-        (&json!(EMAIL), &json!("t?"), &json!("P1"))
+        (&read["sub"], &read["jti"], &read["partner_id"], &read["key"]),
+        (&json!(EMAIL), &json!("t?"), &json!("P1"), &json!("sak-1"))
     );
 }
 
