@@ -33,6 +33,22 @@ pub enum ClientKind {
     Native,
 }
 
+impl ClientKind {
+    pub const ALL: [Self; 3] = [Self::Web, Self::Browser, Self::Native];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Browser => "browser",
+            Self::Native => "native",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
 /// A client as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {

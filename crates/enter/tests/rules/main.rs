@@ -8,8 +8,12 @@
 )]
 
 mod addresses;
+mod authenticate;
+mod claims;
 mod context;
 mod entry;
 mod oidc;
 mod people;
 mod service_account;
+mod session;
+mod signing;

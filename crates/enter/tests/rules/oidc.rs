@@ -23,13 +23,13 @@ const REDIRECT: &str = "https://app.example.com/cb";
 /// RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const ISSUER: &str = "https://gateway.example";
+pub(crate) const ISSUER: &str = "https://gateway.example";
 
 fn hash(text: &str) -> Hashed {
     Plain::presented(text).hashed()
 }
 
-fn client(id: &str) -> Client {
+pub(crate) fn client(id: &str) -> Client {
     Client {
         id: ClientId::parse(id).unwrap(),
         app: AppId::parse("MP-1").unwrap(),
@@ -45,12 +45,12 @@ fn client(id: &str) -> Client {
     }
 }
 
-fn public(id: &str) -> Client {
+pub(crate) fn public(id: &str) -> Client {
     Client { authentication: Authentication::None, forgiveness: false, ..client(id) }
 }
 
 /// The query of a good request, with one parameter changed; an empty value takes it away.
-fn query(changes: &[(&str, &str)]) -> String {
+pub(crate) fn query(changes: &[(&str, &str)]) -> String {
     let good = [
         ("client_id", "c1"),
         ("redirect_uri", REDIRECT),
@@ -66,7 +66,7 @@ fn query(changes: &[(&str, &str)]) -> String {
     all.join("&")
 }
 
-fn asked(changes: &[(&str, &str)], client: &Client) -> Result<AuthorizeRequest, AuthorizeRefused> {
+pub(crate) fn asked(changes: &[(&str, &str)], client: &Client) -> Result<AuthorizeRequest, AuthorizeRefused> {
     check(&Parameters::parse(&query(changes)).unwrap(), Some(client))
 }
 

@@ -3,7 +3,7 @@
 use enter::account::{Account, Identity, PartnerUserId, Person};
 use enter::app::{App, EntryTemplate, SignIn};
 use enter::domain::Domain;
-use enter::ids::{AccountId, AppId, ClientId, PartnerId, PersonId};
+use enter::ids::{AccountId, AppId, PartnerId, PersonId};
 use enter::partner::{Partner, TransferUrl};
 use kernel::ids::OrganizationId;
 use kernel::{Environment, SafeUrl, SeededChance, Time};
