@@ -39,6 +39,11 @@ impl Domain {
         }
     }
 
+    /// What a column holds; it came from [`Self::parse`].
+    pub fn from_stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The domain at which an address stands.
     pub fn of(url: &SafeUrl) -> Self {
         let host = url.as_url().host_str().unwrap_or_default();

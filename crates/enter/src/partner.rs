@@ -72,6 +72,11 @@ impl TransferUrl {
         Ok(Self(url))
     }
 
+    /// What a column holds; it came from [`Self::parse`].
+    pub const fn from_stored(url: SafeUrl) -> Self {
+        Self(url)
+    }
+
     pub fn url(&self) -> &SafeUrl {
         &self.0
     }

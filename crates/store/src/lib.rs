@@ -5,34 +5,50 @@
 //! whoever presents the secret has named the row. No rule is decided here; guards in the SQL make true what the
 //! rules have decided, and say so.
 
+pub mod accounts;
+pub mod activations;
 pub mod api_keys;
+pub mod apps;
+pub mod associations;
 pub mod attempts;
 pub mod audit;
 pub mod authorization_codes;
+pub mod clients;
 pub mod connections;
 pub mod connector_apps;
+pub mod consents;
 pub mod data_keys;
 pub mod db;
 pub mod deliveries;
 pub mod dialogs;
+pub mod entry_codes;
 pub mod grants;
+pub mod held_entries;
 pub mod integrations;
 pub mod issuer_keys;
 pub mod listing;
+pub mod logout_notices;
 pub mod migrate;
 pub mod organization_connectors;
 pub mod organizations;
 pub mod origins;
+pub mod partners;
+pub mod pending_requests;
+pub mod people;
 pub mod pushed_requests;
 pub mod refresh_tokens;
 pub mod refusals;
 pub mod retention;
 pub mod revoked_tokens;
 pub mod schema;
+pub mod service_accounts;
+pub mod session_apps;
+pub mod sessions;
 pub mod signing_keys;
 mod statements;
 pub mod tenants;
 pub mod triggers;
+pub mod used_assertions;
 pub mod users;
 pub mod webhooks;
 
@@ -52,29 +68,45 @@ pub fn all_statements() -> Vec<(String, String)> {
         list.into_iter().map(|text| (format!("{file} (composed)"), text)).collect::<Vec<_>>()
     };
     [
+        named("accounts", accounts::STATEMENTS),
+        named("activations", activations::STATEMENTS),
         named("api_keys", api_keys::STATEMENTS),
+        named("apps", apps::STATEMENTS),
+        named("associations", associations::STATEMENTS),
         named("attempts", attempts::STATEMENTS),
         named("audit", audit::STATEMENTS),
         named("authorization_codes", authorization_codes::STATEMENTS),
+        named("clients", clients::STATEMENTS),
         named("connections", connections::STATEMENTS),
         named("connector_apps", connector_apps::STATEMENTS),
+        named("consents", consents::STATEMENTS),
         named("data_keys", data_keys::STATEMENTS),
         named("deliveries", deliveries::STATEMENTS),
         named("dialogs", dialogs::STATEMENTS),
+        named("entry_codes", entry_codes::STATEMENTS),
         named("grants", grants::STATEMENTS),
+        named("held_entries", held_entries::STATEMENTS),
         named("integrations", integrations::STATEMENTS),
         named("issuer_keys", issuer_keys::STATEMENTS),
+        named("logout_notices", logout_notices::STATEMENTS),
         named("migrate", migrate::STATEMENTS),
         named("organization_connectors", organization_connectors::STATEMENTS),
         named("organizations", organizations::STATEMENTS),
         named("origins", origins::STATEMENTS),
+        named("pending_requests", pending_requests::STATEMENTS),
         named("pushed_requests", pushed_requests::STATEMENTS),
         named("refresh_tokens", refresh_tokens::STATEMENTS),
+        named("partners", partners::STATEMENTS),
+        named("people", people::STATEMENTS),
         named("refusals", refusals::STATEMENTS),
         named("revoked_tokens", revoked_tokens::STATEMENTS),
+        named("service_accounts", service_accounts::STATEMENTS),
+        named("session_apps", session_apps::STATEMENTS),
+        named("sessions", sessions::STATEMENTS),
         named("signing_keys", signing_keys::STATEMENTS),
         named("tenants", tenants::STATEMENTS),
         named("triggers", triggers::STATEMENTS),
+        named("used_assertions", used_assertions::STATEMENTS),
         named("users", users::STATEMENTS),
         named("webhooks", webhooks::STATEMENTS),
         composed("connections", connections::composed()),

@@ -1,10 +1,13 @@
 //! Values on their way in and rows on their way out, in the three column types that both databases share.
 
 use super::DbError;
+use enter::account::PartnerUserId;
+use enter::app::{EntryTemplate, RedirectUri};
+use enter::domain::Domain;
 use enter::ids::{AccountId, AppId, ClientId, GrantId, PartnerId, PersonId, ServiceKeyId, SessionId};
 use kernel::ids::{
-    ApiKeyId, AttemptId, AuditId, ConnectionId, DeliveryId, IntegrationId, OrganizationId, RefusalId,
-    ReleaseId, RunId, SigningKeyId, TenantId, TriggerId, UserId, WebhookId,
+    ApiKeyId, AttemptId, AuditId, ConnectionId, DeliveryId, IntegrationId, NoticeId, OrganizationId,
+    RefusalId, ReleaseId, RunId, SigningKeyId, TenantId, TriggerId, UserId, WebhookId,
 };
 use kernel::jose::Algorithm;
 use kernel::{Brand, Color, Environment, Hashed, Origin, SafeUrl, Sealed, Slug, Time};
@@ -249,6 +252,7 @@ text_noun! {
     WebhookId, |v: &WebhookId| v.to_string(), |t: String| WebhookId::parse(&t).ok(), "a webhook's id";
     DeliveryId, |v: &DeliveryId| v.to_string(), |t: String| DeliveryId::parse(&t).ok(), "a delivery's id";
     AttemptId, |v: &AttemptId| v.to_string(), |t: String| AttemptId::parse(&t).ok(), "an attempt's id";
+    NoticeId, |v: &NoticeId| v.to_string(), |t: String| NoticeId::parse(&t).ok(), "a notice's id";
     AuditId, |v: &AuditId| v.to_string(), |t: String| AuditId::parse(&t).ok(), "an audit event's id";
     UserId, |v: &UserId| v.to_string(), |t: String| UserId::parse(&t).ok(), "a user's id";
     Slug, |v: &Slug| v.as_str().to_owned(), |t: String| Slug::parse(&t).ok(), "a name";
@@ -266,6 +270,10 @@ text_noun! {
     SessionId, |v: &SessionId| v.to_string(), |t: String| SessionId::parse(&t).ok(), "a session's id";
     GrantId, |v: &GrantId| v.to_string(), |t: String| GrantId::parse(&t).ok(), "a grant's id";
     Sealed, |v: &Sealed| v.as_str().to_owned(), |t: String| Some(Sealed::from_stored(t)), "a sealed text";
+    PartnerUserId, |v: &PartnerUserId| v.as_str().to_owned(), |t: String| PartnerUserId::parse(&t).ok(), "a user's id at its partner";
+    Domain, |v: &Domain| v.as_str().to_owned(), |t: String| Some(Domain::from_stored(t)), "a domain";
+    EntryTemplate, |v: &EntryTemplate| v.as_str().to_owned(), |t: String| Some(EntryTemplate::from_stored(t)), "an entry URL";
+    RedirectUri, |v: &RedirectUri| v.as_str().to_owned(), |t: String| Some(RedirectUri::from_stored(t)), "a redirect URI";
 }
 
 impl IntoValue for Environment {

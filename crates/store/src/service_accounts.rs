@@ -1,0 +1,203 @@
+//! Service accounts of partners, and their public keys.
+
+use crate::db::{DbError, Row, Tx, json, sql};
+use crate::statements::statements;
+use enter::ids::{PartnerId, ServiceKeyId};
+use enter::service_account::{ServiceAccount, ServiceKey, Switches};
+use kernel::jose::Algorithm;
+use kernel::{Environment, Time};
+
+/// A service account with what only its administration needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceAccountRecord {
+    pub account: ServiceAccount,
+    pub name: String,
+    pub created: Time,
+}
+
+macro_rules! columns {
+    () => {
+        "s.email, s.partner_id, s.scopes, s.disabled_at, s.name, s.created_at"
+    };
+}
+
+macro_rules! key_columns {
+    () => {
+        "k.id, k.service_account, k.algorithm, k.public_jwk, k.generated_here, k.without_jti, k.audience_in_header,
+        k.legacy_audience, k.expires_at, k.disabled_at"
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO service_accounts (email, partner_id, scopes, disabled_at, name, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING";
+    FIND = concat!("SELECT ", columns!(), " FROM service_accounts AS s JOIN partners AS p ON p.id = s.partner_id
+        WHERE s.email = $1 AND p.environment = $2");
+    OF_PARTNER = concat!("SELECT ", columns!(), " FROM service_accounts AS s WHERE s.partner_id = $1 ORDER BY s.email");
+    UPDATE = "UPDATE service_accounts SET name = $3, scopes = $4 WHERE email = $1 AND partner_id = $2";
+    SET_DISABLED = "UPDATE service_accounts SET disabled_at = $3 WHERE email = $1 AND partner_id = $2";
+    INSERT_KEY = "INSERT INTO service_keys (id, service_account, algorithm, public_jwk, generated_here, without_jti,
+        audience_in_header, legacy_audience, expires_at, disabled_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING";
+    KEY = concat!("SELECT ", key_columns!(), " FROM service_keys AS k
+        JOIN service_accounts AS s ON s.email = k.service_account JOIN partners AS p ON p.id = s.partner_id
+        WHERE k.id = $1 AND p.environment = $2");
+    KEYS_OF = concat!("SELECT ", key_columns!(), " FROM service_keys AS k WHERE k.service_account = $1
+        ORDER BY k.created_at, k.id");
+    LENIENT = concat!("SELECT ", key_columns!(), " FROM service_keys AS k
+        WHERE k.without_jti OR k.audience_in_header OR k.legacy_audience ORDER BY k.id");
+    SET_SWITCHES = "UPDATE service_keys SET without_jti = $3, audience_in_header = $4, legacy_audience = $5
+        WHERE id = $1 AND service_account = $2 AND generated_here";
+    SET_KEY_DISABLED = "UPDATE service_keys SET disabled_at = $3 WHERE id = $1 AND service_account = $2";
+    SET_KEY_EXPIRES = "UPDATE service_keys SET expires_at = $3 WHERE id = $1 AND service_account = $2";
+}
+
+fn record(mut row: Row) -> Result<ServiceAccountRecord, DbError> {
+    let (email, partner, scopes, disabled) = (row.take()?, row.take()?, row.take_json()?, row.take()?);
+    let account = ServiceAccount { email, partner, scopes, disabled };
+    Ok(ServiceAccountRecord { account, name: row.take()?, created: row.take()? })
+}
+
+fn read_key(mut row: Row) -> Result<ServiceKey, DbError> {
+    let (id, account, algorithm) = (row.take()?, row.take()?, row.take_word(Algorithm::parse)?);
+    let key = ServiceKey::new(id, account, algorithm, row.take()?, row.take()?);
+    let (without_jti, audience_in_header, legacy_audience) = (row.take()?, row.take()?, row.take()?);
+    let key = key.with_switches(Switches { without_jti, audience_in_header, legacy_audience });
+    let mut key = key.map_err(|_| DbError::Corrupt("a key that was brought has switches on".to_owned()))?;
+    (key.expires, key.disabled) = (row.take()?, row.take()?);
+    Ok(key)
+}
+
+/// `false` where the address is taken, by whomever.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert(tx: &mut Tx, record: &ServiceAccountRecord) -> Result<bool, DbError> {
+    let account = &record.account;
+    let query = sql(INSERT).bind(&account.email).bind(&account.partner).bind(json(&account.scopes)?);
+    query.bind(account.disabled).bind(&record.name).bind(record.created).wrote(tx).await
+}
+
+/// By `client_email`, byte for byte; also a disabled one: the rules decide. The environment is its partner's.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(
+    tx: &mut Tx,
+    environment: Environment,
+    email: &str,
+) -> Result<Option<ServiceAccount>, DbError> {
+    let row = sql(FIND).bind(email).bind(environment).maybe(tx).await?;
+    Ok(row.map(record).transpose()?.map(|record| record.account))
+}
+
+/// By address, also disabled ones.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn of_partner(tx: &mut Tx, partner: &PartnerId) -> Result<Vec<ServiceAccountRecord>, DbError> {
+    sql(OF_PARTNER).bind(partner).all(tx).await?.into_iter().map(record).collect()
+}
+
+/// Name and scopes.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn update(tx: &mut Tx, record: &ServiceAccountRecord) -> Result<bool, DbError> {
+    let query = sql(UPDATE).bind(&record.account.email).bind(&record.account.partner).bind(&record.name);
+    query.bind(json(&record.account.scopes)?).wrote(tx).await
+}
+
+/// Switches it off (`Some`: since when) or on again.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn set_disabled(
+    tx: &mut Tx,
+    partner: &PartnerId,
+    email: &str,
+    disabled: Option<Time>,
+) -> Result<bool, DbError> {
+    sql(SET_DISABLED).bind(email).bind(partner).bind(disabled).wrote(tx).await
+}
+
+/// `false` where the key's id is taken, by whomever.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert_key(tx: &mut Tx, key: &ServiceKey, now: Time) -> Result<bool, DbError> {
+    let switches = key.switches();
+    let query = sql(INSERT_KEY).bind(&key.id).bind(&key.account).bind(key.algorithm.as_str());
+    let query = query.bind(&key.public_jwk).bind(key.generated_here).bind(switches.without_jti);
+    let query = query.bind(switches.audience_in_header).bind(switches.legacy_audience);
+    query.bind(key.expires).bind(key.disabled).bind(now).wrote(tx).await
+}
+
+/// By `kid`, of whichever service account: the caller compares [`ServiceKey::account`] with the assertion's issuer
+/// (lesson 16). Also one that is over: the rules decide.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn key(
+    tx: &mut Tx,
+    environment: Environment,
+    id: &ServiceKeyId,
+) -> Result<Option<ServiceKey>, DbError> {
+    sql(KEY).bind(id).bind(environment).maybe(tx).await?.map(read_key).transpose()
+}
+
+/// Oldest first, also those that are over.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn keys_of(tx: &mut Tx, email: &str) -> Result<Vec<ServiceKey>, DbError> {
+    sql(KEYS_OF).bind(email).all(tx).await?.into_iter().map(read_key).collect()
+}
+
+/// Every key of the gateway that has a switch on, for `doctor`.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn lenient_keys(tx: &mut Tx) -> Result<Vec<ServiceKey>, DbError> {
+    sql(LENIENT).all(tx).await?.into_iter().map(read_key).collect()
+}
+
+/// `false` for a key that is not there or was not generated here; the guard in the SQL repeats the rule.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn set_switches(
+    tx: &mut Tx,
+    email: &str,
+    id: &ServiceKeyId,
+    switches: Switches,
+) -> Result<bool, DbError> {
+    let query = sql(SET_SWITCHES).bind(id).bind(email).bind(switches.without_jti);
+    query.bind(switches.audience_in_header).bind(switches.legacy_audience).wrote(tx).await
+}
+
+/// Switches a key off (`Some`: since when) or on again.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn set_key_disabled(
+    tx: &mut Tx,
+    email: &str,
+    id: &ServiceKeyId,
+    disabled: Option<Time>,
+) -> Result<bool, DbError> {
+    sql(SET_KEY_DISABLED).bind(id).bind(email).bind(disabled).wrote(tx).await
+}
+
+/// Sets when a key ends by itself; `None`: never.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn set_key_expires(
+    tx: &mut Tx,
+    email: &str,
+    id: &ServiceKeyId,
+    expires: Option<Time>,
+) -> Result<bool, DbError> {
+    sql(SET_KEY_EXPIRES).bind(id).bind(email).bind(expires).wrote(tx).await
+}
