@@ -35,14 +35,7 @@ pub struct HeldEntry {
 
 fn held(mut row: Row) -> Result<HeldEntry, DbError> {
     let (token, cookie, environment) = (row.take()?, row.take()?, row.take()?);
-    Ok(HeldEntry {
-        token,
-        cookie,
-        environment,
-        code: row.take()?,
-        since: row.take()?,
-        answered: row.take()?,
-    })
+    Ok(HeldEntry { token, cookie, environment, code: row.take()?, since: row.take()?, answered: row.take()? })
 }
 
 /// # Errors

@@ -75,11 +75,7 @@ pub async fn by_cookie(
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn find(
-    tx: &mut Tx,
-    environment: Environment,
-    id: &SessionId,
-) -> Result<Option<Session>, DbError> {
+pub async fn find(tx: &mut Tx, environment: Environment, id: &SessionId) -> Result<Option<Session>, DbError> {
     sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(session).transpose()
 }
 
@@ -97,12 +93,7 @@ pub async fn renew(tx: &mut Tx, old: &Hashed, new: &Session) -> Result<bool, DbE
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn change_secret(
-    tx: &mut Tx,
-    id: &SessionId,
-    old: &Hashed,
-    new: &Hashed,
-) -> Result<bool, DbError> {
+pub async fn change_secret(tx: &mut Tx, id: &SessionId, old: &Hashed, new: &Hashed) -> Result<bool, DbError> {
     sql(CHANGE_SECRET).bind(id).bind(old).bind(new).wrote(tx).await
 }
 

@@ -93,11 +93,17 @@ impl Service {
             route: route.to_owned(),
         };
         metrics::counter!("vestibule_refusals_total", "code" => refusal.code.as_str()).increment(1);
+        self.record_refusal(record).await;
+        Refused { refusal, reference, config }
+    }
+
+    /// Keeps the record of either door's refusal, as far as the flood allows.
+    pub(crate) async fn record_refusal(&self, record: RecordedRefusal) {
         if self.flood.0.check_key(&record.organization).is_err() {
             metrics::counter!("vestibule_refusals_not_recorded_total").increment(1);
         } else if let Err(error) = refusals::insert(&self.db, &record).await {
-            tracing::warn!(%error, code = record.code, reference = %reference, "a refusal could not be recorded");
+            let (code, reference) = (&record.code, &record.id);
+            tracing::warn!(%error, code, reference = %reference, "a refusal could not be recorded");
         }
-        Refused { refusal, reference, config }
     }
 }
