@@ -17,3 +17,4 @@ mod people;
 mod service_account;
 mod session;
 mod signing;
+mod vectors;
