@@ -22,3 +22,4 @@ pub mod percent;
 pub mod service_account;
 pub mod session;
 pub mod signing;
+pub mod sso;

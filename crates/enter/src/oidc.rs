@@ -10,6 +10,7 @@ mod grant;
 mod kinds;
 mod logout;
 mod refresh;
+pub mod registration;
 
 pub use client::{Authentication, Client, ClientKeys, ClientKind, ClientRefused, Presented, authenticate};
 pub use client_assertion::{
