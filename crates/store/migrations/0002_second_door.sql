@@ -13,7 +13,7 @@ CREATE TABLE partners (
     modified_at BIGINT NOT NULL,
     disabled_at BIGINT
 );
-CREATE INDEX partners_organization ON partners (organization_id, environment);
+CREATE INDEX partners_organization ON partners (organization_id, environment, id);
 
 -- `environment` is the partner's, repeated so that every look-up by a published id names it.
 CREATE TABLE accounts (
@@ -30,7 +30,7 @@ CREATE INDEX accounts_partner ON accounts (partner_id, id);
 
 CREATE TABLE people (
     id TEXT NOT NULL PRIMARY KEY,
-    partner_id TEXT NOT NULL REFERENCES partners (id),
+    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
     -- What the partner calls its user, byte for byte.
     partner_user TEXT NOT NULL,
     email TEXT,
@@ -75,7 +75,7 @@ CREATE TABLE apps (
     modified_at BIGINT NOT NULL,
     disabled_at BIGINT
 );
-CREATE INDEX apps_organization ON apps (organization_id, environment);
+CREATE INDEX apps_organization ON apps (organization_id, environment, id);
 
 CREATE TABLE activations (
     app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
@@ -119,10 +119,11 @@ CREATE INDEX client_secrets_client ON client_secrets (client_id);
 
 CREATE TABLE service_accounts (
     email TEXT NOT NULL PRIMARY KEY,
-    partner_id TEXT NOT NULL REFERENCES partners (id),
+    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     scopes TEXT NOT NULL,
     created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
     disabled_at BIGINT
 );
 CREATE INDEX service_accounts_partner ON service_accounts (partner_id);
@@ -175,7 +176,7 @@ CREATE UNIQUE INDEX issuer_keys_generation ON issuer_keys (environment, algorith
 CREATE TABLE entry_codes (
     hash TEXT NOT NULL PRIMARY KEY,
     environment TEXT NOT NULL,
-    partner_id TEXT NOT NULL REFERENCES partners (id),
+    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
     app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
     -- What the partner ordered, as JSON.
     ordered TEXT NOT NULL,
@@ -220,7 +221,7 @@ CREATE TABLE sessions (
     -- Of the cookie's secret, which is never stored.
     hash TEXT NOT NULL,
     environment TEXT NOT NULL,
-    partner_id TEXT NOT NULL REFERENCES partners (id),
+    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
     person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     -- What the partner calls its session, and may name to end it.
     partner_session TEXT NOT NULL,

@@ -1,6 +1,7 @@
 //! Apps: what a partner's user enters.
 
 use crate::db::{DbError, Query, Row, Tx, json, sql};
+use crate::listing::{Kept, next_revision};
 use crate::partners::domains;
 use crate::statements::statements;
 use enter::app::{App, SignIn};
@@ -19,18 +20,21 @@ statements! {
     INSERT = concat!("INSERT INTO apps (", columns!(), ", created_at, modified_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) ON CONFLICT (id) DO NOTHING");
     FIND = concat!("SELECT ", columns!(), " FROM apps WHERE id = $1 AND environment = $2");
-    OWNED = concat!("SELECT ", columns!(), " FROM apps WHERE id = $1 AND organization_id = $2");
-    OF_ORGANIZATION = concat!("SELECT ", columns!(), " FROM apps WHERE organization_id = $1 ORDER BY environment, id");
+    OWNED = concat!("SELECT ", columns!(), ", modified_at FROM apps
+        WHERE id = $1 AND organization_id = $2 AND environment = $3");
+    OF_ORGANIZATION = concat!("SELECT ", columns!(), ", modified_at FROM apps
+        WHERE organization_id = $1 AND environment = $2 AND id > $3 ORDER BY id LIMIT $4");
+    // Written only where the revision is the one that was read: two changes at once cannot undo one another.
     UPDATE = "UPDATE apps SET name = $4, entry_template = $5, primary_domain = $6, domains = $7, logout_url = $8,
-        initiate_login_uri = $9, session_url = $10, pre_approved_scopes = $11, open_to_all = $12, modified_at = $13
-        WHERE id = $1 AND organization_id = $2 AND environment = $3";
-    SET_DISABLED = "UPDATE apps SET disabled_at = $3, modified_at = $4 WHERE id = $1 AND organization_id = $2";
+        initiate_login_uri = $9, session_url = $10, pre_approved_scopes = $11, open_to_all = $12, disabled_at = $13,
+        modified_at = $14 WHERE id = $1 AND organization_id = $2 AND environment = $3 AND modified_at = $15";
+    DELETE = "DELETE FROM apps WHERE id = $1 AND organization_id = $2 AND environment = $3";
 }
 
-fn app(mut row: Row) -> Result<App, DbError> {
+fn app(row: &mut Row) -> Result<App, DbError> {
     let (id, organization, environment, name) = (row.take()?, row.take()?, row.take()?, row.take()?);
     let (entry, primary_domain) = (row.take()?, row.take()?);
-    let more_domains = domains(&mut row)?;
+    let more_domains = domains(row)?;
     let (logout_url, initiate_login_uri) = (row.take()?, row.take()?);
     let sign_in = match row.take::<Option<SafeUrl>>()? {
         Some(url) => SignIn::SessionUrl(url),
@@ -53,6 +57,10 @@ fn app(mut row: Row) -> Result<App, DbError> {
     })
 }
 
+fn kept(mut row: Row) -> Result<Kept<App>, DbError> {
+    Ok(Kept { noun: app(&mut row)?, revision: row.take()? })
+}
+
 /// Binds what [`INSERT`] and [`UPDATE`] have in common, in their order.
 fn bind(query: Query, app: &App) -> Result<Query, DbError> {
     let (initiate_login_uri, session_url) = match &app.sign_in {
@@ -62,7 +70,7 @@ fn bind(query: Query, app: &App) -> Result<Query, DbError> {
     let query = query.bind(&app.id).bind(&app.organization).bind(app.environment).bind(&app.name);
     let query = query.bind(&app.entry).bind(&app.primary_domain).bind(json(&app.more_domains)?);
     let query = query.bind(app.logout_url.as_ref()).bind(initiate_login_uri).bind(session_url);
-    Ok(query.bind(json(&app.pre_approved_scopes)?).bind(app.open_to_all))
+    Ok(query.bind(json(&app.pre_approved_scopes)?).bind(app.open_to_all).bind(app.disabled))
 }
 
 /// `false` where the id is taken, by whomever.
@@ -70,7 +78,7 @@ fn bind(query: Query, app: &App) -> Result<Query, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn insert(tx: &mut Tx, app: &App, now: Time) -> Result<bool, DbError> {
-    bind(sql(INSERT), app)?.bind(app.disabled).bind(now).wrote(tx).await
+    bind(sql(INSERT), app)?.bind(now).wrote(tx).await
 }
 
 /// Also a disabled one: the rules decide.
@@ -78,43 +86,56 @@ pub async fn insert(tx: &mut Tx, app: &App, now: Time) -> Result<bool, DbError> 
 /// # Errors
 /// [`DbError`].
 pub async fn find(tx: &mut Tx, environment: Environment, id: &AppId) -> Result<Option<App>, DbError> {
-    sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(app).transpose()
+    sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(|mut row| app(&mut row)).transpose()
 }
 
-/// One of the organization's own, of either environment.
+/// One of the organization's own.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn owned(tx: &mut Tx, organization: &OrganizationId, id: &AppId) -> Result<Option<App>, DbError> {
-    sql(OWNED).bind(id).bind(organization).maybe(tx).await?.map(app).transpose()
-}
-
-/// All of an organization, of both environments.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn of_organization(tx: &mut Tx, organization: &OrganizationId) -> Result<Vec<App>, DbError> {
-    sql(OF_ORGANIZATION).bind(organization).all(tx).await?.into_iter().map(app).collect()
-}
-
-/// Everything but whose it is, its environment, and whether it is switched on.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn update(tx: &mut Tx, app: &App, now: Time) -> Result<bool, DbError> {
-    bind(sql(UPDATE), app)?.bind(now).wrote(tx).await
-}
-
-/// Switches it off (`Some`: since when) or on again.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn set_disabled(
+pub async fn owned(
     tx: &mut Tx,
     organization: &OrganizationId,
+    environment: Environment,
     id: &AppId,
-    disabled: Option<Time>,
-    now: Time,
+) -> Result<Option<Kept<App>>, DbError> {
+    sql(OWNED).bind(id).bind(organization).bind(environment).maybe(tx).await?.map(kept).transpose()
+}
+
+/// At most `limit` of an organization's, by id, those after `after`.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn of_organization(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+    after: Option<&AppId>,
+    limit: i64,
+) -> Result<Vec<Kept<App>>, DbError> {
+    let after = after.map_or("", AppId::as_str);
+    let query = sql(OF_ORGANIZATION).bind(organization).bind(environment).bind(after).bind(limit);
+    query.all(tx).await?.into_iter().map(kept).collect()
+}
+
+/// Everything but whose it is. The new revision; `None` where it is not there or `seen` is not its latest revision.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn update(tx: &mut Tx, app: &App, seen: Time, now: Time) -> Result<Option<Time>, DbError> {
+    let next = next_revision(seen, now);
+    Ok(bind(sql(UPDATE), app)?.bind(next).bind(seen).wrote(tx).await?.then_some(next))
+}
+
+/// With its clients, their grants and everything else of it. `false` where there is none.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+    id: &AppId,
 ) -> Result<bool, DbError> {
-    sql(SET_DISABLED).bind(id).bind(organization).bind(disabled).bind(now).wrote(tx).await
+    sql(DELETE).bind(id).bind(organization).bind(environment).wrote(tx).await
 }

@@ -1,9 +1,11 @@
 //! The apps' OpenID Connect clients and the hashes of their secrets.
 
 use crate::db::{DbError, Query, Row, Tx, json, sql};
+use crate::listing::{Kept, next_revision};
 use crate::statements::statements;
 use enter::ids::{AppId, ClientId};
 use enter::oidc::{Authentication, Client, ClientKeys, ClientKind};
+use kernel::ids::OrganizationId;
 use kernel::jose::Algorithm;
 use kernel::{Environment, Hashed, SafeUrl, Time};
 
@@ -20,7 +22,7 @@ macro_rules! columns {
     () => {
         "c.id, c.app_id, c.kind, c.method, c.assertion_algorithm, c.jwks, c.jwks_url, c.redirect_uris,
         c.post_logout_redirect_uris, c.scopes, c.id_token_algorithm, c.forgiveness, c.backchannel_logout_uri,
-        c.disabled_at, c.name, c.created_at, s.hash"
+        c.disabled_at, c.name, c.created_at, c.modified_at, s.hash"
     };
 }
 
@@ -39,12 +41,15 @@ statements! {
         ON CONFLICT (id) DO NOTHING";
     FIND = concat!("SELECT ", columns!(), " ", with_secrets!(), "
         WHERE c.id = $1 AND a.environment = $3 ORDER BY s.created_at, s.hash");
+    OWNED = concat!("SELECT ", columns!(), " ", with_secrets!(), "
+        WHERE c.id = $1 AND a.organization_id = $3 AND a.environment = $4 ORDER BY s.created_at, s.hash");
     OF_APP = concat!("SELECT ", columns!(), " ", with_secrets!(), "
         WHERE c.app_id = $1 ORDER BY c.id, s.created_at, s.hash");
     UPDATE = "UPDATE clients SET kind = $3, method = $4, assertion_algorithm = $5, jwks = $6, jwks_url = $7,
         redirect_uris = $8, post_logout_redirect_uris = $9, scopes = $10, id_token_algorithm = $11, forgiveness = $12,
-        backchannel_logout_uri = $13, name = $14, modified_at = $15 WHERE id = $1 AND app_id = $2";
-    SET_DISABLED = "UPDATE clients SET disabled_at = $3, modified_at = $4 WHERE id = $1 AND app_id = $2";
+        backchannel_logout_uri = $13, name = $14, disabled_at = $15, modified_at = $16
+        WHERE id = $1 AND app_id = $2 AND modified_at = $17";
+    DELETE = "DELETE FROM clients WHERE id = $1 AND app_id = $2";
     ADD_SECRET = "INSERT INTO client_secrets (hash, client_id, created_at) VALUES ($1, $2, $3)";
     // An end only ever comes nearer.
     END_SECRETS = "UPDATE client_secrets SET ends_at = $2 WHERE client_id = $1 AND (ends_at IS NULL OR ends_at > $2)";
@@ -79,7 +84,7 @@ fn authentication(row: &mut Row) -> Result<Authentication, DbError> {
 }
 
 /// The client of a row, and the hash of one of its secrets.
-fn record(mut row: Row) -> Result<(ClientRecord, Option<Hashed>), DbError> {
+fn record(mut row: Row) -> Result<(Kept<ClientRecord>, Option<Hashed>), DbError> {
     let (id, app, kind) = (row.take()?, row.take()?, row.take_word(ClientKind::parse)?);
     let authentication = authentication(&mut row)?;
     let (redirect_uris, post_logout_redirect_uris) = (row.take_json()?, row.take_json()?);
@@ -98,19 +103,19 @@ fn record(mut row: Row) -> Result<(ClientRecord, Option<Hashed>), DbError> {
         backchannel_logout_uri,
         disabled,
     };
-    let (name, created, hash) = (row.take()?, row.take()?, row.take()?);
-    Ok((ClientRecord { client, name, created }, hash))
+    let noun = ClientRecord { client, name: row.take()?, created: row.take()? };
+    Ok((Kept { noun, revision: row.take()? }, row.take()?))
 }
 
 /// Rows of one client follow one another; they become one record.
-fn records(rows: Vec<Row>) -> Result<Vec<ClientRecord>, DbError> {
-    let mut records: Vec<ClientRecord> = Vec::new();
+fn records(rows: Vec<Row>) -> Result<Vec<Kept<ClientRecord>>, DbError> {
+    let mut records: Vec<Kept<ClientRecord>> = Vec::new();
     for row in rows {
         let (new, hash) = record(row)?;
-        if records.last().is_none_or(|last| last.client.id != new.client.id) {
+        if records.last().is_none_or(|last| last.noun.client.id != new.noun.client.id) {
             records.push(new);
         }
-        let known = records.last_mut().map(|last| &mut last.client.authentication);
+        let known = records.last_mut().map(|last| &mut last.noun.client.authentication);
         if let (Some(Authentication::Secret(hashes)), Some(hash)) = (known, hash) {
             hashes.push(hash);
         }
@@ -134,7 +139,11 @@ fn bind(query: Query, record: &ClientRecord) -> Result<Query, DbError> {
     let query = query.bind(method(&client.authentication)).bind(algorithm).bind(jwks).bind(url);
     let query = query.bind(json(&client.redirect_uris)?).bind(json(&client.post_logout_redirect_uris)?);
     let query = query.bind(json(&client.scopes)?).bind(client.id_token_algorithm.as_str());
-    Ok(query.bind(client.forgiveness).bind(client.backchannel_logout_uri.as_ref()).bind(&record.name))
+    Ok(query
+        .bind(client.forgiveness)
+        .bind(client.backchannel_logout_uri.as_ref())
+        .bind(&record.name)
+        .bind(client.disabled))
 }
 
 /// Without its secrets, which [`add_secret`] keeps. `false` where the id is taken, by whomever.
@@ -142,7 +151,7 @@ fn bind(query: Query, record: &ClientRecord) -> Result<Query, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn insert(tx: &mut Tx, record: &ClientRecord) -> Result<bool, DbError> {
-    bind(sql(INSERT), record)?.bind(record.client.disabled).bind(record.created).wrote(tx).await
+    bind(sql(INSERT), record)?.bind(record.created).wrote(tx).await
 }
 
 /// With the hashes of the secrets in force at `now`; also a disabled one: the rules decide. The environment is that
@@ -157,37 +166,53 @@ pub async fn find(
     now: Time,
 ) -> Result<Option<Client>, DbError> {
     let rows = sql(FIND).bind(id).bind(now).bind(environment).all(tx).await?;
-    Ok(records(rows)?.into_iter().next().map(|record| record.client))
+    Ok(records(rows)?.into_iter().next().map(|kept| kept.noun.client))
 }
 
-/// By id, also disabled ones.
+/// A client of an app of the organization's own, with the hashes of the secrets in force at `now`.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn of_app(tx: &mut Tx, app: &AppId, now: Time) -> Result<Vec<ClientRecord>, DbError> {
+pub async fn owned(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+    id: &ClientId,
+    now: Time,
+) -> Result<Option<Kept<ClientRecord>>, DbError> {
+    let rows = sql(OWNED).bind(id).bind(now).bind(organization).bind(environment).all(tx).await?;
+    Ok(records(rows)?.into_iter().next())
+}
+
+/// By id, also disabled ones, with the hashes of the secrets in force at `now`.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn of_app(tx: &mut Tx, app: &AppId, now: Time) -> Result<Vec<Kept<ClientRecord>>, DbError> {
     records(sql(OF_APP).bind(app).bind(now).all(tx).await?)
 }
 
-/// Everything but whose it is, its secrets, and whether it is switched on.
+/// Everything but whose it is and its secrets. The new revision; `None` where it is not there or `seen` is not its
+/// latest revision.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn update(tx: &mut Tx, record: &ClientRecord, now: Time) -> Result<bool, DbError> {
-    bind(sql(UPDATE), record)?.bind(now).wrote(tx).await
+pub async fn update(
+    tx: &mut Tx,
+    record: &ClientRecord,
+    seen: Time,
+    now: Time,
+) -> Result<Option<Time>, DbError> {
+    let next = next_revision(seen, now);
+    Ok(bind(sql(UPDATE), record)?.bind(next).bind(seen).wrote(tx).await?.then_some(next))
 }
 
-/// Switches it off (`Some`: since when) or on again.
+/// With its secrets and grants. `false` where there is none.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn set_disabled(
-    tx: &mut Tx,
-    app: &AppId,
-    id: &ClientId,
-    disabled: Option<Time>,
-    now: Time,
-) -> Result<bool, DbError> {
-    sql(SET_DISABLED).bind(id).bind(app).bind(disabled).bind(now).wrote(tx).await
+pub async fn delete(tx: &mut Tx, app: &AppId, id: &ClientId) -> Result<bool, DbError> {
+    sql(DELETE).bind(id).bind(app).wrote(tx).await
 }
 
 /// A further secret, in force from now on.

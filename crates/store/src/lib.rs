@@ -53,7 +53,7 @@ pub mod users;
 pub mod webhooks;
 
 pub use db::{Config, Db, DbError, Query, Row, Synchronous, Tx, next_id, sql};
-pub use listing::{Listed, Page};
+pub use listing::{Kept, Listed, Page};
 pub use migrate::{migrate, pending};
 
 /// Every SQL text of this room with its place, for tests.

@@ -1,4 +1,7 @@
-//! Pages of long lists: sorted by a known column, cut, and counted.
+//! Pages of long lists: sorted by a known column, cut, and counted. And what is administered by reading it, changing
+//! it and writing it back.
+
+use kernel::Time;
 
 /// Which part of a list, in which order. `S` names the columns that may be sorted by, so that no text from a
 /// request ever becomes SQL.
@@ -17,6 +20,18 @@ pub struct Page<S> {
 pub struct Listed<T> {
     pub rows: Vec<T>,
     pub total: i64,
+}
+
+/// What can be changed, with its revision: a change is written only where nobody else made one since it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept<T> {
+    pub noun: T,
+    pub revision: Time,
+}
+
+/// The revision that follows `seen`: also where the clock stands still or went back, it is another one.
+pub(crate) fn next_revision(seen: Time, now: Time) -> Time {
+    now.max(Time::from_micros(seen.micros().saturating_add(1)))
 }
 
 impl<S> Page<S> {

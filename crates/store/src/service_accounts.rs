@@ -1,9 +1,11 @@
 //! Service accounts of partners, and their public keys.
 
 use crate::db::{DbError, Row, Tx, json, sql};
+use crate::listing::{Kept, next_revision};
 use crate::statements::statements;
 use enter::ids::{PartnerId, ServiceKeyId};
 use enter::service_account::{ServiceAccount, ServiceKey, Switches};
+use kernel::ids::OrganizationId;
 use kernel::jose::Algorithm;
 use kernel::{Environment, Time};
 
@@ -17,7 +19,7 @@ pub struct ServiceAccountRecord {
 
 macro_rules! columns {
     () => {
-        "s.email, s.partner_id, s.scopes, s.disabled_at, s.name, s.created_at"
+        "s.email, s.partner_id, s.scopes, s.disabled_at, s.name, s.created_at, s.modified_at"
     };
 }
 
@@ -29,19 +31,25 @@ macro_rules! key_columns {
 }
 
 statements! {
-    INSERT = "INSERT INTO service_accounts (email, partner_id, scopes, disabled_at, name, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING";
+    INSERT = "INSERT INTO service_accounts (email, partner_id, scopes, disabled_at, name, created_at,
+        modified_at) VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (email) DO NOTHING";
     FIND = concat!("SELECT ", columns!(), " FROM service_accounts AS s JOIN partners AS p ON p.id = s.partner_id
         WHERE s.email = $1 AND p.environment = $2");
     OF_PARTNER = concat!("SELECT ", columns!(), " FROM service_accounts AS s WHERE s.partner_id = $1 ORDER BY s.email");
-    UPDATE = "UPDATE service_accounts SET name = $3, scopes = $4 WHERE email = $1 AND partner_id = $2";
-    SET_DISABLED = "UPDATE service_accounts SET disabled_at = $3 WHERE email = $1 AND partner_id = $2";
+    OWNED = concat!("SELECT ", columns!(), " FROM service_accounts AS s JOIN partners AS p ON p.id = s.partner_id
+        WHERE s.email = $1 AND p.organization_id = $2 AND p.environment = $3");
+    UPDATE = "UPDATE service_accounts SET name = $3, scopes = $4, disabled_at = $5, modified_at = $6
+        WHERE email = $1 AND partner_id = $2 AND modified_at = $7";
+    DELETE = "DELETE FROM service_accounts WHERE email = $1 AND partner_id = $2";
     INSERT_KEY = "INSERT INTO service_keys (id, service_account, algorithm, public_jwk, generated_here, without_jti,
         audience_in_header, legacy_audience, expires_at, disabled_at, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING";
     KEY = concat!("SELECT ", key_columns!(), " FROM service_keys AS k
         JOIN service_accounts AS s ON s.email = k.service_account JOIN partners AS p ON p.id = s.partner_id
         WHERE k.id = $1 AND p.environment = $2");
+    OWNED_KEY = concat!("SELECT ", key_columns!(), " FROM service_keys AS k
+        JOIN service_accounts AS s ON s.email = k.service_account JOIN partners AS p ON p.id = s.partner_id
+        WHERE k.id = $1 AND p.organization_id = $2 AND p.environment = $3");
     KEYS_OF = concat!("SELECT ", key_columns!(), " FROM service_keys AS k WHERE k.service_account = $1
         ORDER BY k.created_at, k.id");
     LENIENT = concat!("SELECT ", key_columns!(), " FROM service_keys AS k
@@ -52,10 +60,11 @@ statements! {
     SET_KEY_EXPIRES = "UPDATE service_keys SET expires_at = $3 WHERE id = $1 AND service_account = $2";
 }
 
-fn record(mut row: Row) -> Result<ServiceAccountRecord, DbError> {
+fn record(mut row: Row) -> Result<Kept<ServiceAccountRecord>, DbError> {
     let (email, partner, scopes, disabled) = (row.take()?, row.take()?, row.take_json()?, row.take()?);
     let account = ServiceAccount { email, partner, scopes, disabled };
-    Ok(ServiceAccountRecord { account, name: row.take()?, created: row.take()? })
+    let noun = ServiceAccountRecord { account, name: row.take()?, created: row.take()? };
+    Ok(Kept { noun, revision: row.take()? })
 }
 
 fn read_key(mut row: Row) -> Result<ServiceKey, DbError> {
@@ -88,37 +97,56 @@ pub async fn find(
     email: &str,
 ) -> Result<Option<ServiceAccount>, DbError> {
     let row = sql(FIND).bind(email).bind(environment).maybe(tx).await?;
-    Ok(row.map(record).transpose()?.map(|record| record.account))
+    Ok(row.map(record).transpose()?.map(|kept| kept.noun.account))
 }
 
 /// By address, also disabled ones.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn of_partner(tx: &mut Tx, partner: &PartnerId) -> Result<Vec<ServiceAccountRecord>, DbError> {
+pub async fn of_partner(
+    tx: &mut Tx,
+    partner: &PartnerId,
+) -> Result<Vec<Kept<ServiceAccountRecord>>, DbError> {
     sql(OF_PARTNER).bind(partner).all(tx).await?.into_iter().map(record).collect()
 }
 
-/// Name and scopes.
+/// One of a partner of the organization's own.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn update(tx: &mut Tx, record: &ServiceAccountRecord) -> Result<bool, DbError> {
-    let query = sql(UPDATE).bind(&record.account.email).bind(&record.account.partner).bind(&record.name);
-    query.bind(json(&record.account.scopes)?).wrote(tx).await
+pub async fn owned(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+    email: &str,
+) -> Result<Option<Kept<ServiceAccountRecord>>, DbError> {
+    sql(OWNED).bind(email).bind(organization).bind(environment).maybe(tx).await?.map(record).transpose()
 }
 
-/// Switches it off (`Some`: since when) or on again.
+/// Name, scopes, and whether it is switched on. The new revision; `None` where it is not there or `seen` is not its
+/// latest revision.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn set_disabled(
+pub async fn update(
     tx: &mut Tx,
-    partner: &PartnerId,
-    email: &str,
-    disabled: Option<Time>,
-) -> Result<bool, DbError> {
-    sql(SET_DISABLED).bind(email).bind(partner).bind(disabled).wrote(tx).await
+    record: &ServiceAccountRecord,
+    seen: Time,
+    now: Time,
+) -> Result<Option<Time>, DbError> {
+    let (account, next) = (&record.account, next_revision(seen, now));
+    let query = sql(UPDATE).bind(&account.email).bind(&account.partner).bind(&record.name);
+    let query = query.bind(json(&account.scopes)?).bind(account.disabled).bind(next).bind(seen);
+    Ok(query.wrote(tx).await?.then_some(next))
+}
+
+/// With its keys. `false` where there is none.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete(tx: &mut Tx, partner: &PartnerId, email: &str) -> Result<bool, DbError> {
+    sql(DELETE).bind(email).bind(partner).wrote(tx).await
 }
 
 /// `false` where the key's id is taken, by whomever.
@@ -144,6 +172,19 @@ pub async fn key(
     id: &ServiceKeyId,
 ) -> Result<Option<ServiceKey>, DbError> {
     sql(KEY).bind(id).bind(environment).maybe(tx).await?.map(read_key).transpose()
+}
+
+/// A key of a service account of the organization's own.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn owned_key(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+    id: &ServiceKeyId,
+) -> Result<Option<ServiceKey>, DbError> {
+    sql(OWNED_KEY).bind(id).bind(organization).bind(environment).maybe(tx).await?.map(read_key).transpose()
 }
 
 /// Oldest first, also those that are over.
