@@ -29,8 +29,14 @@ const LARGEST: i64 = (1 << 53) - 1;
 fn ulid_text(prefix: &str, now: Time, chance: &dyn Chance) -> String {
     let millis = u64::try_from(now.millis()).unwrap_or(0);
     let random = u128::from_be_bytes(chance.bytes::<16>());
-    let ulid = ulid::Ulid::from_parts(millis, random);
-    format!("{prefix}_{}", ulid.to_string().to_ascii_lowercase())
+    let mut digits = [0; ulid::ULID_LEN];
+    let digits = ulid::Ulid::from_parts(millis, random).array_to_str(&mut digits);
+    digits.make_ascii_lowercase();
+    let mut text = String::with_capacity(prefix.len() + 1 + digits.len());
+    text.push_str(prefix);
+    text.push('_');
+    text.push_str(digits);
+    text
 }
 
 macro_rules! text_id {
@@ -165,6 +171,7 @@ text_id!(/** One delivery that arrived at a webhook address. */ DeliveryId, "dlv
 text_id!(/** One attempt to sign in at an outside system. */ AttemptId, "att", "an attempt's id");
 text_id!(/** One notice to an app that a session has ended. */ NoticeId, "ntc", "a notice's id");
 text_id!(/** One line of the audit log. */ AuditId, "aud", "an audit event's id");
+text_id!(/** One request, as the log and the answer's header name it. */ RequestId, "req", "a request's id");
 
 number_id!(/** An integration (published integer). */ IntegrationId, "an integration's id");
 number_id!(/** An integration's release (published integer). */ ReleaseId, "a release's id");

@@ -10,7 +10,18 @@ use zeroize::Zeroize;
 
 /// SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect()
+    hex(digest(&SHA256, bytes).as_ref())
+}
+
+/// Two lower-case hexadecimal digits for each byte. Every request needs some, so no formatter is asked for each.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 /// A random 256-bit secret in base64url, 43 characters, with an optional readable prefix.
@@ -128,6 +139,12 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Plain(..)");
         assert_eq!(format!("{:?}", SecretText::new("hunter2")), "SecretText(..)");
         assert_eq!(Plain::presented(secret.reveal()).hashed(), secret.hashed());
+    }
+
+    #[test]
+    fn every_byte_is_two_digits() {
+        assert_eq!(hex(&[0x00, 0x0f, 0xa0, 0xff]), "000fa0ff");
+        assert_eq!(hex(&[]), "");
     }
 
     #[test]
