@@ -6,10 +6,12 @@ mod admin;
 mod entry;
 pub mod json;
 mod refused;
+mod standing;
 
 pub use admin::*;
 pub use entry::*;
 pub use refused::{Code, Refused};
+pub use standing::{check_active, check_caller, check_vouching};
 
 use crate::service_account::Scope;
 

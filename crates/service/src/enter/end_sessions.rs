@@ -1,0 +1,56 @@
+//! The end of sessions: one fan-out for every way in which one ends (contract `enter.md`, section 6).
+
+use crate::{Fault, Service};
+use ::enter::notice::{EndedSession, LogoutNotice};
+use kernel::{Chance, Environment, Time};
+use std::sync::Arc;
+use store::logout_notices::{self, Ending};
+use store::{DbError, Tx};
+
+/// Ends sessions in the caller's unit of work: they are closed, what was granted in them is revoked, and a notice is
+/// written for every app that took part. All of it is kept, or nothing; afterwards [`Service::tell_soon`] saves the
+/// notices a wait.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end_sessions(
+    tx: &mut Tx,
+    environment: Environment,
+    which: &Ending,
+    now: Time,
+    chance: &dyn Chance,
+) -> Result<Vec<EndedSession>, DbError> {
+    let ended = logout_notices::end_sessions(tx, environment, which, now).await?;
+    for EndedSession { session, .. } in &ended {
+        for (listener, uri) in logout_notices::to_tell(tx, session).await? {
+            let notice = LogoutNotice::new(session.clone(), listener, uri, now, chance);
+            logout_notices::insert(tx, &notice).await?;
+        }
+    }
+    Ok(ended)
+}
+
+impl Service {
+    /// The same in a unit of work of its own.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn end_sessions(
+        &self,
+        environment: Environment,
+        which: Ending,
+    ) -> Result<Vec<EndedSession>, Fault> {
+        let (now, chance) = (self.clock.now(), Arc::clone(&self.chance));
+        let write = self.db.write(move |tx| {
+            Box::pin(async move { end_sessions(tx, environment, &which, now, &*chance).await })
+        });
+        let ended = write.await?;
+        self.tell_soon();
+        Ok(ended)
+    }
+
+    /// Wakes the worker that tells apps of what was just written.
+    pub fn tell_soon(&self) {
+        self.notices.notify_one();
+    }
+}

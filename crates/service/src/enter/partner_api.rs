@@ -1,0 +1,126 @@
+//! Calls of `sso.v1`: who makes them, how they end, and what is recorded (contract `enter.md`, section 3).
+
+use super::refuse::Denial;
+use crate::{Fault, Place, Service};
+use ::enter::account::Account;
+use ::enter::app::App;
+use ::enter::context::ServiceContext;
+use ::enter::ids::AppId;
+use ::enter::partner::Partner;
+use ::enter::sso::{Code, Method, Refused, check_app, check_own};
+use store::{DbError, Tx, accounts, activations, apps};
+
+/// A service account that has proven itself, with the partner that it speaks for.
+#[derive(Debug, Clone)]
+pub struct PartnerCaller {
+    pub place: Place,
+    pub partner: Partner,
+    /// `client_email`.
+    pub account: String,
+    /// Those of its token.
+    pub scopes: Vec<String>,
+}
+
+/// How a call ends that did not do what was asked.
+#[derive(Debug)]
+pub enum CallFailed {
+    Refused(Refused),
+    Fault(Fault),
+}
+
+impl From<Refused> for CallFailed {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Fault> for CallFailed {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<DbError> for CallFailed {
+    fn from(error: DbError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl PartnerCaller {
+    /// # Errors
+    /// Code 7 where the token lacks the method's scope.
+    pub fn check_scope(&self, method: Method) -> Result<(), Refused> {
+        let scope = method.scope();
+        if scope.is_among(&self.scopes) {
+            return Ok(());
+        }
+        let name = scope.as_str();
+        let what = format!(
+            "this needs a token with the scope `{name}`; give it to the service account, or ask for it"
+        );
+        Err(Refused::new(Code::PermissionDenied, what))
+    }
+}
+
+/// What an entry is about, looked up.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub(super) app: Option<App>,
+    /// By the context's id alone: whose it is, is for the rules.
+    pub(super) account: Option<Account>,
+    /// Whether the app was activated for the context's account.
+    pub(super) active: bool,
+}
+
+impl Subject {
+    pub(super) async fn find(
+        tx: &mut Tx,
+        place: &Place,
+        app: &AppId,
+        context: &ServiceContext,
+    ) -> Result<Self, DbError> {
+        let found = apps::find(tx, place.environment, app).await?;
+        let (account, active) = match context {
+            ServiceContext::Account(id) => {
+                (accounts::find(tx, place.environment, id).await?, activations::is_active(tx, app, id).await?)
+            }
+            ServiceContext::Partner(_) | ServiceContext::SuperAdmin => (None, false),
+        };
+        Ok(Self { app: found, account, active })
+    }
+
+    /// The app, where it is there and the context is the caller's own.
+    pub(super) fn checked(
+        self,
+        caller: &PartnerCaller,
+        context: &ServiceContext,
+    ) -> Result<(App, bool), Refused> {
+        let app = check_app("service_provider_id", self.app.as_ref())?.clone();
+        check_own(context, &caller.partner, self.account.as_ref())?;
+        Ok((app, self.active))
+    }
+}
+
+impl Service {
+    /// Writes down that a call was refused, for the engineer of the caller's organization. Nothing of what came in is
+    /// kept: the message names the field.
+    pub async fn record_call(&self, caller: &PartnerCaller, method: Method, refused: &Refused) {
+        let code = match refused.code {
+            Code::InvalidArgument => "sso_invalid_argument",
+            Code::NotFound => "sso_not_found",
+            Code::PermissionDenied => "sso_permission_denied",
+            Code::AlreadyExists => "sso_already_exists",
+            Code::FailedPrecondition => "sso_failed_precondition",
+            _ => "sso_refused",
+        };
+        let field = refused.message.split_once(": ").map(|(field, _)| field);
+        let field = field.filter(|field| !field.contains(' '));
+        let seen = serde_json::json!({ "service_account": caller.account, "partner": caller.partner.id });
+        let mut denial = Denial::new(code, refused.code.status(), refused.message.clone());
+        denial = denial.of(&caller.partner.organization).seen(seen);
+        if let Some(field) = field {
+            denial = denial.parameter(field);
+        }
+        self.deny(denial, caller.place.environment, method.path()).await;
+    }
+}
