@@ -7,6 +7,7 @@ pub mod admin;
 pub mod bells;
 pub mod config;
 pub mod connect;
+pub mod enter;
 pub mod fault;
 pub mod places;
 mod ready;
@@ -44,8 +45,15 @@ pub struct Service {
     /// How definitions that organizations store are judged.
     pub policy: Policy,
     pub limits: Limits,
+    /// What was chosen for the second door.
+    pub enter: enter::Options,
+    /// The gateway's own signing keys.
+    pub(crate) issuers: enter::issuer::Issuers,
+    /// Rung when a notice to an app was written, for the worker that tells it.
+    pub(crate) notices: tokio::sync::Notify,
     /// Bounds what a flood of refusals can write.
     pub(crate) flood: connect::refuse::Flood,
+    pub(crate) own_addresses: connect::receive_webhook::OwnAddresses,
     /// Begun when the process shall end: streams end, and it is no longer ready.
     pub stopping: Stopping,
     ticket_key: Zeroizing<[u8; 32]>,
@@ -106,7 +114,11 @@ impl Service {
             configs,
             policy,
             limits,
+            enter: enter::Options::default(),
+            issuers: enter::issuer::Issuers::default(),
+            notices: tokio::sync::Notify::new(),
             flood: connect::refuse::Flood::default(),
+            own_addresses: connect::receive_webhook::OwnAddresses::default(),
             stopping: Stopping::default(),
             ticket_key,
         }

@@ -1,0 +1,139 @@
+//! Which client asks, and whether it is (RFC 6749, section 2.3; RFC 7523; RFC 10070).
+
+use super::oauth::{OAuthDenied, OAuthRefused};
+use crate::{Place, Service};
+use ::enter::ids::ClientId;
+use ::enter::oidc::authorize::Parameters;
+use ::enter::oidc::{
+    Authentication, CLIENT_ASSERTION_TYPE, Client, ClientKeys, Presented, authenticate,
+    judge_client_assertion,
+};
+use kernel::SecretText;
+use kernel::jose::{Algorithm, Compact, strict_json};
+use serde_json::Value;
+use store::{clients, used_assertions};
+
+/// The largest assertion that is taken apart to see whom it names, in bytes.
+const ASSERTION_BYTES: usize = 8 * 1024;
+
+/// Name and password of the `Authorization` header, form-decoded.
+pub type Basic = (String, SecretText);
+
+/// The client that an unproven assertion names.
+fn named_by(assertion: &str) -> Option<String> {
+    let compact = Compact::parse(assertion, ASSERTION_BYTES).ok()?;
+    let claims = strict_json(&compact.payload).ok()?;
+    claims.get("sub").and_then(Value::as_str).map(str::to_owned)
+}
+
+fn key_id(assertion: &str) -> Option<String> {
+    let compact = Compact::parse(assertion, ASSERTION_BYTES).ok()?;
+    compact.header.get("kid").and_then(Value::as_str).map(str::to_owned)
+}
+
+impl Service {
+    /// The client that `form` and `basic` prove.
+    ///
+    /// # Errors
+    /// [`OAuthDenied`]: `invalid_client`, `invalid_request`.
+    pub async fn prove_client(
+        &self,
+        place: &Place,
+        form: &Parameters,
+        basic: Option<Basic>,
+    ) -> Result<Client, OAuthDenied> {
+        let assertion = form.get("client_assertion");
+        if assertion.is_some() != form.get("client_assertion_type").is_some()
+            || form.get("client_assertion_type").is_some_and(|kind| kind != CLIENT_ASSERTION_TYPE)
+        {
+            let text = format!(
+                "client_assertion and client_assertion_type go together; write {CLIENT_ASSERTION_TYPE}"
+            );
+            return Err(OAuthRefused::new("invalid_request", text).into());
+        }
+        let name = match (&basic, form.get("client_id"), assertion) {
+            (Some((name, _)), _, _) => Some(name.clone()),
+            (None, Some(name), _) => Some(name.to_owned()),
+            (None, None, Some(assertion)) => named_by(assertion),
+            (None, None, None) => None,
+        };
+        let client = self.client_named(place, name.as_deref()).await?;
+        let presented = Presented {
+            client_id: form.get("client_id").map(str::to_owned),
+            basic,
+            secret: form.get("client_secret").map(SecretText::new),
+            assertion: assertion.is_some(),
+        };
+        let assertion = match (authenticate(&client, &presented), assertion) {
+            (Ok(false), _) => return Ok(client),
+            (Ok(true), Some(assertion)) => assertion,
+            (Ok(true), None) => {
+                return Err(OAuthRefused::new("invalid_client", "client_assertion is missing").into());
+            }
+            (Err(why), _) => return Err(OAuthRefused::new(why.error(), why).of(&client).into()),
+        };
+        self.prove_assertion(place, &client, assertion).await?;
+        Ok(client)
+    }
+
+    async fn client_named(&self, place: &Place, name: Option<&str>) -> Result<Client, OAuthDenied> {
+        // An unknown client and a missing name look alike: nothing here tells which clients there are.
+        let unknown =
+            || OAuthRefused::new("invalid_client", "client_id is missing or unknown, or its proof is wrong");
+        let id = name.and_then(|name| ClientId::parse(name).ok()).ok_or_else(unknown)?;
+        let (environment, now) = (place.environment, self.clock.now());
+        let read =
+            self.db.read(move |tx| Box::pin(async move { clients::find(tx, environment, &id, now).await }));
+        let found: Option<Client> = read.await?;
+        Ok(found.ok_or_else(unknown)?)
+    }
+
+    async fn prove_assertion(
+        &self,
+        place: &Place,
+        client: &Client,
+        assertion: &str,
+    ) -> Result<(), OAuthDenied> {
+        let Authentication::PrivateKeyJwt { algorithm, keys } = &client.authentication else {
+            return Err(OAuthRefused::new("invalid_client", "this client has no registered key")
+                .of(client)
+                .into());
+        };
+        let keys = self.client_keys(client, *algorithm, keys, assertion).await?;
+        let now = self.clock.now();
+        let judged = judge_client_assertion(assertion, client, *algorithm, &keys, place.url(), now);
+        let proof = judged.map_err(|why| OAuthRefused::new("invalid_client", why).of(client))?;
+        let principal = format!("client:{}", client.id);
+        let write = self.db.write(move |tx| {
+            Box::pin(async move { used_assertions::insert(tx, &principal, &proof.jti, proof.until).await })
+        });
+        // Lesson 12: the row that is written once, on whatever node and after whatever restart.
+        if write.await? {
+            return Ok(());
+        }
+        let text = "client_assertion was used already; write a fresh jti for each request";
+        Err(OAuthRefused::new("invalid_client", text).of(client).into())
+    }
+
+    async fn client_keys(
+        &self,
+        client: &Client,
+        algorithm: Algorithm,
+        keys: &ClientKeys,
+        assertion: &str,
+    ) -> Result<Vec<String>, OAuthDenied> {
+        let address = match keys {
+            ClientKeys::Registered(keys) => return Ok(keys.clone()),
+            ClientKeys::Published(address) => address,
+        };
+        let found = self.jwks.find(address, key_id(assertion).as_deref(), algorithm.as_str()).await;
+        match found {
+            Ok(found) => Ok(found.into_iter().map(|key| key.jwk).collect()),
+            // The reason is the engineer's to know: the address is the client's own.
+            Err(error) => {
+                let text = format!("the key set of this client cannot be read ({})", error.code());
+                Err(OAuthRefused::new("invalid_client", text).of(client).into())
+            }
+        }
+    }
+}

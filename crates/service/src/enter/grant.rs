@@ -1,0 +1,347 @@
+//! Grants: made with an authorization code, and looked at again whenever one of their tokens is used.
+
+use crate::{Fault, Place, Service};
+use ::enter::account::Person;
+use ::enter::app::App;
+use ::enter::ids::{AccountId, ClientId, GrantId, PersonId, ServiceKeyId, SessionId};
+use ::enter::oidc::claims::Issue;
+use ::enter::oidc::{AuthorizationCode, Client, CodeState, Grant, Standing, TokenKind};
+use ::enter::partner::Partner;
+use ::enter::service_account::{ServiceAccount, ServiceKey};
+use ::enter::session::{Session, SessionApp};
+use kernel::{Environment, Plain, SafeUrl, Time};
+use serde_json::{Map, Value};
+use store::{
+    DbError, Tx, accounts, activations, apps, associations, authorization_codes, clients, grants, partners,
+    people, revoked_tokens, service_accounts, session_apps, sessions,
+};
+
+/// What an authorize request that is granted leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCode {
+    pub client: ClientId,
+    pub person: PersonId,
+    pub session: SessionId,
+    /// The session's absolute end, with which the grant ends.
+    pub session_expires: Time,
+    /// `None` for the partner's own context.
+    pub account: Option<AccountId>,
+    pub scopes: Vec<String>,
+    /// The `claims` parameter.
+    pub claims: Option<Map<String, Value>>,
+    /// As the request had it, byte for byte.
+    pub redirect_uri: String,
+    pub challenge: Option<String>,
+    pub nonce: Option<String>,
+}
+
+/// A code to show once, and what to store for it.
+#[derive(Debug)]
+pub struct IssuedCode {
+    pub code: Plain,
+    grant: Grant,
+    record: AuthorizationCode,
+}
+
+impl IssuedCode {
+    /// Stores grant and code in the caller's unit of work.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn insert(&self, tx: &mut Tx) -> Result<(), DbError> {
+        grants::insert(tx, &self.grant).await?;
+        authorization_codes::insert(tx, &self.record).await
+    }
+
+    pub fn grant(&self) -> &GrantId {
+        &self.grant.id
+    }
+}
+
+/// A grant with everything that it rests on, read at one moment.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub grant: Grant,
+    pub client: Client,
+    pub app: App,
+    pub partner: Partner,
+    pub person: Person,
+    pub session: Session,
+    /// What the entry for this app said.
+    pub entry: Option<SessionApp>,
+    account_live: bool,
+    active: bool,
+    roles: Option<Vec<String>>,
+}
+
+impl Loaded {
+    /// `None` where a part of it is gone: nothing rests on what is not there.
+    pub(crate) async fn read(
+        tx: &mut Tx,
+        environment: Environment,
+        grant: &GrantId,
+        now: Time,
+    ) -> Result<Option<Self>, DbError> {
+        let Some(grant) = grants::find(tx, environment, grant).await? else { return Ok(None) };
+        let Some(client) = clients::find(tx, environment, &grant.client, now).await? else { return Ok(None) };
+        let Some(app) = apps::find(tx, environment, &client.app).await? else { return Ok(None) };
+        let Some(session) = sessions::find(tx, environment, &grant.session).await? else { return Ok(None) };
+        let Some(partner) = partners::find(tx, environment, &session.partner).await? else { return Ok(None) };
+        let Some(person) = people::find(tx, &grant.person).await? else { return Ok(None) };
+        let entry = session_apps::find(tx, &session.id, &app.id).await?;
+        let (mut account_live, mut active, mut roles) = (false, false, None);
+        if let Some(id) = &grant.account {
+            let account = accounts::find(tx, environment, id).await?;
+            account_live =
+                account.is_some_and(|account| account.disabled.is_none() && account.partner == partner.id);
+            active = app.open_to_all || activations::is_active(tx, &app.id, id).await?;
+            roles = associations::find(tx, &grant.person, id).await?.map(|association| association.roles);
+        }
+        Ok(Some(Self { grant, client, app, partner, person, session, entry, account_live, active, roles }))
+    }
+
+    pub(crate) fn standing(&self) -> Standing<'_> {
+        Standing {
+            grant: &self.grant,
+            client: &self.client,
+            app: &self.app,
+            partner: &self.partner,
+            person: &self.person,
+            session: &self.session,
+            account_live: self.account_live,
+            active: self.active,
+            roles: self.roles.as_deref(),
+        }
+    }
+
+    /// The person's roles at the grant's account, as they are now.
+    pub fn roles(&self) -> &[String] {
+        self.roles.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn issue<'a>(&'a self, issuer: &'a SafeUrl, now: Time) -> Issue<'a> {
+        Issue {
+            issuer,
+            client: &self.client,
+            grant: &self.grant,
+            person: &self.person,
+            session: &self.session,
+            entry: self.entry.as_ref(),
+            roles: self.roles(),
+            now,
+        }
+    }
+}
+
+/// A user's access token that is worth something at this moment.
+#[derive(Debug, Clone)]
+pub struct UserToken {
+    /// Its grant's scopes are the token's.
+    pub loaded: Loaded,
+    /// Names the token for revocation.
+    pub jti: String,
+    pub issued: Time,
+    pub expires: Time,
+}
+
+impl UserToken {
+    pub fn may(&self, scope: &str) -> bool {
+        self.loaded.grant.scopes.iter().any(|own| own == scope)
+    }
+}
+
+/// A service account's access token that is worth something at this moment.
+#[derive(Debug, Clone)]
+pub struct ServiceToken {
+    pub account: ServiceAccount,
+    pub partner: Partner,
+    pub key: ServiceKey,
+    /// The token's, as far as the account still has them.
+    pub scopes: Vec<String>,
+    pub jti: String,
+    pub issued: Time,
+    pub expires: Time,
+}
+
+impl ServiceToken {
+    pub fn may(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|own| own == scope)
+    }
+}
+
+/// Who holds an access token.
+#[derive(Debug, Clone)]
+pub enum TokenHolder {
+    User(Box<UserToken>),
+    ServiceAccount(Box<ServiceToken>),
+}
+
+/// An access token that is worth nothing. The caller is told no more than `invalid_token`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BearerRefused {
+    #[error("it is no access token of this issuer")]
+    Unproven,
+    #[error("it has expired")]
+    Expired,
+    #[error("it was revoked")]
+    Revoked,
+    #[error("what it rests on has ended or is switched off")]
+    Ended,
+}
+
+/// The claims of a proven access token that every one of ours has.
+struct Named {
+    subject: String,
+    jti: String,
+    issued: Time,
+    expires: Time,
+    scopes: Vec<String>,
+}
+
+fn named(claims: &Map<String, Value>) -> Option<Named> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let time = |name: &str| claims.get(name).and_then(Value::as_i64).map(Time::from_seconds);
+    let scopes = text("scope")?.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect();
+    Some(Named {
+        subject: text("sub")?.to_owned(),
+        jti: text("jti")?.to_owned(),
+        issued: time("iat")?,
+        expires: time("exp")?,
+        scopes,
+    })
+}
+
+fn only_known(mut scopes: Vec<String>, known: &[String]) -> Vec<String> {
+    scopes.retain(|scope| known.contains(scope));
+    scopes
+}
+
+impl Service {
+    /// A code for a granted request. It counts once [`IssuedCode::insert`] is committed.
+    pub fn issue_code(&self, new: NewCode) -> IssuedCode {
+        let now = self.clock.now();
+        let prefix = TokenKind::AuthorizationCode.prefix().unwrap_or_default();
+        let code = Plain::with_prefix(prefix, &*self.chance);
+        let grant = Grant {
+            id: GrantId::new(&*self.chance),
+            client: new.client.clone(),
+            person: new.person,
+            session: new.session,
+            account: new.account,
+            scopes: new.scopes.clone(),
+            claims: new.claims,
+            created: now,
+            expires: new.session_expires,
+            revoked: None,
+        };
+        let record = AuthorizationCode {
+            hash: code.hashed(),
+            client: new.client,
+            grant: grant.id.clone(),
+            redirect_uri: new.redirect_uri,
+            challenge: new.challenge,
+            nonce: new.nonce,
+            scopes: new.scopes,
+            issued: now,
+            state: CodeState::Issued,
+        };
+        IssuedCode { code, grant, record }
+    }
+
+    /// Who holds this access token, as everything that it rests on is at this moment (lesson 14).
+    ///
+    /// # Errors
+    /// [`Fault`]; within, [`BearerRefused`].
+    pub async fn verify_access_token(
+        &self,
+        place: &Place,
+        text: &str,
+    ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
+        let typ = TokenKind::AccessToken.header_type().unwrap_or_default();
+        let Some(claims) = self.own_token(place.environment, text, typ).await? else {
+            return Ok(Err(BearerRefused::Unproven));
+        };
+        let audience = claims.get("aud").and_then(Value::as_str);
+        let Some(named) = named(&claims).filter(|_| audience == Some(place.url())) else {
+            return Ok(Err(BearerRefused::Unproven));
+        };
+        if self.clock.now() >= named.expires {
+            return Ok(Err(BearerRefused::Expired));
+        }
+        let (grant, key) = (claims.get("grant"), claims.get("key"));
+        match (grant.and_then(Value::as_str), key.and_then(Value::as_str)) {
+            (Some(grant), None) => self.held_by_user(place, named, grant).await,
+            (None, Some(key)) => self.held_by_service_account(place, named, key).await,
+            _ => Ok(Err(BearerRefused::Unproven)),
+        }
+    }
+
+    async fn held_by_user(
+        &self,
+        place: &Place,
+        named: Named,
+        grant: &str,
+    ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
+        let Ok(grant) = GrantId::parse(grant) else { return Ok(Err(BearerRefused::Unproven)) };
+        let (environment, now, jti) = (place.environment, self.clock.now(), named.jti.clone());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                if revoked_tokens::is_revoked(tx, &jti).await? {
+                    return Ok::<_, DbError>(Err(BearerRefused::Revoked));
+                }
+                Ok(Loaded::read(tx, environment, &grant, now).await?.ok_or(BearerRefused::Ended))
+            })
+        });
+        let mut loaded = match read.await? {
+            Ok(loaded) => loaded,
+            Err(why) => return Ok(Err(why)),
+        };
+        if loaded.standing().check(now).is_err() || loaded.person.id.as_str() != named.subject {
+            return Ok(Err(BearerRefused::Ended));
+        }
+        loaded.grant.scopes = only_known(named.scopes, &loaded.grant.scopes);
+        let Named { jti, issued, expires, .. } = named;
+        Ok(Ok(TokenHolder::User(Box::new(UserToken { loaded, jti, issued, expires }))))
+    }
+
+    async fn held_by_service_account(
+        &self,
+        place: &Place,
+        named: Named,
+        key: &str,
+    ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
+        let Ok(key) = ServiceKeyId::parse(key) else { return Ok(Err(BearerRefused::Unproven)) };
+        let (environment, jti, email) = (place.environment, named.jti.clone(), named.subject.clone());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                if revoked_tokens::is_revoked(tx, &jti).await? {
+                    return Ok::<_, DbError>(Err(BearerRefused::Revoked));
+                }
+                let Some(account) = service_accounts::find(tx, environment, &email).await? else {
+                    return Ok(Err(BearerRefused::Ended));
+                };
+                let key = service_accounts::key(tx, environment, &key).await?;
+                let partner = partners::find(tx, environment, &account.partner).await?;
+                Ok(match (key, partner) {
+                    (Some(key), Some(partner)) => Ok((account, key, partner)),
+                    _ => Err(BearerRefused::Ended),
+                })
+            })
+        });
+        let (account, key, partner) = match read.await? {
+            Ok(found) => found,
+            Err(why) => return Ok(Err(why)),
+        };
+        let live = account.disabled.is_none()
+            && partner.disabled.is_none()
+            && key.account == account.email
+            && key.is_live(self.clock.now());
+        if !live {
+            return Ok(Err(BearerRefused::Ended));
+        }
+        let scopes = only_known(named.scopes, &account.scopes);
+        let Named { jti, issued, expires, .. } = named;
+        let token = ServiceToken { account, partner, key, scopes, jti, issued, expires };
+        Ok(Ok(TokenHolder::ServiceAccount(Box::new(token))))
+    }
+}
