@@ -17,6 +17,7 @@ pub mod entry;
 pub mod ids;
 pub mod notice;
 pub mod oidc;
+pub mod older;
 pub mod partner;
 pub mod percent;
 pub mod service_account;

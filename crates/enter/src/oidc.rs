@@ -1,16 +1,21 @@
 //! OpenID Connect for apps (contract `enter.md`, section 5).
 
+pub mod access_check;
 pub mod authenticate;
 pub mod authorize;
+pub mod bearer;
 pub mod claims;
 mod client;
 mod client_assertion;
 mod code;
+pub mod consent;
 mod grant;
 mod kinds;
 mod logout;
+pub mod par;
 mod refresh;
 pub mod registration;
+pub mod revocation;
 
 pub use client::{Authentication, Client, ClientKeys, ClientKind, ClientRefused, Presented, authenticate};
 pub use client_assertion::{

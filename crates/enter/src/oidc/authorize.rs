@@ -24,6 +24,8 @@ pub enum LocalRefusal {
     ClientDisabled,
     #[error("redirect_uri is missing or not registered for this app, byte for byte")]
     RedirectUri,
+    #[error("request_uri is unknown, was used already, has expired or is another client's")]
+    RequestUri,
 }
 
 /// An answer to the app's redirect URI (RFC 6749, section 4.1.2.1).
@@ -68,6 +70,10 @@ pub struct AuthorizeRequest {
     /// In seconds.
     pub max_age_s: Option<i64>,
     pub login_hint: Option<String>,
+    /// An ID token, unproven.
+    pub id_token_hint: Option<String>,
+    /// Language tags, the preferred one first.
+    pub ui_locales: Vec<String>,
     pub claims: Option<Map<String, Value>>,
     /// For which account or partner; `None` where the request does not say.
     pub context: Option<ServiceContext>,
@@ -112,6 +118,13 @@ fn checked(
         prompt,
         max_age_s,
         login_hint: parameters.get("login_hint").map(str::to_owned),
+        id_token_hint: parameters.get("id_token_hint").map(str::to_owned),
+        ui_locales: parameters
+            .get("ui_locales")
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
         claims,
         context,
     })

@@ -88,6 +88,17 @@ impl Standing<'_> {
     /// # Errors
     /// [`GrantRefused`].
     pub fn check(&self, now: Time) -> Result<(), GrantRefused> {
+        self.check_person(now)?;
+        let for_account = self.grant.account.is_some();
+        let open = self.account_live && self.active && self.roles.is_some();
+        if for_account && !open { Err(GrantRefused::Access) } else { Ok(()) }
+    }
+
+    /// All but the access to the grant's own account: for asking about an account.
+    ///
+    /// # Errors
+    /// [`GrantRefused`], never [`GrantRefused::Access`].
+    pub fn check_person(&self, now: Time) -> Result<(), GrantRefused> {
         let Self { grant, client, app, partner, person, session, .. } = *self;
         if grant.revoked.is_some() || now >= grant.expires || grant.client != client.id {
             return Err(GrantRefused::Ended);
@@ -105,10 +116,6 @@ impl Standing<'_> {
         }
         if person.disabled.is_some() || person.id != grant.person || person.identity.partner != partner.id {
             return Err(GrantRefused::Person);
-        }
-        let for_account = grant.account.is_some();
-        if for_account && (!self.account_live || !self.active || self.roles.is_none()) {
-            return Err(GrantRefused::Access);
         }
         Ok(())
     }

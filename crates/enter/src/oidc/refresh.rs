@@ -73,6 +73,13 @@ impl RefreshToken {
     /// Decision: a lost answer is forgiven once, within [`FORGIVENESS_S`] and only while the successor is unused,
     /// because a client on a bad line would otherwise be thrown out. A thief who uses the token first gains
     /// nothing: the owner's use then revokes the thief's successor, or, once that was used, the family.
+    ///
+    /// Decision: without forgiveness (public clients) such a use is refused, and the family lives on. The contract
+    /// has it so for every use that is not forgiven within that time, and there is a reason: two tabs of a browser app
+    /// refresh at the same moment, one of them must lose, and its user has done nothing wrong. The trade: a thief who is
+    /// first, and whose victim comes within 30 seconds and while the thief has not refreshed again, is not noticed
+    /// until the victim's token is used once more; whatever comes later, or after the successor was used, revokes
+    /// the family as RFC 9700, section 4.14.2, has it.
     pub fn present(self, client: &Client, next: Hashed, successor: Option<&Self>, now: Time) -> RefreshUse {
         if self.client != client.id || client.disabled.is_some() || now >= self.expires {
             return RefreshUse::Refuse(Reuse::Invalid);
@@ -82,11 +89,10 @@ impl RefreshToken {
             RefreshState::Revoked => RefreshUse::Refuse(Reuse::Invalid),
             RefreshState::Live => self.rotated(RefreshState::Rotated { at: now, successor: next }, None),
             RefreshState::Rotated { at, successor: first } => {
-                // Without forgiveness every reuse is taken for a theft.
-                if client.forgiveness && Self::may_be_lost(at, &first, successor, now) {
-                    self.rotated(RefreshState::Forgiven { at, successor: next }, Some(first))
-                } else {
-                    RefreshUse::RevokeFamily(grant, Reuse::Stolen)
+                match (Self::may_be_lost(at, &first, successor, now), client.forgiveness) {
+                    (true, true) => self.rotated(RefreshState::Forgiven { at, successor: next }, Some(first)),
+                    (true, false) => RefreshUse::Refuse(Reuse::Again),
+                    (false, _) => RefreshUse::RevokeFamily(grant, Reuse::Stolen),
                 }
             }
             RefreshState::Forgiven { at, successor: second } => {

@@ -31,6 +31,23 @@ impl Parameters {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 
+    /// Pairs that came from [`Self::pairs`].
+    pub const fn from_stored(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
+    /// Names and values in their order, also empty ones.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// Without the parameters of these names.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|(name, _)| !names.contains(&name.as_str()));
+        self
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(seen, _)| seen == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
