@@ -57,12 +57,7 @@ impl Service {
         slug: &Slug,
         environment: Environment,
     ) -> Result<Option<Arc<OrganizationConfig>>, Fault> {
-        let wanted = slug.clone();
-        let version = self
-            .db
-            .read(move |tx| Box::pin(async move { organizations::config_version(tx, &wanted).await }))
-            .await?;
-        match version {
+        match organizations::config_version(&self.db, slug).await? {
             Some(version) => self.config_at(slug, environment, version).await,
             None => Ok(None),
         }
@@ -77,12 +72,7 @@ impl Service {
         organization: &OrganizationId,
         environment: Environment,
     ) -> Result<Option<Arc<OrganizationConfig>>, Fault> {
-        let wanted = organization.clone();
-        let found = self
-            .db
-            .read(move |tx| Box::pin(async move { organizations::config_version_by_id(tx, &wanted).await }))
-            .await?;
-        match found {
+        match organizations::config_version_by_id(&self.db, organization).await? {
             Some((slug, version)) => self.config_at(&slug, environment, version).await,
             None => Ok(None),
         }

@@ -110,7 +110,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     let name = format!("{begun_at:>12}-{number:010}");
                     db.execute(sql(SMALLEST).bind(name)).await?;
                 } else {
-                    dialogs::insert(&db, &dialog).await?;
+                    dialogs::open(&db, &dialog, 0, |tenant| Stage::Connected { tenant }).await?;
                 }
                 times.push(one.elapsed());
             }

@@ -1,9 +1,14 @@
 //! Dialogs: one row per landing, found by the hash of its bearer.
 
-use crate::db::{Db, DbError, Row, Tx, json, sql};
+use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
 use crate::statements::statements;
+use crate::tenants::connected_tenant;
 use connect::dialog::{Dialog, Stage};
+use kernel::ids::TenantId;
 use kernel::{Hashed, Sealed, Slug, Time};
+
+/// Stands for the tenant in a stage until the database knows it: a number that no sequence reaches.
+const SOME_TENANT: i64 = (1 << 53) - 1;
 
 macro_rules! columns {
     () => {
@@ -13,10 +18,16 @@ macro_rules! columns {
 }
 
 statements! {
-    // The unique index on (organization, environment, jti) is the one thing that makes a token single-use.
-    INSERT = concat!("INSERT INTO dialogs (", columns!(), ")
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-        ON CONFLICT (organization_id, environment, jti_hash) DO NOTHING");
+    // The unique index on (organization, environment, jti) is the one thing that makes a token single-use. The
+    // organization's row is the guard that the configuration by which the token was judged still counts.
+    OPEN = concat!("INSERT INTO dialogs (", columns!(), ")
+        SELECT $1, $2, $3, $4, CAST($5 AS BIGINT), $6, $7, $8, $9, $10,
+            CASE WHEN tenant IS NULL THEN $11 ELSE replace($20, $21, CAST(tenant AS TEXT)) END,
+            CAST($12 AS BIGINT), CAST($13 AS BOOLEAN), $14, $15, CAST($16 AS BOOLEAN),
+            CAST($17 AS BIGINT), CAST($18 AS BIGINT), CAST($19 AS BIGINT)
+        FROM (SELECT (", connected_tenant!("$2", "$3", "$5", "$23", "$6"), ") AS tenant FROM organizations
+            WHERE id = $2 AND NOT disabled AND config_version = $22) AS standing
+        WHERE TRUE ON CONFLICT (organization_id, environment, jti_hash) DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM dialogs WHERE id = $1");
     // The organization's columns are renamed, because `columns!` names those of the dialog alone.
     WITH_CONFIG = concat!("SELECT ", columns!(), ", slug, config_version FROM dialogs
@@ -69,17 +80,37 @@ fn read(row: &mut Row) -> Result<Dialog, DbError> {
 }
 
 /// Records the token's `jti` and creates the dialog, in one durable statement. `false` where the token was used
-/// before: on any node, also before a restart.
+/// before (on any node, also before a restart), where the organization's configuration is no longer at `version`,
+/// and where it is disabled.
+///
+/// `new.stage` is that of a visitor who has nothing connected; `connected` gives the one of who has, in a tenant.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn insert(db: &Db, new: &Dialog) -> Result<bool, DbError> {
-    let query = sql(INSERT).bind(&new.id).bind(&new.organization).bind(new.environment).bind(&new.jti);
+pub async fn open(
+    db: &Db,
+    new: &Dialog,
+    version: i64,
+    connected: impl FnOnce(TenantId) -> Stage,
+) -> Result<bool, DbError> {
+    let query = opening(new, version, connected)?;
+    Ok(db.execute(query).await? > 0)
+}
+
+fn opening(
+    new: &Dialog,
+    version: i64,
+    connected: impl FnOnce(TenantId) -> Stage,
+) -> Result<Query, DbError> {
+    let some_tenant = TenantId::new(SOME_TENANT).map_err(|error| DbError::Bug(error.to_string()))?;
+    let connected = json(&connected(some_tenant))?;
+    let query = sql(OPEN).bind(&new.id).bind(&new.organization).bind(new.environment).bind(&new.jti);
     let query = query.bind(new.integration).bind(&new.connector).bind(new.own_connector.as_ref());
     let query = query.bind(json(&new.visitor)?).bind(new.own_token.as_ref()).bind(new.inputs.as_ref());
     let query = query.bind(json(&new.stage)?).bind(new.version).bind(new.framed).bind(new.parent.as_ref());
     let query = query.bind(&new.locale).bind(new.announced).bind(new.created).bind(new.expires);
-    Ok(db.execute(query.bind(new.replay_until)).await? > 0)
+    let query = query.bind(new.replay_until).bind(connected).bind(SOME_TENANT.to_string());
+    Ok(query.bind(version).bind(&new.visitor.username))
 }
 
 /// By the hash of the bearer, which is what names it.
@@ -95,8 +126,8 @@ pub async fn by_id(tx: &mut Tx, id: &Hashed) -> Result<Option<Dialog>, DbError> 
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn with_config(tx: &mut Tx, id: &Hashed) -> Result<Option<(Dialog, Slug, i64)>, DbError> {
-    let row = sql(WITH_CONFIG).bind(id).maybe(tx).await?;
+pub async fn with_config(db: &Db, id: &Hashed) -> Result<Option<(Dialog, Slug, i64)>, DbError> {
+    let row = db.maybe(sql(WITH_CONFIG).bind(id)).await?;
     row.map(|mut row| Ok((read(&mut row)?, row.take()?, row.take()?))).transpose()
 }
 

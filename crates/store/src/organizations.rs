@@ -1,6 +1,6 @@
 //! Organizations and what each decides about its tokens.
 
-use crate::db::{DbError, Row, Tx, sql};
+use crate::db::{Db, DbError, Row, Tx, sql};
 use crate::statements::statements;
 use kernel::ids::OrganizationId;
 use kernel::{Organization, Slug};
@@ -73,16 +73,16 @@ pub async fn by_slug(tx: &mut Tx, slug: &Slug) -> Result<Option<OrganizationReco
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn config_version(tx: &mut Tx, slug: &Slug) -> Result<Option<i64>, DbError> {
-    sql(VERSION).bind(slug).maybe(tx).await?.map(|mut row| row.take()).transpose()
+pub async fn config_version(db: &Db, slug: &Slug) -> Result<Option<i64>, DbError> {
+    db.maybe(sql(VERSION).bind(slug)).await?.map(|mut row| row.take()).transpose()
 }
 
 /// The same by id, with the slug.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn config_version_by_id(tx: &mut Tx, id: &OrganizationId) -> Result<Option<(Slug, i64)>, DbError> {
-    let row = sql(VERSION_BY_ID).bind(id).maybe(tx).await?;
+pub async fn config_version_by_id(db: &Db, id: &OrganizationId) -> Result<Option<(Slug, i64)>, DbError> {
+    let row = db.maybe(sql(VERSION_BY_ID).bind(id)).await?;
     row.map(|mut row| Ok((row.take()?, row.take()?))).transpose()
 }
 

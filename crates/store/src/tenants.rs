@@ -77,15 +77,26 @@ macro_rules! columns {
 }
 
 // The tenant in which a user has a connector connected: at most one, by the unique indexes of both tables.
-macro_rules! connected {
-    () => {
-        "SELECT t.id FROM users AS u
-        JOIN tenants AS t ON t.organization_id = u.organization_id AND t.environment = u.environment
-            AND t.integration_id = $3 AND t.user_id = u.id AND t.archived_at IS NULL
-        JOIN connections AS c ON c.tenant_id = t.id AND c.connector = $5 AND c.status = 'Connected'
-        WHERE u.organization_id = $1 AND u.environment = $2 AND u.username = $4"
+macro_rules! connected_tenant {
+    ($organization:literal, $environment:literal, $integration:literal, $username:literal, $connector:literal) => {
+        concat!(
+            "SELECT t.id FROM users AS u
+            JOIN tenants AS t ON t.organization_id = u.organization_id AND t.environment = u.environment
+                AND t.integration_id = ",
+            $integration,
+            " AND t.user_id = u.id AND t.archived_at IS NULL
+            JOIN connections AS c ON c.tenant_id = t.id AND c.connector = ",
+            $connector,
+            " AND c.status = 'Connected' WHERE u.organization_id = ",
+            $organization,
+            " AND u.environment = ",
+            $environment,
+            " AND u.username = ",
+            $username
+        )
     };
 }
+pub(crate) use connected_tenant;
 
 statements! {
     // Two unique indexes may refuse the row, so none is named; `insert` finds out which it was.
@@ -94,9 +105,7 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2 AND id = $3");
     FIND = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2
         AND integration_id = $3 AND user_id = $4 AND archived_at IS NULL");
-    CONNECTED = connected!();
-    CONNECTED_AT = concat!("SELECT config_version, (", connected!(), ") FROM organizations
-        WHERE id = $1 AND NOT disabled");
+    CONNECTED = connected_tenant!("$1", "$2", "$3", "$4", "$5");
     SET_PAUSED = "UPDATE tenants SET paused = $3, modified_at = $4 WHERE organization_id = $1 AND id = $2";
     SET_SCHEDULE = "UPDATE tenants SET user_schedule = $3, schedule = $4, modified_at = $5
         WHERE organization_id = $1 AND id = $2";
@@ -255,34 +264,14 @@ pub struct Owner {
     pub username: String,
 }
 
-impl Owner {
-    fn bound(&self, text: &'static str, connector: &Slug) -> Query {
-        let query = sql(text).bind(&self.organization).bind(self.environment).bind(self.integration);
-        query.bind(&self.username).bind(connector)
-    }
-}
-
 /// The tenant in which this user has this connector connected.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn connected(tx: &mut Tx, owner: &Owner, connector: &Slug) -> Result<Option<TenantId>, DbError> {
-    let row = owner.bound(CONNECTED, connector).maybe(tx).await?;
+    let query = sql(CONNECTED).bind(&owner.organization).bind(owner.environment).bind(owner.integration);
+    let row = query.bind(&owner.username).bind(connector).maybe(tx).await?;
     row.map(|mut row| row.take()).transpose()
-}
-
-/// The same with the present version of the organization's configuration: what a landing asks, in one statement.
-/// `None` where there is no such organization or it is disabled.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn connected_at(
-    tx: &mut Tx,
-    owner: &Owner,
-    connector: &Slug,
-) -> Result<Option<(i64, Option<TenantId>)>, DbError> {
-    let row = owner.bound(CONNECTED_AT, connector).maybe(tx).await?;
-    row.map(|mut row| Ok((row.take()?, row.take()?))).transpose()
 }
 
 /// # Errors

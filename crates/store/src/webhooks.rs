@@ -1,6 +1,6 @@
 //! Addresses at which tenants take webhooks.
 
-use crate::db::{DbError, Row, Tx, sql};
+use crate::db::{Db, DbError, Row, Tx, sql};
 use crate::statements::statements;
 use connect::webhook::Webhook;
 use kernel::ids::{OrganizationId, TenantId, WebhookId};
@@ -68,8 +68,8 @@ pub async fn insert(tx: &mut Tx, new: &Webhook) -> Result<bool, DbError> {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn by_secret_hash(tx: &mut Tx, secret: &Hashed) -> Result<Option<Address>, DbError> {
-    let Some(mut row) = sql(BY_SECRET_HASH).bind(secret).maybe(tx).await? else { return Ok(None) };
+pub async fn by_secret_hash(db: &Db, secret: &Hashed) -> Result<Option<Address>, DbError> {
+    let Some(mut row) = db.maybe(sql(BY_SECRET_HASH).bind(secret)).await? else { return Ok(None) };
     Ok(Some(Address { webhook: webhook(&mut row)?, tenant_archived: row.take()? }))
 }
 

@@ -28,7 +28,8 @@ pub struct Rules<'a> {
 pub struct Claims {
     pub issued_at: i64,
     pub jti: String,
-    visitor: Visitor,
+    /// The person, with `xti.token` masked.
+    pub visitor: Visitor,
     extra: Option<Extra>,
     /// Until when the token's `jti` must be remembered. It is later than any moment at which the token could be
     /// accepted, also when the organization widens its limits to [`LIFE_S`] meanwhile, and later than the end
@@ -92,11 +93,6 @@ impl Claims {
     /// SHA-256 of `jti`: what is stored to refuse a replay.
     pub fn jti_hash(&self) -> kernel::Hashed {
         Plain::presented(self.jti.as_str()).hashed()
-    }
-
-    /// The person, with `xti.token` masked.
-    pub fn visitor(&self) -> Visitor {
-        self.visitor.clone()
     }
 
     /// `xti.token`, the credential for the own connector.

@@ -56,7 +56,7 @@ fn refused(payload: &Value) -> (Code, String) {
 #[test]
 fn the_published_example_is_read() {
     let claims = read(&good()).unwrap();
-    let visitor = claims.visitor();
+    let visitor = claims.visitor.clone();
     assert_eq!(visitor.username, "test-pandium-com");
     assert_eq!(visitor.email.as_deref(), Some("test@pandium.com"));
     assert_eq!(visitor.display_name.as_deref(), Some("Pandium Test"));
@@ -79,7 +79,7 @@ fn the_published_sample_service_lacks_xti() {
     let payload =
         json!({ "iat": NOW.seconds(), "jti": "j", "external_id": "", "meta": "", "sub": "anna@example.com" });
     let claims = read(&payload).unwrap();
-    let visitor = claims.visitor();
+    let visitor = claims.visitor.clone();
     assert_eq!((visitor.external_id, visitor.meta, visitor.extra), (None, Value::Null, Value::Null));
     assert_eq!(visitor.email.as_deref(), Some("anna@example.com"));
     let refusal = claims.auth_only().unwrap_err();
@@ -275,7 +275,7 @@ fn an_e_mail_is_uem_else_sub_with_an_at() {
     let email = |uem: Option<Value>, sub: &str| {
         let mut payload = with("ti.uem", uem);
         payload["sub"] = json!(sub);
-        read(&payload).map(|claims| claims.visitor().email)
+        read(&payload).map(|claims| claims.visitor.email)
     };
     assert_eq!(email(Some(json!("a@b")), "c@d").unwrap().as_deref(), Some("a@b"));
     assert_eq!(email(Some(json!("")), "c@d").unwrap().as_deref(), Some("c@d"));
@@ -305,7 +305,7 @@ fn lesson_24_a_user_is_sub_byte_for_byte() {
         let mut payload = with("ti.uem", Some(json!("admin@acme.example")));
         payload["sub"] = json!(sub);
         payload["external_id"] = json!("admin@acme.example");
-        read(&payload).unwrap().visitor().username
+        read(&payload).unwrap().visitor.username
     };
     // Same e-mail and external id, other case, look-alikes, blanks: each is somebody else.
     let subs = [
@@ -324,9 +324,9 @@ fn lesson_24_a_user_is_sub_byte_for_byte() {
 #[test]
 fn meta_is_any_json() {
     for meta in [json!({ "a": [1, null] }), json!([1.5]), json!(true), json!("text"), json!(0)] {
-        assert_eq!(read(&with("meta", Some(meta.clone()))).unwrap().visitor().meta, meta);
+        assert_eq!(read(&with("meta", Some(meta.clone()))).unwrap().visitor.meta, meta);
     }
-    assert_eq!(read(&with("meta", Some(json!("")))).unwrap().visitor().meta, Value::Null);
+    assert_eq!(read(&with("meta", Some(json!("")))).unwrap().visitor.meta, Value::Null);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn user() -> User {
         }
     });
     let rules = Rules { now: NOW, max_age_s: 300, ahead_s: 60, audience: "https://g.example" };
-    let visitor = Claims::read(&proven(&payload.to_string()), &rules).unwrap().visitor();
+    let visitor = Claims::read(&proven(&payload.to_string()), &rules).unwrap().visitor;
     User {
         id: UserId::parse("112fd91d-e197-4910-8da3-8c7174934d2f").unwrap(),
         organization: organization(),
@@ -153,7 +153,7 @@ fn the_v2_shape_is_flat() {
 fn a_user_who_said_little_has_every_field_all_the_same() {
     let payload = json!({ "iat": NOW.seconds(), "jti": "j", "sub": "anna" });
     let rules = Rules { now: NOW, max_age_s: 300, ahead_s: 60, audience: "https://g.example" };
-    let visitor = Claims::read(&proven(&payload.to_string()), &rules).unwrap().visitor();
+    let visitor = Claims::read(&proven(&payload.to_string()), &rules).unwrap().visitor;
     insta::assert_snapshot!(user_attributes(&visitor, "production-acme", "https://g.example").to_string(), @r#"{"display_name":null,"full_name":null,"external_integrations":"","auditable_uid":null,"auditable_display_name":null,"extra_tenant_info":null,"namespace":"production-acme","keycloak_uri":"https://g.example"}"#);
 }
 

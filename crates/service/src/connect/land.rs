@@ -1,18 +1,17 @@
 //! The landing: a signed token becomes a dialog (contract `connect.md`, sections 1 and 2).
 
 use super::refuse::{Denied, Refused};
+use super::turn::opening;
 use crate::{Fault, OrganizationConfig, Service};
 use ::connect::connector::Definition;
 use ::connect::connector::Way;
-use ::connect::dialog::{Dialog, LIFETIME_S, Stage, Visitor};
+use ::connect::dialog::{Dialog, LIFETIME_S, Stage};
 use ::connect::integration::Integration;
 use ::connect::refusal::{Code, Refusal};
 use ::connect::signing_key::{Material, SigningKey};
 use ::connect::token::{self, AuthOnly, Claims, Peek, Verified, VerifyingKey};
-use kernel::ids::TenantId;
 use kernel::{Environment, Origin, Plain, SafeUrl, Slug};
 use std::sync::Arc;
-use store::tenants::{self, Owner};
 use store::{dialogs, organizations};
 
 /// A landing as it arrived.
@@ -73,7 +72,6 @@ struct Judged {
     claims: Claims,
     asked: AuthOnly,
     target: Target,
-    visitor: Visitor,
 }
 
 impl Service {
@@ -94,10 +92,10 @@ impl Service {
         }
     }
 
-    /// Decision: the token is judged by the configuration in memory, and the version of that one is compared in
-    /// the same read that a landing needs anyway, before anything is written or refused; where it has moved, the
-    /// token is judged again. Attack: a token of a key that was revoked a moment ago. Trade: none that shows;
-    /// it saves a round trip to the database.
+    /// Decision: the token is judged by the configuration in memory, and the statement that writes the dialog writes
+    /// it only while that is the present one; before a token is refused, its version is compared too. Where it has
+    /// moved, the token is judged again. Attack: a token of a key that was revoked a moment ago. Trade: none that
+    /// shows; it saves a round trip to the database.
     async fn try_land(
         &self,
         landing: &Landing<'_>,
@@ -108,25 +106,26 @@ impl Service {
             Some(config) => config,
             None => self.config(&slug, landing.environment).await?.ok_or_else(|| unknown(landing))?,
         };
-        let (judged, connected) = loop {
-            let judged = self.judge(landing, &config).await;
-            let (version, connected) =
-                self.standing(&config, judged.as_ref().ok()).await?.ok_or_else(|| unknown(landing))?;
+        loop {
+            let opened = match self.judge(landing, &config).await {
+                Ok(judged) => self.open_dialog(landing, &config, judged).await,
+                Err(denied) => Err(denied),
+            };
+            let refusal = match opened {
+                Err(Denied::Refused(refusal)) => refusal,
+                done => return done,
+            };
+            // The number only grows, and moves too when an organization is disabled or enabled: where it is still the
+            // same, nothing but the token can be the reason.
+            let found = organizations::config_version_by_id(&self.db, &config.organization.id).await?;
+            let (_, version) = found.ok_or_else(|| unknown(landing))?;
             if version == config.organization.config_version {
-                *known = Some(Arc::clone(&config));
-                break (judged?, connected);
+                *known = Some(config);
+                return Err(refusal.into());
             }
             let fresh = self.config_at(&slug, landing.environment, version).await?;
             config = fresh.ok_or_else(|| unknown(landing))?;
-        };
-        let dialog_bearer = Plain::new(&*self.chance);
-        let dialog = self.open_dialog(landing, &config, &judged, connected, &dialog_bearer).await?;
-        if dialogs::insert(&self.db, &dialog).await? {
-            return Ok(dialog_bearer);
         }
-        let message = "this token was used before; sign a new one, with a new jti, for every page view";
-        let seen = serde_json::json!({ "jti": judged.claims.jti, "sub": dialog.visitor.username });
-        Err(Refusal::new(Code::TokenReplayed, message).of_claim("jti").seen(seen).into())
     }
 
     /// What the token asks, by this configuration and nothing from the database.
@@ -135,31 +134,7 @@ impl Service {
         let claims = self.verified_claims(landing, config).await?;
         let asked = claims.auth_only()?;
         let target = self.target(landing, config, &asked)?;
-        Ok(Judged { visitor: claims.visitor(), claims, asked, target })
-    }
-
-    /// The version of the organization's configuration now, and the tenant in which the user has the connection
-    /// already. `None` where the organization is disabled.
-    async fn standing(
-        &self,
-        config: &OrganizationConfig,
-        judged: Option<&Judged>,
-    ) -> Result<Option<(i64, Option<TenantId>)>, Fault> {
-        let organization = config.organization.id.clone();
-        let Some(Judged { visitor, target, .. }) = judged else {
-            let read = self.db.read(move |tx| {
-                Box::pin(async move { organizations::config_version_by_id(tx, &organization).await })
-            });
-            return Ok(read.await?.map(|(_, version)| (version, None)));
-        };
-        let environment = config.environment;
-        let (integration, username) = (target.integration.id, visitor.username.clone());
-        let (user, connector) =
-            (Owner { organization, environment, integration, username }, target.connector.clone());
-        let read = self
-            .db
-            .read(move |tx| Box::pin(async move { tenants::connected_at(tx, &user, &connector).await }));
-        Ok(read.await?)
+        Ok(Judged { claims, asked, target })
     }
 
     async fn verified_claims(
@@ -276,32 +251,32 @@ impl Service {
         Ok(Target { integration, connector, definition })
     }
 
+    /// Refused where the token was used before, or the configuration has moved: nothing was written then.
     async fn open_dialog(
         &self,
         landing: &Landing<'_>,
         config: &OrganizationConfig,
-        Judged { claims, asked, target, visitor }: &Judged,
-        connected: Option<TenantId>,
-        bearer: &Plain,
-    ) -> Result<Dialog, Denied> {
-        let owner = config.organization.id.clone();
-        let id = bearer.hashed();
+        Judged { claims, asked, target }: Judged,
+    ) -> Result<Plain, Denied> {
+        let Target { integration, connector, definition } = target;
+        let bearer = Plain::new(&*self.chance);
+        let (owner, id) = (&config.organization.id, bearer.hashed());
         let place = format!("dialog-token:{}", id.as_str());
-        let own_token = self.vault.seal(&self.db, &owner, &place, asked.token.reveal().as_bytes()).await?;
+        let own_token = self.vault.seal(&self.db, owner, &place, asked.token.reveal().as_bytes()).await?;
         let now = self.clock.now();
-        let opening = super::turn::opening(&target.definition, false, connected);
-        Ok(Dialog {
+        let stage = |connected| Stage::first(landing.framed, opening(&definition, false, connected));
+        let dialog = Dialog {
             id,
-            organization: owner,
+            organization: owner.clone(),
             environment: config.environment,
             jti: claims.jti_hash(),
-            integration: target.integration.id,
-            connector: target.connector.clone(),
-            own_connector: target.integration.own_connector.clone(),
-            visitor: visitor.clone(),
+            integration: integration.id,
+            connector,
+            own_connector: integration.own_connector,
+            visitor: claims.visitor,
             own_token: Some(own_token),
             inputs: None,
-            stage: Stage::first(landing.framed, opening),
+            stage: stage(None),
             version: 1,
             framed: landing.framed,
             parent: landing.parent.origin().cloned(),
@@ -310,7 +285,15 @@ impl Service {
             created: now,
             expires: now.plus_seconds(LIFETIME_S),
             replay_until: claims.replay_until,
-        })
+        };
+        let version = config.organization.config_version;
+        let opened = dialogs::open(&self.db, &dialog, version, |tenant| stage(Some(tenant))).await?;
+        if opened {
+            return Ok(bearer);
+        }
+        let message = "this token was used before; sign a new one, with a new jti, for every page view";
+        let seen = serde_json::json!({ "jti": claims.jti, "sub": dialog.visitor.username });
+        Err(Refusal::new(Code::TokenReplayed, message).of_claim("jti").seen(seen).into())
     }
 }
 

@@ -7,7 +7,10 @@ use ::connect::credential::Credential;
 use ::connect::webhook::{Delivery, Webhook};
 use ::connect::webhook_verify::{self, ChallengeReply};
 use kernel::ids::DeliveryId;
-use kernel::{Environment, Plain, SecretText, Slug, Time};
+use kernel::{Environment, Hashed, Plain, SecretText, Slug, Time};
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock};
+use store::deliveries::OwnDelivery;
 use store::{connections, deliveries, webhooks};
 
 /// Within which a repeated body is the same delivery, in seconds, where the connector tells deliveries by hash.
@@ -75,8 +78,13 @@ impl Service {
     async fn receive(&self, mut arrival: Arrival) -> Result<Received, Fault> {
         let now = self.clock.now();
         let hash = arrival.secret.hashed();
-        let read = self.db.read(move |tx| Box::pin(async move { webhooks::by_secret_hash(tx, &hash).await }));
-        let found = read.await?.filter(|address| {
+        if !arrival.is_get
+            && self.own_addresses.knows(&hash)
+            && let Some(delivery) = self.keep_at_once(&hash, &arrival, now).await?
+        {
+            return Ok(Received::Accepted { delivery });
+        }
+        let found = webhooks::by_secret_hash(&self.db, &hash).await?.filter(|address| {
             address.webhook.environment == arrival.environment
                 && address.webhook.ends.is_none_or(|end| now < end)
         });
@@ -93,9 +101,35 @@ impl Service {
             // The tenant's own address takes anything; a sender that follows Standard Webhooks names its
             // deliveries, and a repeated name is a repeated delivery.
             None if arrival.is_get => return Ok(Received::Unknown),
-            None => own_dedupe(&arrival.headers),
+            None => {
+                self.own_addresses.learn(hash);
+                own_dedupe(&arrival.headers)
+            }
         };
         self.keep(&webhook, arrival, dedupe, now).await
+    }
+
+    /// One statement for an address that was a tenant's own when it was looked up before: it never becomes another's,
+    /// and whether it takes deliveries now is asked by the statement. `None` where that did not keep it.
+    async fn keep_at_once(
+        &self,
+        secret: &Hashed,
+        arrival: &Arrival,
+        now: Time,
+    ) -> Result<Option<DeliveryId>, Fault> {
+        let id = DeliveryId::new(now, &*self.chance);
+        let headers: Vec<_> = arrival.headers.iter().filter(|header| is_kept(header)).collect();
+        let delivery = OwnDelivery {
+            id: &id,
+            secret,
+            environment: arrival.environment,
+            dedupe: own_dedupe(&arrival.headers),
+            headers: &headers,
+            body: &arrival.body,
+            received: now,
+        };
+        let kept = deliveries::receive_own(&self.db, &delivery).await?;
+        Ok(kept.then_some(id))
     }
 
     async fn keep(
@@ -105,14 +139,13 @@ impl Service {
         dedupe: Option<String>,
         now: Time,
     ) -> Result<Received, Fault> {
-        let kept = |(name, _): &(String, String)| !NOT_KEPT.contains(&name.as_str());
         let delivery = Delivery {
             id: DeliveryId::new(now, &*self.chance),
             organization: webhook.organization.clone(),
             tenant: webhook.tenant,
             webhook: webhook.id.clone(),
             dedupe,
-            headers: arrival.headers.into_iter().filter(kept).collect(),
+            headers: arrival.headers.into_iter().filter(is_kept).collect(),
             body: arrival.body,
             received: now,
         };
@@ -218,6 +251,31 @@ impl Service {
             None => Ok(None),
         }
     }
+}
+
+/// Addresses that belong to a tenant and no connector, by their hashes: those that deliveries came to. The memory is
+/// bounded, and begins anew when it is full.
+#[derive(Debug, Default)]
+pub(crate) struct OwnAddresses(RwLock<HashSet<Hashed>>);
+
+impl OwnAddresses {
+    const MOST: usize = 10_000;
+
+    fn knows(&self, secret: &Hashed) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(secret)
+    }
+
+    fn learn(&self, secret: Hashed) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert(secret);
+    }
+}
+
+fn is_kept((name, _): &(String, String)) -> bool {
+    !NOT_KEPT.contains(&name.as_str())
 }
 
 /// The delivery id of Standard Webhooks.

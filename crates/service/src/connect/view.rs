@@ -60,8 +60,7 @@ impl Service {
         bearer: &Plain,
     ) -> Result<Option<DialogContext>, Fault> {
         let id = bearer.hashed();
-        let found =
-            self.db.read(move |tx| Box::pin(async move { dialogs::with_config(tx, &id).await })).await?;
+        let found = dialogs::with_config(&self.db, &id).await?;
         let Some((dialog, slug, version)) = found.filter(|(dialog, ..)| dialog.environment == environment)
         else {
             return Ok(None);

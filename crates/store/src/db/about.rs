@@ -30,7 +30,7 @@ impl Db {
                 let read = self.read(|tx| Box::pin(async move { sql(SQLITE).one(tx).await?.take() }));
                 Ok(About { version: read.await?, now: None, synchronous_commit: None })
             }
-            Engine::Postgres(_) => {
+            Engine::Postgres { .. } => {
                 self.read(|tx| {
                     Box::pin(async move {
                         let mut row = sql(POSTGRES).one(tx).await?;

@@ -7,6 +7,7 @@
 mod about;
 mod catalogue;
 mod error;
+mod lanes;
 mod postgres;
 mod sqlite;
 mod statement;
@@ -78,7 +79,7 @@ pub struct Db {
 #[derive(Debug)]
 enum Engine {
     Sqlite { writer: writer::Writer, readers: Readers },
-    Postgres(deadpool_postgres::Pool),
+    Postgres { pool: deadpool_postgres::Pool, lanes: lanes::Lanes },
 }
 
 impl Db {
@@ -89,7 +90,8 @@ impl Db {
     /// not answer.
     pub async fn open(config: &Config) -> Result<Self, DbError> {
         let engine = if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
-            Engine::Postgres(postgres::pool(config)?)
+            let pool = postgres::pool(config)?;
+            Engine::Postgres { lanes: lanes::Lanes::start(&pool, config), pool }
         } else if config.url.starts_with("sqlite:") {
             sqlite::check_version()?;
             let path = sqlite::path_of(&config.url)?;
@@ -113,7 +115,7 @@ impl Db {
     pub fn engine(&self) -> &'static str {
         match &*self.engine {
             Engine::Sqlite { .. } => "sqlite",
-            Engine::Postgres(_) => "postgres",
+            Engine::Postgres { .. } => "postgres",
         }
     }
 
@@ -134,7 +136,7 @@ impl Db {
                 writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(E::from(writer::ended())))
             }
-            Engine::Postgres(pool) => {
+            Engine::Postgres { pool, .. } => {
                 let session = postgres::Session::take(pool, postgres::Mode::Transaction).await?;
                 on_postgres(session, body).await
             }
@@ -153,15 +155,15 @@ impl Db {
     {
         match &*self.engine {
             Engine::Sqlite { readers, .. } => readers.read(body),
-            Engine::Postgres(pool) => {
+            Engine::Postgres { pool, .. } => {
                 let session = postgres::Session::take(pool, postgres::Mode::Single).await?;
                 on_postgres(session, body).await
             }
         }
     }
 
-    /// One statement that writes, by itself: no transaction's round trips on PostgreSQL, a shared commit on SQLite.
-    /// Returns how many rows it wrote.
+    /// One statement that writes, by itself; it shares its commit with others that arrive at the same time. Returns
+    /// how many rows it wrote.
     ///
     /// # Errors
     /// [`DbError`].
@@ -173,11 +175,23 @@ impl Db {
                 writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(writer::ended()))
             }
-            Engine::Postgres(pool) => {
-                let session = postgres::Session::take(pool, postgres::Mode::Single).await?;
-                let mut tx = Tx::new(Driver::Postgres(session));
-                query.execute(&mut tx).await
+            Engine::Postgres { lanes, .. } => {
+                query.checked()?;
+                lanes.execute(query).await
             }
+        }
+    }
+
+    /// One statement that reads at most one row, by itself: no snapshot's frame on SQLite, no connection of its own
+    /// on PostgreSQL.
+    ///
+    /// # Errors
+    /// [`DbError`]; [`DbError::Bug`] for a statement that writes, on SQLite.
+    pub async fn maybe(&self, query: Query) -> Result<Option<Row>, DbError> {
+        query.checked()?;
+        match &*self.engine {
+            Engine::Sqlite { readers, .. } => readers.maybe(&query),
+            Engine::Postgres { lanes, .. } => lanes.maybe(&query).await,
         }
     }
 
@@ -196,7 +210,10 @@ impl Db {
                 readers.forget();
                 writer.close().await;
             }
-            Engine::Postgres(pool) => pool.close(),
+            Engine::Postgres { pool, lanes } => {
+                lanes.close().await;
+                pool.close();
+            }
         }
     }
 }
@@ -244,6 +261,21 @@ impl Readers {
         }
     }
 
+    fn keep(&self, tx: Tx) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(tx);
+        }
+    }
+
+    /// A single statement is a snapshot by itself.
+    fn maybe(&self, query: &Query) -> Result<Option<Row>, DbError> {
+        let mut tx = self.take()?;
+        let Driver::Sqlite(session) = &mut tx.driver else { return Ok(None) };
+        let rows = session.rows(query)?;
+        self.keep(tx);
+        Ok(rows.into_iter().next())
+    }
+
     /// Runs in the caller's thread: a point read takes a few microseconds, less than a hand-over would.
     fn read<T, E, F>(&self, body: F) -> Result<T, E>
     where
@@ -257,10 +289,8 @@ impl Readers {
         let result = unit::poll_once(&mut tx, body);
         let Driver::Sqlite(session) = &mut tx.driver else { return result };
         // A connection whose snapshot does not end is closed instead of kept.
-        if session.frame("COMMIT").is_ok()
-            && let Ok(mut idle) = self.idle.lock()
-        {
-            idle.push(tx);
+        if session.frame("COMMIT").is_ok() {
+            self.keep(tx);
         }
         result
     }

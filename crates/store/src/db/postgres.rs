@@ -15,9 +15,13 @@ use tokio_postgres::{NoTls, Statement};
 /// How long a caller waits for a free connection before it is told that the database is busy.
 const WAIT: Duration = Duration::from_secs(3);
 const CONNECT: Duration = Duration::from_secs(5);
-/// Nothing here takes long; what does is stuck, and must not hold locks for ever.
+/// One for single reads, one for single writes, one for everything else.
+const FEWEST: usize = 3;
+/// Nothing here takes long; what does is stuck, and must not hold locks for ever. Statements find few rows by their
+/// keys: to plan one anew for each value, or to compile it, would cost more than to run it.
 const SESSION: &str = "SET statement_timeout = '15s'; SET lock_timeout = '5s'; \
-                       SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning'";
+                       SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning'; \
+                       SET plan_cache_mode = 'force_generic_plan'; SET jit = off";
 
 pub(super) fn pool(config: &Config) -> Result<Pool, DbError> {
     let target = tls::target(&config.url)?;
@@ -30,7 +34,7 @@ pub(super) fn pool(config: &Config) -> Result<Pool, DbError> {
         Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
     });
     let pool = Pool::builder(manager)
-        .max_size(config.max_connections.max(1))
+        .max_size(config.max_connections.max(FEWEST))
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(CONNECT))
         .recycle_timeout(Some(CONNECT))
@@ -66,16 +70,6 @@ impl Session {
         self.client.as_ref().ok_or_else(|| DbError::Bug("the connection was given back already".to_owned()))
     }
 
-    async fn statement(&self, query: &Query) -> Result<Statement, DbError> {
-        let types: Vec<Type> = query.values.iter().map(type_of).collect();
-        let prepared = self.client()?.prepare_typed_cached(&query.text, &types).await;
-        let statement = prepared.map_err(|error| explain(&error))?;
-        if statement.params().len() == query.values.len() {
-            return Ok(statement);
-        }
-        Err(DbError::Bug("as many values must be bound as there are placeholders".to_owned()))
-    }
-
     /// Whether `BEGIN` is still to be sent; from here on the connection counts as inside a transaction.
     fn starts_now(&mut self) -> bool {
         let starts = self.mode == Mode::Transaction && !self.open;
@@ -84,7 +78,7 @@ impl Session {
     }
 
     pub(super) async fn execute(&mut self, query: &Query) -> Result<u64, DbError> {
-        let statement = self.statement(query).await?;
+        let statement = statement(self.client()?, query).await?;
         let parameters = parameters(query);
         let starts = self.starts_now();
         let client = self.client()?;
@@ -98,7 +92,7 @@ impl Session {
     }
 
     pub(super) async fn rows(&mut self, query: &Query) -> Result<Vec<Row>, DbError> {
-        let statement = self.statement(query).await?;
+        let statement = statement(self.client()?, query).await?;
         let parameters = parameters(query);
         let starts = self.starts_now();
         let client = self.client()?;
@@ -152,6 +146,17 @@ impl Drop for Session {
     }
 }
 
+/// The statement as this connection has prepared it, at its first use.
+pub(super) async fn statement(client: &Client, query: &Query) -> Result<Statement, DbError> {
+    let types: Vec<Type> = query.values.iter().map(type_of).collect();
+    let prepared = client.prepare_typed_cached(&query.text, &types).await;
+    let statement = prepared.map_err(|error| explain(&error))?;
+    if statement.params().len() == query.values.len() {
+        return Ok(statement);
+    }
+    Err(DbError::Bug("as many values must be bound as there are placeholders".to_owned()))
+}
+
 fn type_of(value: &Value) -> Type {
     match value {
         Value::Text(_) => Type::TEXT,
@@ -168,11 +173,11 @@ fn parameter(value: &Value) -> &(dyn ToSql + Sync) {
     }
 }
 
-fn parameters(query: &Query) -> Vec<&(dyn ToSql + Sync)> {
+pub(super) fn parameters(query: &Query) -> Vec<&(dyn ToSql + Sync)> {
     query.values.iter().map(parameter).collect()
 }
 
-fn row(row: &tokio_postgres::Row) -> Result<Row, DbError> {
+pub(super) fn row(row: &tokio_postgres::Row) -> Result<Row, DbError> {
     let cell = |(index, column): (usize, &tokio_postgres::Column)| {
         let cell = match *column.type_() {
             Type::TEXT | Type::VARCHAR | Type::NAME => {
@@ -188,7 +193,7 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, DbError> {
     row.columns().iter().enumerate().map(cell).collect::<Result<_, _>>().map(Row::new)
 }
 
-fn explain_pool(error: &PoolError) -> DbError {
+pub(super) fn explain_pool(error: &PoolError) -> DbError {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => {
             DbError::Unavailable("every connection is in use".to_owned())
@@ -202,7 +207,7 @@ fn explain_pool(error: &PoolError) -> DbError {
 
 /// PostgreSQL's texts may repeat values (`Key (slug)=(acme) already exists`), so only those of classes that
 /// cannot are passed on; the others are told by their code.
-fn explain(error: &tokio_postgres::Error) -> DbError {
+pub(super) fn explain(error: &tokio_postgres::Error) -> DbError {
     let Some(told) = error.as_db_error() else {
         // Not from the server: a broken connection, or a value of the wrong type.
         let weather =

@@ -71,7 +71,7 @@ impl Query {
     }
 
     /// PostgreSQL's TEXT has no NUL and SQLite's has, so it is refused before either sees it.
-    fn checked(&self) -> Result<(), DbError> {
+    pub(super) fn checked(&self) -> Result<(), DbError> {
         let has_nul = |value: &Value| matches!(value, Value::Text(Some(text)) if text.contains('\0'));
         if self.values.iter().any(has_nul) {
             return Err(DbError::Bug("a text with a NUL character was to be stored".to_owned()));

@@ -2,6 +2,7 @@
 
 use crate::on_both;
 use crate::world::{NOW, SANDBOX, World, sealed, slug};
+use connect::dialog::Stage;
 use kernel::ids::ConnectionId;
 use std::future::Future;
 use store::connections::{Connected, NewConnection};
@@ -46,18 +47,18 @@ async fn one_landing_per_token(world: World) {
     let results = at_once(|number| {
         let dialog = world.new_dialog(&organization, &format!("bearer-{number}"), "the same token");
         let db = world.db.clone();
-        async move { dialogs::insert(&db, &dialog).await }
+        async move { dialogs::open(&db, &dialog, 0, |tenant| Stage::Connected { tenant }).await }
     });
     assert_eq!(wins(&results.await), 1);
     let other = world.organization("other").await;
     let elsewhere = world.new_dialog(&other, "elsewhere", "the same token");
-    assert!(dialogs::insert(&world.db, &elsewhere).await.unwrap(), "a jti belongs to its organization");
+    assert!(world.open(&elsewhere).await, "a jti belongs to its organization");
 }
 
 async fn one_start_per_ticket(world: World) {
     let organization = world.organization("acme").await;
     let dialog = world.new_dialog(&organization, "bearer", "jti");
-    dialogs::insert(&world.db, &dialog).await.unwrap();
+    world.open(&dialog).await;
     let results = at_once(|number| {
         let attempt = world.new_attempt(&dialog, "the same ticket", &format!("state-{number}"));
         let db = world.db.clone();
@@ -69,7 +70,7 @@ async fn one_start_per_ticket(world: World) {
 async fn one_callback_per_state(world: World) {
     let organization = world.organization("acme").await;
     let dialog = world.new_dialog(&organization, "bearer", "jti");
-    dialogs::insert(&world.db, &dialog).await.unwrap();
+    world.open(&dialog).await;
     let attempt = world.new_attempt(&dialog, "ticket", "state");
     let new = attempt.clone();
     world.write(move |tx| Box::pin(async move { attempts::insert(tx, &new).await })).await;
@@ -88,7 +89,7 @@ async fn one_callback_per_state(world: World) {
 async fn one_announcement(world: World) {
     let organization = world.organization("acme").await;
     let dialog = world.new_dialog(&organization, "bearer", "jti");
-    dialogs::insert(&world.db, &dialog).await.unwrap();
+    world.open(&dialog).await;
     let results = at_once(|_| {
         let (db, id) = (world.db.clone(), dialog.id.clone());
         async move { db.write(move |tx| Box::pin(async move { dialogs::mark_announced(tx, &id).await })).await }
@@ -197,7 +198,7 @@ async fn one_connection_per_connector(world: World) {
 async fn one_writer_per_version(world: World) {
     let organization = world.organization("acme").await;
     let dialog = world.new_dialog(&organization, "bearer", "jti");
-    dialogs::insert(&world.db, &dialog).await.unwrap();
+    world.open(&dialog).await;
     let results = at_once(|_| {
         let (db, id) = (world.db.clone(), dialog.id.clone());
         let stage = connect::dialog::Stage::Cancelled;

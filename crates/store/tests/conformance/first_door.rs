@@ -434,8 +434,8 @@ async fn connections_connect_and_disconnect(world: World) {
 async fn dialogs_move_on(world: World) {
     let organization = world.organization("acme").await;
     let mut dialog = world.new_dialog(&organization, "bearer", "jti");
-    assert!(dialogs::insert(&world.db, &dialog).await.unwrap());
-    assert!(!dialogs::insert(&world.db, &world.new_dialog(&organization, "second", "jti")).await.unwrap());
+    assert!(world.open(&dialog).await);
+    assert!(!world.open(&world.new_dialog(&organization, "second", "jti")).await);
     assert_eq!(read!(world, |tx| dialogs::by_id(tx, &hashed("bearer"))), Some(dialog.clone()));
     assert_eq!(read!(world, |tx| dialogs::by_id(tx, &hashed("second"))), None);
     dialog.stage = Stage::Failed { failure: Failure::TimedOut, at_input: None, detail: Some("x".to_owned()) };
@@ -464,7 +464,7 @@ async fn dialogs_move_on(world: World) {
 async fn attempts_are_used_once(world: World) {
     let organization = world.organization("acme").await;
     let dialog = world.new_dialog(&organization, "bearer", "jti");
-    dialogs::insert(&world.db, &dialog).await.unwrap();
+    world.open(&dialog).await;
     let mut attempt = world.new_attempt(&dialog, "ticket", "state");
     let (new, again) = (attempt.clone(), world.new_attempt(&dialog, "ticket", "other"));
     assert!(write!(world, |tx| attempts::insert(tx, &new)));
@@ -509,7 +509,7 @@ async fn webhooks_rotate(world: World) {
     }
     let second = world.new_webhook(&tenant, None, "c");
     assert!(!write!(world, |tx| webhooks::insert(tx, &second)), "there is a current one");
-    let found = read!(world, |tx| webhooks::by_secret_hash(tx, &hashed("b"))).unwrap();
+    let found = webhooks::by_secret_hash(&world.db, &hashed("b")).await.unwrap().unwrap();
     assert_eq!((found.webhook, found.tenant_archived), (hubspot.clone(), false));
     let (ends, fresh) = (NOW.plus_seconds(7 * 86_400), world.new_webhook(&tenant, None, "d"));
     for first in [true, false] {
@@ -527,11 +527,11 @@ async fn webhooks_rotate(world: World) {
         assert_eq!(write!(world, |tx| webhooks::end(tx, &of, &old, NOW)), first);
     }
     assert_eq!(
-        read!(world, |tx| webhooks::by_secret_hash(tx, &hashed("a"))).unwrap().webhook.ends,
+        webhooks::by_secret_hash(&world.db, &hashed("a")).await.unwrap().unwrap().webhook.ends,
         Some(NOW)
     );
     write!(world, |tx| tenants::archive(tx, &organization, id, NOW));
-    assert!(read!(world, |tx| webhooks::by_secret_hash(tx, &hashed("b"))).unwrap().tenant_archived);
+    assert!(webhooks::by_secret_hash(&world.db, &hashed("b")).await.unwrap().unwrap().tenant_archived);
 }
 
 async fn deliveries_are_kept_as_they_came(world: World) {
@@ -689,7 +689,7 @@ async fn what_is_over_is_swept(world: World) {
     let tenant = world.tenant(&integration, "anna").await;
     let mut dialog = world.new_dialog(&organization, "bearer", "jti");
     dialog.replay_until = NOW.plus_seconds(2_000);
-    dialogs::insert(&world.db, &dialog).await.unwrap();
+    world.open(&dialog).await;
     let attempt = world.new_attempt(&dialog, "ticket", "state");
     write!(world, |tx| attempts::insert(tx, &attempt));
     refusals::insert(&world.db, &refusal(&world, NOW, None)).await.unwrap();
@@ -723,7 +723,7 @@ async fn what_is_over_is_swept(world: World) {
     assert_eq!((swept.attempts, swept.dialogs), (0, 0), "what is pending may be confirmed in the grace");
     let swept = retention::sweep(&world.db, NOW.plus_seconds(901 + GRACE_S)).await.unwrap();
     assert_eq!((swept.attempts, swept.dialogs), (1, 0));
-    assert!(!dialogs::insert(&world.db, &world.new_dialog(&organization, "replay", "jti")).await.unwrap());
+    assert!(!world.open(&world.new_dialog(&organization, "replay", "jti")).await);
     let swept = retention::sweep(&world.db, NOW.plus_seconds(2_001)).await.unwrap();
     assert_eq!((swept.attempts, swept.dialogs), (0, 1));
     let swept = retention::sweep(&world.db, NOW.plus_seconds(2 * 365 * 86_400)).await.unwrap();
@@ -739,7 +739,7 @@ async fn nobody_sees_another_organizations_rows(world: World) {
     let integration = world.integration(&acme, "sync").await;
     let tenant = world.tenant(&integration, "anna").await;
     let dialog = world.new_dialog(&acme, "bearer", "jti");
-    dialogs::insert(&world.db, &dialog).await.unwrap();
+    world.open(&dialog).await;
     let attempt = world.new_attempt(&dialog, "ticket", "state");
     let webhook = world.new_webhook(&tenant, None, "a");
     let new = NewConnection {

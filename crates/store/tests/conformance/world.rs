@@ -10,7 +10,7 @@ use kernel::ids::{AttemptId, OrganizationId, TenantId, UserId, WebhookId};
 use kernel::{Brand, Environment, Hashed, Organization, Plain, Sealed, SeededChance, Slug, Time, User};
 use serde_json::json;
 use store::organizations::OrganizationRecord;
-use store::{Config, Db, DbError, Tx};
+use store::{Config, Db, DbError, Tx, dialogs, organizations};
 
 pub(crate) const NOW: Time = Time::from_micros(1_710_182_741_532_727);
 pub(crate) const SANDBOX: Environment = Environment::Sandbox;
@@ -216,6 +216,13 @@ impl World {
             expires: NOW.plus_seconds(900),
             replay_until: NOW.plus_seconds(420),
         }
+    }
+
+    /// Writes a dialog under its organization's present configuration, as a landing does.
+    pub(crate) async fn open(&self, dialog: &Dialog) -> bool {
+        let version = organizations::config_version_by_id(&self.db, &dialog.organization).await.unwrap();
+        let (_, version) = version.expect("the organization is there");
+        dialogs::open(&self.db, dialog, version, |tenant| Stage::Connected { tenant }).await.unwrap()
     }
 
     pub(crate) fn new_attempt(&self, dialog: &Dialog, ticket: &str, state: &str) -> Attempt {
