@@ -3,7 +3,6 @@
 pub mod access_check;
 pub mod authenticate;
 pub mod authorize;
-pub mod bearer;
 pub mod claims;
 mod client;
 mod client_assertion;

@@ -4,7 +4,7 @@
 use crate::ids::IssuerKeyId;
 use crate::oidc::claims::ACCESS_TOKEN_LIFETIME_S;
 use kernel::Time;
-use kernel::jose::{Algorithm, Compact, OTHER_RULES, OWN_KEY, PublicKey};
+use kernel::jose::{Algorithm, PublicKey};
 use serde_json::{Value, json};
 
 /// The algorithms that an app may choose for its ID tokens; there is always a key for each.
@@ -107,32 +107,6 @@ pub fn current(keys: &[IssuerKey], algorithm: Algorithm, now: Time) -> Option<&I
     keys.iter()
         .filter(|key| key.algorithm == algorithm && key.is_usable() && key.active <= now)
         .max_by(|one, other| one.active.cmp(&other.active).then_with(|| one.id.cmp(&other.id)))
-}
-
-/// The published keys, read once: what proves a token of ours.
-#[derive(Debug, Clone, Default)]
-pub struct KeyRing(Vec<(IssuerKeyId, Algorithm, PublicKey)>);
-
-impl KeyRing {
-    /// A key that does not read proves nothing.
-    pub fn of(keys: &[IssuerKey]) -> Self {
-        let read = |key: &IssuerKey| {
-            let public = PublicKey::parse(key.algorithm, &key.public_jwk).ok()?;
-            Some((key.id.clone(), key.algorithm, public))
-        };
-        Self(keys.iter().filter(|key| key.is_published()).filter_map(read).collect())
-    }
-
-    /// Whether one of our keys has signed this, with the algorithm of the key's record, never the token's (lesson 17).
-    pub fn proves(&self, compact: &Compact) -> bool {
-        let text = |name: &str| compact.header.get(name).and_then(Value::as_str);
-        let foreign = OWN_KEY.iter().chain(OTHER_RULES).any(|name| compact.header.contains_key(*name));
-        let named = self.0.iter().find(|(id, _, _)| text("kid") == Some(id.as_str()));
-        !foreign
-            && named.is_some_and(|(_, algorithm, key)| {
-                text("alg") == Some(algorithm.as_str()) && compact.proven_by(key)
-            })
-    }
 }
 
 /// The key with which something that names `kid` was signed, if it is still believed. Its algorithm is the record's,

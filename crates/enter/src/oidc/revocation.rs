@@ -1,10 +1,20 @@
 //! Revocation (RFC 7009) and introspection (RFC 7662): who may ask about which token, and what follows.
 
 use super::{Client, Grant, RefreshState, RefreshToken};
-use crate::ids::{AppId, GrantId};
-use crate::oidc::bearer::UserToken;
+use crate::ids::{AppId, ClientId, GrantId, PartnerId};
 use kernel::Time;
 use serde_json::{Value, json};
+
+/// A user's access token, proven and in time.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessToken<'a> {
+    pub jti: &'a str,
+    pub client: &'a ClientId,
+    pub grant: &'a GrantId,
+    pub partner: &'a PartnerId,
+    pub issued: Time,
+    pub expires: Time,
+}
 
 /// What a presented token turned out to be.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +23,7 @@ pub enum Found<'a> {
     OtherKind,
     /// Nothing of ours, or nothing any more.
     Nothing,
-    Access(&'a UserToken),
+    Access(AccessToken<'a>),
     Refresh(&'a RefreshToken),
 }
 
@@ -39,8 +49,8 @@ pub fn revoke(client: &Client, found: Found<'_>) -> Revocation {
     match found {
         Found::OtherKind => Revocation::Unsupported,
         Found::Refresh(token) if token.client == client.id => Revocation::Grant(token.grant.clone()),
-        Found::Access(token) if token.client == client.id => {
-            Revocation::Token { jti: token.jti.clone(), until: token.expires }
+        Found::Access(token) if *token.client == client.id => {
+            Revocation::Token { jti: token.jti.to_owned(), until: token.expires }
         }
         Found::Nothing | Found::Refresh(_) | Found::Access(_) => Revocation::Nothing,
     }
@@ -90,7 +100,7 @@ pub fn introspect(
         "sid": asked.grant.session,
     });
     let more = match asked.found {
-        Found::Access(token) if now < token.expires && token.grant == asked.grant.id => json!({
+        Found::Access(token) if now < token.expires && *token.grant == asked.grant.id => json!({
             "token_type": "Bearer",
             "aud": issuer,
             "jti": token.jti,
