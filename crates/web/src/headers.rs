@@ -61,6 +61,15 @@ pub fn add_fixed(headers: &mut HeaderMap) {
     }
 }
 
+/// For an answer of a place that is https, whoever ends TLS there.
+///
+/// Decision: for a year this host is asked by https alone. Attack: somebody on the way answers the first request,
+/// made by http, in our place. Trade: of its domain's other hosts and of preloading nothing is said, because they
+/// are the operator's to decide.
+pub fn add_only_https(headers: &mut HeaderMap) {
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+}
+
 /// A page that only registered origins may frame, and whose refusals browsers report to `report_to`.
 pub fn framed_page(html: String, framing: &Framing, nonce: &str, report_to: &str) -> Response {
     let mut response = page(200, html, framing, nonce);

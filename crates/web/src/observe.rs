@@ -6,11 +6,12 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use kernel::ids::AuditId;
+use service::Place;
 use std::net::SocketAddr;
 use tracing::Instrument as _;
 
 use crate::client_address::client_address;
-use crate::{Web, answer};
+use crate::{Web, answer, who};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -31,6 +32,7 @@ pub async fn observe(State(web): State<Web>, request: Request, next: Next) -> Re
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let trusted = &web.options().trusted_proxies;
     let client = peer.map(|peer| client_address(peer, trusted, request.headers()).to_string());
+    let is_https = who::place(web.service(), request.uri(), request.headers()).is_some_and(Place::is_https);
     let started = tokio::time::Instant::now();
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -47,6 +49,9 @@ pub async fn observe(State(web): State<Web>, request: Request, next: Next) -> Re
         response.headers_mut().insert(REQUEST_ID, value);
     }
     crate::headers::add_fixed(response.headers_mut());
+    if is_https {
+        crate::headers::add_only_https(response.headers_mut());
+    }
     response
 }
 

@@ -7,13 +7,13 @@ use crate::pages::RefusalKind;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRef, FromRequestParts, Path, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use kernel::{Origin, Plain};
-use service::Place;
 use service::connect::land::Parent;
 use service::connect::look_up::Caller;
+use service::{Place, Service};
 use std::collections::HashMap;
 
 /// The place that the request's `Host` names. A host that is not ours gets 421 (contract `connect.md`, 2).
@@ -28,19 +28,24 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let web = Web::from_ref(state);
-        // HTTP/2 has the host in the request's authority, HTTP/1.1 in `Host`. Two that differ name nobody, because
-        // a proxy in front may have believed the other one.
-        let mut hosts = parts.headers.get_all(header::HOST).iter();
-        let host = match (parts.uri.authority(), hosts.next(), hosts.next()) {
-            (_, Some(_), Some(_)) => None,
-            (Some(authority), Some(host), None) => Some(authority.as_str()).filter(|it| *host == **it),
-            (None, Some(host), None) => host.to_str().ok(),
-            (Some(authority), None, _) => Some(authority.as_str()),
-            (None, None, _) => None,
-        };
-        let place = host.and_then(|host| web.service().places.by_host(host));
+        let place = place(web.service(), &parts.uri, &parts.headers);
         place.cloned().map(Here).ok_or_else(|| answer::host_unknown(&web, &parts.headers))
     }
+}
+
+/// The place that a request names, if it is one of ours.
+pub fn place<'s>(service: &'s Service, uri: &Uri, headers: &HeaderMap) -> Option<&'s Place> {
+    // HTTP/2 has the host in the request's authority, HTTP/1.1 in `Host`. Two that differ name nobody, because
+    // a proxy in front may have believed the other one.
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = match (uri.authority(), hosts.next(), hosts.next()) {
+        (_, Some(_), Some(_)) => None,
+        (Some(authority), Some(host), None) => Some(authority.as_str()).filter(|it| *host == **it),
+        (None, Some(host), None) => host.to_str().ok(),
+        (Some(authority), None, _) => Some(authority.as_str()),
+        (None, None, _) => None,
+    };
+    service.places.by_host(host?)
 }
 
 /// The dialog's bearer from the path. Only its hash ever leaves this type.
