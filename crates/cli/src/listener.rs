@@ -14,10 +14,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 /// Bytes of one request's headers, in both protocols.
@@ -31,6 +32,9 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// Pause after an error of the listener itself (no file descriptors left), so that it does not spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What a client that speaks plain HTTP to a port with TLS is told: the bare end of a connection explains nothing.
+const NOT_PLAIN: &str = "This port speaks HTTPS: ask for the same address with https.\n";
+
 /// How connections are treated.
 #[derive(Debug, Clone)]
 pub struct Listening {
@@ -38,6 +42,9 @@ pub struct Listening {
     pub header_read: Duration,
     /// What open requests get at a stop.
     pub stop: Duration,
+    /// At a time. The next one waits until one ends, those after it in the operating system's queue: nobody who
+    /// is served already loses anything.
+    pub connections: usize,
     /// Without it the listener speaks plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -63,16 +70,24 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let connection = Connection { builder: Arc::new(builder(how)), router, header_read: how.header_read };
     let tls = how.tls.clone().map(TlsAcceptor::from);
+    let mut room = Room::new(how.connections);
     tokio::pin!(stop);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let next = async {
+            let (stream, peer) = listener.accept().await?;
+            io::Result::Ok((stream, peer, room.place().await))
+        };
+        let next = tokio::select! {
+            next = next => next,
             () = &mut stop => break,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let (connection, watcher) = (connection.clone(), graceful.watcher());
-                tokio::spawn(connection.begin(stream, peer, tls.clone(), watcher));
+        match next {
+            Ok((stream, peer, place)) => {
+                let (connection, watcher, tls) = (connection.clone(), graceful.watcher(), tls.clone());
+                tokio::spawn(async move {
+                    connection.begin(stream, peer, tls, watcher).await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 // Most concern one connection that is gone already; the others need somebody to look.
@@ -107,6 +122,34 @@ fn builder(how: &Listening) -> Builder<TokioExecutor> {
     builder
 }
 
+/// The places for connections.
+struct Room {
+    places: Arc<Semaphore>,
+    size: usize,
+    is_full: bool,
+}
+
+impl Room {
+    fn new(size: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(size)), size, is_full: false }
+    }
+
+    /// A place for one more connection, as soon as there is one; `None` only if there are no places at all.
+    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            self.is_full = false;
+            return Some(place);
+        }
+        // Told once for as long as it lasts.
+        if !self.is_full {
+            self.is_full = true;
+            tracing::warn!(connections = self.size, "`limits.connections` is reached; new connections wait");
+        }
+        metrics::counter!("vestibule_connections_waited_total").increment(1);
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+}
+
 #[derive(Clone)]
 struct Connection {
     builder: Arc<Builder<TokioExecutor>>,
@@ -119,8 +162,9 @@ impl Connection {
         // An answer is written at once; nothing is gained by waiting for more of it.
         let _ = stream.set_nodelay(true);
         let Some(tls) = tls else { return self.speak(stream, peer, watcher).await };
-        match tokio::time::timeout(self.header_read, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream, peer, watcher).await,
+        match tokio::time::timeout(self.header_read, agree(stream, &tls)).await {
+            Ok(Ok(Some(stream))) => self.speak(stream, peer, watcher).await,
+            Ok(Ok(None)) => tracing::debug!("plain HTTP came to a port with TLS"),
             Ok(Err(error)) => tracing::debug!(%error, "TLS was not agreed on"),
             Err(_) => tracing::debug!("TLS was not agreed on in time"),
         }
@@ -158,17 +202,38 @@ impl Connection {
     }
 }
 
+/// Agrees on TLS; `None` for a client that spoke plain HTTP and was told so.
+async fn agree(mut stream: TcpStream, tls: &TlsAcceptor) -> io::Result<Option<TlsStream<TcpStream>>> {
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    // A method's name begins with a letter; TLS begins with 22.
+    if !first.first().is_some_and(u8::is_ascii_uppercase) {
+        return tls.accept(stream).await.map(Some);
+    }
+    // What came is read before the end, because a connection closed over unread bytes is reset, and the answer
+    // is lost with it.
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await?;
+    let length = NOT_PLAIN.len();
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{NOT_PLAIN}"
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use axum::routing::get;
     use std::future::pending;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::oneshot;
 
     fn how(header_read_ms: u64, stop_ms: u64) -> Listening {
         let (header_read, stop) = (Duration::from_millis(header_read_ms), Duration::from_millis(stop_ms));
-        Listening { header_read, stop, tls: None }
+        Listening { header_read, stop, tls: None, connections: 100 }
     }
 
     struct Running {
@@ -245,5 +310,37 @@ mod tests {
         assert!(said(&mut other).await.starts_with("HTTP/1.1 404"));
         running.stop.take().unwrap().send(()).unwrap();
         assert_eq!(running.ended.await.unwrap(), Ended::Cut);
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_waits_until_another_ends() {
+        let (entered, mut enters) = tokio::sync::mpsc::unbounded_channel();
+        let handler = move || {
+            let entered = entered.clone();
+            async move { entered.send(()).unwrap() }
+        };
+        let two = Listening { connections: 2, ..how(10_000, 10_000) };
+        let mut running = running(Router::new().route("/", get(handler)), two).await;
+        let mut streams = Vec::new();
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            streams.push(stream);
+        }
+        // Two are answered and stay open.
+        for stream in &mut streams[..2] {
+            enters.recv().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
+        }
+        // The third is connected, but nobody reads what it says.
+        let third = tokio::time::timeout(Duration::from_millis(50), enters.recv()).await;
+        assert!(third.is_err(), "three were served at once");
+        drop(streams.remove(0));
+        enters.recv().await.unwrap();
+        let mut last = streams.pop().unwrap();
+        assert_ne!(last.read(&mut [0; 1024]).await.unwrap(), 0);
+        // A stop is heard also while every place is taken.
+        running.stop.take().unwrap().send(()).unwrap();
+        assert_eq!(running.ended.await.unwrap(), Ended::InOrder);
     }
 }

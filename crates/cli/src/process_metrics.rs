@@ -21,6 +21,7 @@ pub fn install(started: Time) -> Result<PrometheusHandle, BuildError> {
     describe_counter!("vestibule_webhooks_total", "Webhook deliveries by outcome");
     describe_counter!("vestibule_tenants_connected_total", "Tenants installed or renewed");
     describe_counter!("vestibule_rows_swept_total", "Rows deleted because their time was over, by table");
+    describe_counter!("vestibule_connections_waited_total", "Connections that waited for one to end");
     describe_gauge!("vestibule_build_info", "1, with the version of the program");
     describe_gauge!("process_start_time_seconds", "When the process started, in seconds since 1970");
     describe_gauge!("process_resident_memory_bytes", "Memory that the process holds");
@@ -49,9 +50,21 @@ pub fn resident_kilobytes() -> Option<u32> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// Files that the operating system lets this process have open, sockets among them; `None` where it does not say.
+pub fn open_files_limit() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
+    #[test]
+    fn the_number_of_files_is_known() {
+        assert!(super::open_files_limit().unwrap() > 3);
+    }
+
     #[test]
     fn the_memory_of_this_process_is_known() {
         assert!(super::resident_kilobytes().unwrap() > 1000);

@@ -43,6 +43,7 @@ pub struct Settings {
     pub proxies: Proxies,
     pub connectors: Connectors,
     pub limits: Limits,
+    pub metrics: Metrics,
     pub tls: Option<Tls>,
 }
 
@@ -131,9 +132,16 @@ pub struct Limits {
     pub token_get_bytes: usize,
     pub token_post_bytes: usize,
     pub body_bytes: usize,
+    pub connections: usize,
     pub header_read: Duration,
     pub request: Duration,
     pub stop: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// A listener for `/metrics` alone; without it they are served with everything else.
+    pub listen: Option<SocketAddr>,
 }
 
 /// PEM files.
@@ -222,9 +230,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Refused> {
 
 /// Every group is read before any is missed, so that all mistakes are told at once.
 fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
-    let listen = reader.text("listen", |text| {
-        text.parse().map_err(|_| "expected an address and a port, as in 127.0.0.1:8080")
-    });
+    let listen = reader.text("listen", address);
     let environments = environments(reader);
     let database = database(reader);
     let keys = keys(reader);
@@ -233,6 +239,7 @@ fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let trusted = reader.list("proxies.trusted", ranges);
     let folder = reader.optional("connectors.folder", path);
     let limits = limits(reader);
+    let metrics = reader.optional("metrics.listen", address);
     let tls = tls(reader);
     Some(Settings {
         listen: listen?,
@@ -244,6 +251,7 @@ fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         proxies: Proxies { trusted: trusted? },
         connectors: Connectors { folder: folder? },
         limits: limits?,
+        metrics: Metrics { listen: metrics? },
         tls: tls?,
     })
 }
@@ -321,15 +329,17 @@ fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
     let get = reader.number("limits.token_get_bytes", 1024..=32 * 1024);
     let post = reader.number("limits.token_post_bytes", 1024..=MEBIBYTE);
     let body = reader.number("limits.body_bytes", 1024..=100 * MEBIBYTE);
+    let connections = reader.number("limits.connections", 16..=1_000_000);
     let header_read = reader.number("limits.header_read_seconds", 1..=120);
     let request = reader.number("limits.request_seconds", 1..=600);
     let stop = reader.number("limits.stop_seconds", 0..=600);
-    let bytes = |number: u32| usize::try_from(number).ok();
+    let size = |number: u32| usize::try_from(number).ok();
     Some(Limits {
-        webhook_body_bytes: bytes(webhook?)?,
-        token_get_bytes: bytes(get?)?,
-        token_post_bytes: bytes(post?)?,
-        body_bytes: bytes(body?)?,
+        webhook_body_bytes: size(webhook?)?,
+        token_get_bytes: size(get?)?,
+        token_post_bytes: size(post?)?,
+        body_bytes: size(body?)?,
+        connections: size(connections?)?,
         header_read: seconds(header_read?),
         request: seconds(request?),
         stop: seconds(stop?),
@@ -351,6 +361,10 @@ fn tls(reader: &mut Reader<'_>) -> Option<Option<Tls>> {
             None
         }
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an address and a port, as in 127.0.0.1:8080")
 }
 
 fn path(text: &str) -> Result<PathBuf, &'static str> {

@@ -8,11 +8,18 @@ use crate::tls::Certificates;
 use crate::{housekeeping, process_metrics};
 use anyhow::Context as _;
 use kernel::{Clock as _, SystemClock};
+use metrics_exporter_prometheus::PrometheusHandle;
+use rustls::ServerConfig;
 use service::Service;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+
+/// Open files beside connections: the database's, calls to outside systems, listeners.
+const OTHER_FILES: usize = 128;
+/// Connections of those who collect metrics, at a time.
+const COLLECTORS: usize = 16;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -33,11 +40,12 @@ pub fn run(arguments: &Arguments, loaded: &Loaded) -> anyhow::Result<()> {
 
 async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
-    let listen = settings.listen;
-    // First of all, because a second process on this address shall not touch the database.
-    let socket = TcpListener::bind(listen).await.with_context(|| {
-        format!("`listen`: {listen} cannot be listened on; is another program there already?")
-    })?;
+    // First of all, because a second process on these addresses shall not touch the database.
+    let socket = bind("listen", settings.listen).await?;
+    let aside = match settings.metrics.listen {
+        Some(address) => Some(bind("metrics.listen", address).await?),
+        None => None,
+    };
     let certificates = settings.tls.as_ref().map(Certificates::read).transpose()?;
     let tls = certificates.as_ref().map(Certificates::server_config).transpose()?;
     let metrics = process_metrics::install(SystemClock.now())?;
@@ -49,9 +57,10 @@ async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()>
     if let Some(certificates) = certificates {
         beside.spawn(housekeeping::reread(Arc::clone(&service), certificates));
     }
-    let router = gateway::router(Arc::clone(&service), settings, Some(metrics));
-    let how = Listening { header_read: settings.limits.header_read, stop: settings.limits.stop, tls };
-    ready(&service, settings, socket.local_addr().unwrap_or(listen));
+    let how = listening(settings, tls);
+    let metrics = aside_or_here(aside, metrics, &how, &signals, &mut beside);
+    let router = gateway::router(Arc::clone(&service), settings, metrics);
+    ready(&service, settings, socket.local_addr().unwrap_or(settings.listen));
 
     let stop = async {
         signals.reached(1).await;
@@ -75,6 +84,42 @@ async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()>
         Ended::InOrder => Ok(()),
         Ended::Cut => anyhow::bail!("stopped before every request was answered"),
     }
+}
+
+async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("`{key}`: {address} cannot be listened on; is another program there already?")
+    })
+}
+
+fn listening(settings: &Settings, tls: Option<Arc<ServerConfig>>) -> Listening {
+    let limits = &settings.limits;
+    let connections = process_metrics::open_files_limit()
+        .map_or(limits.connections, |files| limits.connections.min(files.saturating_sub(OTHER_FILES).max(1)));
+    if connections < limits.connections {
+        tracing::warn!(
+            connections,
+            "fewer connections than `limits.connections`, because the operating system lets this program open few files"
+        );
+    }
+    Listening { header_read: limits.header_read, stop: limits.stop, connections, tls }
+}
+
+/// Serves the metrics at their own address, where there is one; else gives them back for the router.
+fn aside_or_here(
+    aside: Option<TcpListener>,
+    metrics: PrometheusHandle,
+    how: &Listening,
+    signals: &Signals,
+    beside: &mut JoinSet<()>,
+) -> Option<PrometheusHandle> {
+    let Some(socket) = aside else { return Some(metrics) };
+    let (how, signals) = (Listening { tls: None, connections: COLLECTORS, ..how.clone() }, signals.clone());
+    beside.spawn(async move {
+        let router = web::routes::health::metrics_alone(metrics);
+        listener::serve(socket, router, &how, signals.reached(1), signals.reached(2)).await;
+    });
+    None
 }
 
 async fn open(arguments: &Arguments, settings: &Settings) -> Result<Arc<Service>, GatewayRefused> {

@@ -4,10 +4,12 @@
 use crate::Web;
 use crate::openapi;
 use crate::who::Here;
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
 
 /// The process runs.
 pub async fn live() -> &'static str {
@@ -25,11 +27,18 @@ pub async fn ready(State(web): State<Web>) -> Response {
 /// Prometheus text format, version 0.0.4.
 pub async fn metrics(State(web): State<Web>) -> Response {
     match web.metrics() {
-        Some(handle) => {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
-        }
-        None => (StatusCode::NOT_FOUND, "no metrics are collected in this process\n").into_response(),
+        Some(handle) => rendered(handle),
+        None => (StatusCode::NOT_FOUND, "no metrics are served here\n").into_response(),
     }
+}
+
+/// `/metrics` and nothing else, for a listener of its own.
+pub fn metrics_alone(handle: PrometheusHandle) -> Router {
+    Router::new().route("/metrics", get(move || std::future::ready(rendered(&handle))))
+}
+
+fn rendered(handle: &PrometheusHandle) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
 }
 
 /// The REST API of this place.
