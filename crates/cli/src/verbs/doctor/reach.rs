@@ -14,8 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) async fn examine(settings: &Settings, findings: &mut Findings) {
     let address = near(settings.listen);
-    let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
-    if !matches!(connected, Ok(Ok(_))) {
+    // Closed again at once: a program that serves one at a time could not answer the next look.
+    let knocked = matches!(tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)));
+    if !knocked {
         findings.good("running", format!("not on {address} just now, so its public URLs are not tried"));
         return;
     }
