@@ -2,23 +2,52 @@
 
 mod administration;
 mod doctor;
+mod running;
 mod serve;
+mod tls;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use testkit::postgres::{Database, Postgres};
+use testkit::world::Engine;
 
 /// A folder to run the executable in.
-struct Shell(tempfile::TempDir);
+struct Shell {
+    folder: tempfile::TempDir,
+    database: Option<Database>,
+}
 
 impl Shell {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { folder: tempfile::tempdir().unwrap(), database: None }
+    }
+
+    /// With settings that name an empty database, where it is not the one that is made by itself.
+    async fn on(engine: Engine) -> Self {
+        let mut shell = Self::new();
+        if engine == Engine::Postgres {
+            let database = Postgres::shared().await.empty_database().await;
+            shell.write("vestibule.toml", &format!("[database]\nurl = \"{}\"\n", database.url()));
+            shell.database = Some(database);
+        }
+        shell
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Everything that the database holds, as it lies there.
+    async fn database_in_the_raw(&self) -> Vec<u8> {
+        let Some(database) = &self.database else { return std::fs::read(self.path("vestibule.db")).unwrap() };
+        let all = "SELECT schema_to_xml('public', true, false, '')::text";
+        database.client().await.query_one(all, &[]).await.unwrap().get::<_, String>(0).into_bytes()
     }
 
     /// Runs the executable in an empty folder with nothing but these variables.
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
-        command.current_dir(self.0.path()).env_clear().envs(variables.iter().copied()).args(arguments);
+        command.current_dir(self.folder()).env_clear().envs(variables.iter().copied()).args(arguments);
         command.output().unwrap()
     }
 
@@ -47,7 +76,7 @@ impl Shell {
     fn fed(&self, arguments: &[&str], input: &str) -> Output {
         use std::io::Write as _;
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
-        command.current_dir(self.0.path()).env_clear().args(arguments);
+        command.current_dir(self.folder()).env_clear().args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -55,7 +84,7 @@ impl Shell {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder().join(name)
     }
 
     fn write(&self, name: &str, content: &str) {
@@ -70,7 +99,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn settings_are_shown_with_their_source() {
     let shell = Shell::new();
-    std::fs::write(shell.0.path().join("vestibule.toml"), "[log]\nformat = \"json\"\n").unwrap();
+    std::fs::write(shell.folder().join("vestibule.toml"), "[log]\nformat = \"json\"\n").unwrap();
     let output = shell.run(&["settings", "--json"], &[("VESTIBULE_KEYS__MASTER_KEY", "hunter2")]);
     assert_eq!(output.status.code(), Some(0));
     let entries: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
@@ -78,7 +107,7 @@ fn settings_are_shown_with_their_source() {
     assert_eq!(entry("log.format")["source"], "vestibule.toml:2");
     assert_eq!(entry("keys.master_key")["source"], "VESTIBULE_KEYS__MASTER_KEY");
     assert!(!text(&output.stdout).contains("hunter2"));
-    assert_eq!(std::fs::read_dir(shell.0.path()).unwrap().count(), 1, "looking at settings makes no files");
+    assert_eq!(std::fs::read_dir(shell.folder()).unwrap().count(), 1, "looking at settings makes no files");
 }
 
 #[test]
@@ -105,7 +134,7 @@ fn the_reference_needs_no_usable_settings() {
 #[test]
 fn a_file_chosen_by_variable_is_read() {
     let shell = Shell::new();
-    std::fs::write(shell.0.path().join("other.toml"), "listen = \"127.0.0.1:1\"\n").unwrap();
+    std::fs::write(shell.folder().join("other.toml"), "listen = \"127.0.0.1:1\"\n").unwrap();
     let variables = [("VESTIBULE_CONFIG", "other.toml")];
     let shown = text(&shell.run(&["settings"], &variables).stdout);
     assert!(shown.contains("other.toml:1") && shown.contains("127.0.0.1:1"), "{shown}");

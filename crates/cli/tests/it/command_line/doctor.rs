@@ -30,7 +30,7 @@ fn an_empty_folder_is_looked_at_and_left_empty() {
     assert_eq!(code, Some(0), "{findings:#?}");
     tells(&findings, "warning", "vestibule.db is not there", "vestibule serve");
     tells(&findings, "warning", "vestibule.master-key is not there", "vestibule serve");
-    assert_eq!(std::fs::read_dir(shell.0.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(shell.folder()).unwrap().count(), 0);
 }
 
 #[test]

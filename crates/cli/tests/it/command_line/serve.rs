@@ -5,22 +5,23 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
+use testkit::on_both;
 use testkit::process::{Launch, Stop, Supervised, free_port};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Serving {
-    process: Supervised,
-    port: u16,
+pub(super) struct Serving {
+    pub(super) process: Supervised,
+    pub(super) port: u16,
 }
 
 impl Serving {
-    fn start(shell: &Shell, more: &[&str]) -> Self {
+    pub(super) fn start(shell: &Shell, more: &[&str]) -> Self {
         let port = free_port();
         let (listen, public) = settings(port);
         let process = Launch::new(env!("CARGO_BIN_EXE_vestibule"))
             .unwrap()
-            .working_folder(shell.0.path())
+            .working_folder(shell.folder())
             .arguments(["--set", &listen, "--set", &public, "serve"])
             .arguments(more)
             .start()
@@ -30,14 +31,14 @@ impl Serving {
         Self { process, port }
     }
 
-    fn connection(&self) -> TcpStream {
+    pub(super) fn connection(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
     /// The whole answer as it comes over the wire.
-    fn get(&self, path: &str) -> String {
+    pub(super) fn get(&self, path: &str) -> String {
         let mut stream = self.connection();
         let host = format!("localhost:{}", self.port);
         write!(
@@ -50,13 +51,13 @@ impl Serving {
         answer
     }
 
-    fn code(&self, stop: Stop) -> Option<String> {
+    pub(super) fn code(&self, stop: Stop) -> Option<String> {
         self.process.signal(stop).unwrap();
         self.process.wait_for_end(PATIENCE)
     }
 }
 
-fn settings(port: u16) -> (String, String) {
+pub(super) fn settings(port: u16) -> (String, String) {
     (format!("listen=127.0.0.1:{port}"), format!("environments.sandbox.public_url=http://localhost:{port}"))
 }
 
@@ -86,68 +87,69 @@ fn it_starts_in_an_empty_folder_and_stops_when_asked() {
     assert!(shell.path("vestibule.db").exists() && !shell.path("vestibule.db-wal").exists());
 }
 
-#[test]
-fn what_the_operator_changes_counts_at_the_next_request() {
-    let shell = Shell::new();
-    let serving = Serving::start(&shell, &[]);
-    let (listen, public) = settings(serving.port);
-    let with = |arguments: &[&str]| -> String {
-        let all: Vec<&str> = arguments.iter().copied().chain(["--set", &listen, "--set", &public]).collect();
-        shell.good(&all)
-    };
-    shell.write("gwt.toml", "id = \"gwt\"\nname = \"Greenway\"\n[auth]\nkind = \"none\"\n");
-    with(&["organization", "create", "acme"]);
-    with(&["connector", "add", "gwt.toml"]);
-    with(&["integration", "create", "orders", "--own-connector", "gwt", "--connector", "stripe"]);
-    let secret = with(&["signing-key", "create"]);
-    let sign = || {
-        let arguments = [
-            "token",
-            "sign",
-            "--user",
-            "anna",
-            "--integration",
-            "orders",
-            "--own-connector",
-            "gwt",
-            "--own-token",
-            "t",
-            "--url",
-            "--organization",
-            "acme",
-            "--set",
-            &public,
-        ];
-        let url = text(&shell.fed(&arguments, &secret).stdout);
-        url.trim_end().split_once(&format!(":{}", serving.port)).unwrap().1.to_owned()
-    };
-    let visit = serving.get(&sign());
-    assert!(visit.starts_with("HTTP/1.1 303"), "{visit}");
-    let dialog = visit.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().to_owned();
-    assert!(serving.get(&format!("{dialog}/state")).starts_with("HTTP/1.1 200"));
+on_both! {
+    async fn what_the_operator_changes_counts_at_the_next_request(engine: Engine) {
+        let shell = Shell::on(engine).await;
+        let serving = Serving::start(&shell, &[]);
+        let (listen, public) = settings(serving.port);
+        let with = |arguments: &[&str]| -> String {
+            let all: Vec<&str> = arguments.iter().copied().chain(["--set", &listen, "--set", &public]).collect();
+            shell.good(&all)
+        };
+        shell.write("gwt.toml", "id = \"gwt\"\nname = \"Greenway\"\n[auth]\nkind = \"none\"\n");
+        with(&["organization", "create", "acme"]);
+        with(&["connector", "add", "gwt.toml"]);
+        with(&["integration", "create", "orders", "--own-connector", "gwt", "--connector", "stripe"]);
+        let secret = with(&["signing-key", "create"]);
+        let sign = || {
+            let arguments = [
+                "token",
+                "sign",
+                "--user",
+                "anna",
+                "--integration",
+                "orders",
+                "--own-connector",
+                "gwt",
+                "--own-token",
+                "t",
+                "--url",
+                "--organization",
+                "acme",
+                "--set",
+                &public,
+            ];
+            let url = text(&shell.fed(&arguments, &secret).stdout);
+            url.trim_end().split_once(&format!(":{}", serving.port)).unwrap().1.to_owned()
+        };
+        let visit = serving.get(&sign());
+        assert!(visit.starts_with("HTTP/1.1 303"), "{visit}");
+        let dialog = visit.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().to_owned();
+        assert!(serving.get(&format!("{dialog}/state")).starts_with("HTTP/1.1 200"));
 
-    let keys: Value = serde_json::from_str(&with(&["signing-key", "list", "--json"])).unwrap();
-    with(&["signing-key", "revoke", keys[0]["id"].as_str().unwrap()]);
-    let refused = serving.get(&sign());
-    assert!(refused.starts_with("HTTP/1.1 401") && refused.contains("token_signature"), "{refused}");
-    let recorded: Value = serde_json::from_str(&with(&["refusals", "--json"])).unwrap();
-    assert_eq!(
-        (&recorded[0]["code"], &recorded[0]["organization"]),
-        (&"token_signature".into(), &"acme".into())
-    );
-    let reference = recorded[0]["reference"].as_str().unwrap();
-    assert!(refused.contains(reference), "{reference}: {refused}");
+        let keys: Value = serde_json::from_str(&with(&["signing-key", "list", "--json"])).unwrap();
+        with(&["signing-key", "revoke", keys[0]["id"].as_str().unwrap()]);
+        let refused = serving.get(&sign());
+        assert!(refused.starts_with("HTTP/1.1 401") && refused.contains("token_signature"), "{refused}");
+        let recorded: Value = serde_json::from_str(&with(&["refusals", "--json"])).unwrap();
+        assert_eq!(
+            (&recorded[0]["code"], &recorded[0]["organization"]),
+            (&"token_signature".into(), &"acme".into())
+        );
+        let reference = recorded[0]["reference"].as_str().unwrap();
+        assert!(refused.contains(reference), "{reference}: {refused}");
 
-    // A stream that would stay open ends at the stop, and nothing was logged that opens anything.
-    let mut stream = serving.connection();
-    write!(stream, "GET {dialog}/events HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", serving.port).unwrap();
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.contains("event: stage")));
-    assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"), "{}", serving.process.output());
-    assert_eq!(lines.last().as_deref(), Some(""), "the stream was ended, not torn off");
-    let log = serving.process.output();
-    assert!(log.contains("/{organization}/{connector}/auth") && log.contains("127.0.0.1"), "{log}");
-    assert!(!log.contains("eyJ") && !log.contains(dialog.trim_start_matches("/dialogs/")), "{log}");
+        // A stream that would stay open ends at the stop, and nothing was logged that opens anything.
+        let mut stream = serving.connection();
+        write!(stream, "GET {dialog}/events HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", serving.port).unwrap();
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("event: stage")));
+        assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"), "{}", serving.process.output());
+        assert_eq!(lines.last().as_deref(), Some(""), "the stream was ended, not torn off");
+        let log = serving.process.output();
+        assert!(log.contains("/{organization}/{connector}/auth") && log.contains("127.0.0.1"), "{log}");
+        assert!(!log.contains("eyJ") && !log.contains(dialog.trim_start_matches("/dialogs/")), "{log}");
+    }
 }
 
 #[test]
@@ -157,7 +159,7 @@ fn an_address_in_use_is_told_before_anything_is_made() {
     let (listen, public) = settings(taken.local_addr().unwrap().port());
     let said = shell.refused(&["serve", "--set", &listen, "--set", &public]);
     assert!(said.contains("`listen`") && said.contains("another program"), "{said}");
-    assert_eq!(std::fs::read_dir(shell.0.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(shell.folder()).unwrap().count(), 0);
 }
 
 #[test]
