@@ -41,6 +41,8 @@ pub enum EntryRefused {
     UserUnknown,
     #[error("You have no access to this account. Ask the company that you came from to give you access.")]
     NotAssociated,
+    #[error("This app is not switched on for this account. Ask the company that you came from.")]
+    AppNotActive,
     #[error("This kind of entry is not open to anybody.")]
     ContextForbidden,
     #[error(
@@ -50,6 +52,23 @@ pub enum EntryRefused {
 }
 
 impl EntryRefused {
+    pub const ALL: [Self; 14] = [
+        Self::CodeUnknown,
+        Self::CodeUsed,
+        Self::CodeLate,
+        Self::CodeOtherApp,
+        Self::AppDisabled,
+        Self::PartnerDisabled,
+        Self::UserDisabled,
+        Self::AccountUnknown,
+        Self::AccountDisabled,
+        Self::UserUnknown,
+        Self::NotAssociated,
+        Self::AppNotActive,
+        Self::ContextForbidden,
+        Self::RedirectLoop,
+    ];
+
     /// The stable code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -64,6 +83,7 @@ impl EntryRefused {
             Self::AccountDisabled => "account_disabled",
             Self::UserUnknown => "user_unknown",
             Self::NotAssociated => "user_not_associated",
+            Self::AppNotActive => "app_not_active",
             Self::ContextForbidden => "context_forbidden",
             Self::RedirectLoop => "redirect_loop",
         }

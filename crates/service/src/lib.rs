@@ -57,6 +57,7 @@ pub struct Service {
     /// Begun when the process shall end: streams end, and it is no longer ready.
     pub stopping: Stopping,
     ticket_key: Zeroizing<[u8; 32]>,
+    recent_key: Zeroizing<[u8; 32]>,
 }
 
 /// Sizes, in bytes.
@@ -96,6 +97,7 @@ impl Service {
     pub fn new(parts: Parts) -> Self {
         let Parts { db, clock, chance, places, masters, catalogue, outbound, policy, limits } = parts;
         let ticket_key = masters.current().derive("start-ticket");
+        let recent_key = masters.current().derive("recent-partners");
         let vault = Vault::new(masters, Arc::clone(&clock), Arc::clone(&chance));
         let providers = outbound::Providers::new(outbound.clone());
         let jwks = outbound::JwksCache::new(outbound.clone(), Arc::clone(&clock));
@@ -121,6 +123,7 @@ impl Service {
             own_addresses: connect::receive_webhook::OwnAddresses::default(),
             stopping: Stopping::default(),
             ticket_key,
+            recent_key,
         }
     }
 

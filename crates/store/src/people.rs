@@ -34,7 +34,7 @@ statements! {
         ORDER BY partner_user LIMIT $3");
     UPDATE = "UPDATE people SET email = $3, email_verified = $4, given_name = $5, family_name = $6, locale = $7,
         picture = $8, disabled_at = $9, modified_at = $10 WHERE id = $1 AND partner_id = $2 AND modified_at = $11";
-    LEARN = "UPDATE people SET email = $3, modified_at = CASE WHEN modified_at < $4 THEN $4 ELSE modified_at + 1 END
+    LEARN = "UPDATE people SET email = $3, email_verified = FALSE, modified_at = CASE WHEN modified_at < $4 THEN $4 ELSE modified_at + 1 END
         WHERE id = $1 AND partner_id = $2";
 }
 

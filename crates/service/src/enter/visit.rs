@@ -1,0 +1,122 @@
+//! Everything that is known when an authorize request is decided, read in one unit of work.
+
+use super::session::{Browser, LiveSession, live};
+use crate::{Fault, Place, Service};
+use ::enter::account::Account;
+use ::enter::app::App;
+use ::enter::context::ServiceContext;
+use ::enter::entry::{Answers, Waiting};
+use ::enter::oidc::Client;
+use ::enter::oidc::authorize::AuthorizeRequest;
+use ::enter::oidc::consent::Consent;
+use ::enter::partner::Partner;
+use ::enter::{ids::PersonId, oidc::authenticate};
+use kernel::{Environment, Plain};
+use store::{DbError, Tx, accounts, activations, associations, consents, partners};
+
+/// An authorize request that has passed its checks, on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) place: Place,
+    pub(super) app: App,
+    pub(super) client: Client,
+    pub(super) request: AuthorizeRequest,
+    /// Its parameters as they came, or as they were pushed.
+    pub(super) query: String,
+    /// `id_token_hint`, judged.
+    pub(super) hint: authenticate::Hint,
+    /// Set where it waited in this browser.
+    pub(super) waiting: Option<Waiting>,
+}
+
+/// The account or partner that a context names, as it was found.
+#[derive(Debug, Clone)]
+pub(super) struct FoundPlace {
+    pub(super) context: ServiceContext,
+    pub(super) partner: Option<Partner>,
+    pub(super) account: Option<Account>,
+    pub(super) roles: Option<Vec<String>>,
+    pub(super) active: bool,
+}
+
+impl FoundPlace {
+    pub(super) fn as_rule(&self) -> authenticate::Place<'_> {
+        authenticate::Place {
+            context: &self.context,
+            partner: self.partner.as_ref(),
+            account: self.account.as_ref(),
+            roles: self.roles.as_deref(),
+            active: self.active,
+        }
+    }
+}
+
+/// What was found for a request in one browser.
+#[derive(Debug, Clone)]
+pub(super) struct Visited {
+    pub(super) live: Option<LiveSession>,
+    pub(super) place: Option<FoundPlace>,
+    /// What the live person answered on our pages for this request.
+    pub(super) answers: Answers,
+    /// What the live person consented to before.
+    pub(super) remembered: Option<Consent>,
+}
+
+/// Looks a context up, for `person` where somebody is signed in.
+pub(super) async fn find_place(
+    tx: &mut Tx,
+    environment: Environment,
+    app: &App,
+    context: ServiceContext,
+    person: Option<&PersonId>,
+) -> Result<FoundPlace, DbError> {
+    let mut found =
+        FoundPlace { context, partner: None, account: None, roles: None, active: app.open_to_all };
+    match &found.context {
+        ServiceContext::SuperAdmin => {}
+        ServiceContext::Partner(id) => found.partner = partners::find(tx, environment, id).await?,
+        ServiceContext::Account(id) => {
+            let account = accounts::find(tx, environment, id).await?;
+            let Some(account) = account else { return Ok(found) };
+            found.partner = partners::find(tx, environment, &account.partner).await?;
+            if !found.active {
+                found.active = activations::is_active(tx, &app.id, id).await?;
+            }
+            if let Some(person) = person {
+                found.roles = associations::find(tx, person, id).await?.map(|association| association.roles);
+            }
+            found.account = Some(account);
+        }
+    }
+    Ok(found)
+}
+
+impl Service {
+    pub(super) async fn visit(&self, request: &Request, browser: &Browser) -> Result<Visited, Fault> {
+        let secret = browser.session.as_ref().map(Plain::hashed);
+        let (environment, limits, now) = (request.place.environment, self.enter.session, self.clock.now());
+        let (app, client) = (request.app.clone(), request.client.id.clone());
+        let (waiting, wanted) = (request.waiting.clone(), request.request.context.clone());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let live = match &secret {
+                    Some(secret) => live(tx, environment, secret, limits, now).await?,
+                    None => None,
+                };
+                let person = live.as_ref().map(|live| &live.person.id);
+                let answers = waiting.map(|waiting| waiting.answers.of(person)).unwrap_or_default();
+                let context = answers.context.clone().or(wanted);
+                let place = match context {
+                    Some(context) => Some(find_place(tx, environment, &app, context, person).await?),
+                    None => None,
+                };
+                let remembered = match person {
+                    Some(person) => consents::find(tx, person, &client).await?,
+                    None => None,
+                };
+                Ok::<_, DbError>(Visited { live, place, answers, remembered })
+            })
+        });
+        Ok(read.await?)
+    }
+}
