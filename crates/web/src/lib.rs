@@ -8,25 +8,30 @@ pub mod dialog_page;
 pub mod headers;
 pub mod listing;
 pub mod messages;
+pub mod oauth_answer;
+pub mod oauth_form;
 pub mod observe;
 pub mod openapi;
 pub mod pages;
 pub mod routes;
+pub mod sso;
 pub mod table;
 pub mod texts;
 pub mod who;
+pub mod who_enter;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::routing::{get, options, patch, post};
 use headers::Framing;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::RefusalKind;
 use routes::{
-    assets as files, callback, dialogs, health, integrations, landing, reports, start, tenants, webhooks,
+    assets as files, callback, dialogs, health, integrations, landing, oidc, reports, service_tokens, start,
+    tenants, webhooks,
 };
 use service::{Limits, Service};
 use std::sync::Arc;
@@ -111,7 +116,31 @@ pub fn routes() -> Vec<Route> {
 
 /// The whole route table.
 fn table(limits: &Limits) -> Table<Web> {
-    operator(embed(api(Table::default(), limits), limits))
+    operator(apps(partner_api(embed(api(Table::default(), limits), limits))))
+}
+
+/// For partners' backends: `sso.v1` as JSON and gRPC, and what gRPC clients expect beside it.
+fn partner_api(table: Table<Web>) -> Table<Web> {
+    let table = enter::sso::Method::ALL.into_iter().fold(table, |table, method| {
+        let proof = Proof::ServiceToken(method.scope().as_str());
+        table.add(Method::POST, method.path(), proof, "JSON and gRPC", post(sso::call))
+    });
+    let nothing = Proof::Nothing;
+    let (health_check, health_watch) = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch");
+    let reflect_v1 = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let reflect_v1alpha = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+    table
+        .add(
+            Method::POST,
+            service_tokens::PATH,
+            Proof::Assertion,
+            "an assertion for a token, older form",
+            post(service_tokens::post),
+        )
+        .add(Method::POST, health_check, nothing, "gRPC: whether it is well", post(sso::health))
+        .add(Method::POST, health_watch, nothing, "gRPC: the same, and the stop", post(sso::health))
+        .add(Method::POST, reflect_v1, nothing, "gRPC: what it offers", post(sso::reflect_v1))
+        .add(Method::POST, reflect_v1alpha, nothing, "gRPC: the same, older", post(sso::reflect_v1alpha))
 }
 
 fn operator(table: Table<Web>) -> Table<Web> {
@@ -194,11 +223,50 @@ fn api(table: Table<Web>, limits: &Limits) -> Table<Web> {
         )
 }
 
+/// What apps call as OpenID Connect clients.
+fn apps(table: Table<Web>) -> Table<Web> {
+    let (nothing, client, user) = (Proof::Nothing, Proof::Client, Proof::UserToken("openid"));
+    let asks = "whether a page may ask";
+    let table = table
+        .add(
+            Method::GET,
+            "/.well-known/openid-configuration",
+            nothing,
+            "what apps find here",
+            get(oidc::discovery::configuration),
+        )
+        .add(
+            Method::GET,
+            "/.well-known/oauth-authorization-server",
+            nothing,
+            "the same (RFC 8414)",
+            get(oidc::discovery::configuration),
+        )
+        .add(
+            Method::GET,
+            "/oauth2/v1/certs",
+            nothing,
+            "the issuer's public keys",
+            get(oidc::discovery::certs),
+        )
+        .add(Method::POST, "/oauth2/token", client, "tokens", post(oidc::token::post))
+        .add(Method::GET, "/oauth2/user-info", user, "the user's claims", get(oidc::user_info::get))
+        .add(Method::POST, "/oauth2/user-info", user, "the user's claims", post(oidc::user_info::post));
+    let asked = ["/oauth2/token", "/oauth2/user-info"];
+    asked.into_iter().fold(table, |table, path| {
+        table.add(Method::OPTIONS, path, nothing, asks, options(oauth_answer::preflight))
+    })
+}
+
 async fn not_found(
     axum::extract::State(web): axum::extract::State<Web>,
     _: who::Here,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
+    if sso::is_meant(uri.path(), &headers) {
+        return sso::no_such_method(sso::encoding(&headers));
+    }
     answer::other(&web, &headers, RefusalKind::NotFound, &Framing::Anyone)
 }
 

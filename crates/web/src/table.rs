@@ -25,6 +25,14 @@ pub enum Proof {
     WebhookSecret,
     /// `X-API-KEY` with this scope.
     ApiKey(&'static str),
+    /// An OpenID Connect client's secret or assertion; of a public client its id, and the code's PKCE verifier.
+    Client,
+    /// A user's access token with this scope.
+    UserToken(&'static str),
+    /// `Authorization: Bearer` with a service account's access token of this scope.
+    ServiceToken(&'static str),
+    /// An assertion signed by a service account's key.
+    Assertion,
 }
 
 impl Proof {
@@ -39,6 +47,10 @@ impl Proof {
             Self::StateAndCookie => "`state` and binding cookie".to_owned(),
             Self::WebhookSecret => "webhook secret, signature where declared".to_owned(),
             Self::ApiKey(scope) => format!("API key with `{scope}`"),
+            Self::Client => "client's proof".to_owned(),
+            Self::UserToken(scope) => format!("user's access token with `{scope}`"),
+            Self::ServiceToken(scope) => format!("service account's token with `{scope}`"),
+            Self::Assertion => "service account's assertion".to_owned(),
         }
     }
 }
@@ -88,14 +100,14 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
 
 #[cfg(test)]
 mod tests {
-    use kernel::organization::RESERVED;
+    use kernel::Slug;
 
     #[test]
     fn no_organization_can_be_called_like_a_path_of_ours() {
         let routes = crate::routes();
         let first = routes.iter().filter_map(|route| route.path.split('/').nth(1));
         for segment in first.filter(|segment| !segment.is_empty() && !segment.starts_with('{')) {
-            assert!(RESERVED.contains(&segment), "`{segment}` must be in RESERVED");
+            assert!(Slug::for_organization(segment).is_err(), "`{segment}` must be in RESERVED");
         }
     }
 }

@@ -1,0 +1,76 @@
+//! Who asks at the second door: extractors of access tokens.
+
+use crate::Web;
+use crate::oauth_answer::{self, Bearing};
+use crate::oauth_form::bearer;
+use crate::who::Here;
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::Response;
+use service::Place;
+use service::enter::grant::{ServiceToken as HeldService, TokenHolder, UserToken as HeldUser};
+
+/// A user's access token that is worth something now, in `Authorization`.
+#[derive(Debug, Clone)]
+pub struct UserToken(pub Box<HeldUser>);
+
+/// A service account's access token that is worth something now, in `Authorization`.
+#[derive(Debug, Clone)]
+pub struct ServiceToken(pub Box<HeldService>);
+
+/// Who holds the access token `text`.
+///
+/// # Errors
+/// The answer.
+pub async fn holder(web: &Web, place: &Place, text: &str) -> Result<TokenHolder, Box<Response>> {
+    match web.service().verify_access_token(place, text).await {
+        Ok(Ok(holder)) => Ok(holder),
+        Ok(Err(why)) => {
+            tracing::info!(%why, "an access token was refused");
+            Err(Box::new(oauth_answer::bearing(Bearing::Invalid)))
+        }
+        Err(fault) => Err(Box::new(oauth_answer::fault(&fault))),
+    }
+}
+
+async fn presented(web: &Web, place: &Place, headers: &HeaderMap) -> Result<TokenHolder, Box<Response>> {
+    match bearer(headers) {
+        Ok(Some(token)) => holder(web, place, token).await,
+        Ok(None) => Err(Box::new(oauth_answer::bearing(Bearing::Missing))),
+        Err(()) => Err(Box::new(oauth_answer::bearing(Bearing::Invalid))),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for UserToken
+where
+    Web: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let Here(place) = Here::from_request_parts(parts, state).await?;
+        match presented(&Web::from_ref(state), &place, &parts.headers).await {
+            Ok(TokenHolder::User(token)) => Ok(Self(token)),
+            // A program is no user, whatever it may do elsewhere.
+            Ok(TokenHolder::ServiceAccount(_)) => Err(oauth_answer::bearing(Bearing::Invalid)),
+            Err(response) => Err(*response),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ServiceToken
+where
+    Web: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let Here(place) = Here::from_request_parts(parts, state).await?;
+        match presented(&Web::from_ref(state), &place, &parts.headers).await {
+            Ok(TokenHolder::ServiceAccount(token)) => Ok(Self(token)),
+            Ok(TokenHolder::User(_)) => Err(oauth_answer::bearing(Bearing::Invalid)),
+            Err(response) => Err(*response),
+        }
+    }
+}
