@@ -1,5 +1,6 @@
 //! Calls of `sso.v1`: who makes them, how they end, and what is recorded (contract `enter.md`, section 3).
 
+use super::grant::TokenHolder;
 use super::refuse::Denial;
 use crate::{Fault, Place, Service};
 use ::enter::account::Account;
@@ -102,6 +103,34 @@ impl Subject {
 }
 
 impl Service {
+    /// Who presents this access token: a service account whose key, account and partner are in force (lesson 14).
+    ///
+    /// # Errors
+    /// Code 16, which says no more to whoever has no token, and [`Fault`].
+    pub async fn partner_caller(
+        &self,
+        place: &Place,
+        bearer: Option<&str>,
+    ) -> Result<PartnerCaller, CallFailed> {
+        let refused = |what: String| Refused::new(Code::Unauthenticated, format!("authorization: {what}"));
+        let Some(bearer) = bearer else {
+            let what = "missing; send `Bearer` and an access token of a service account";
+            return Err(refused(what.to_owned()).into());
+        };
+        match self.verify_access_token(place, bearer).await? {
+            Ok(TokenHolder::ServiceAccount(token)) => Ok(PartnerCaller {
+                place: place.clone(),
+                partner: token.partner,
+                account: token.account.email,
+                scopes: token.scopes,
+            }),
+            Ok(TokenHolder::User(_)) => {
+                Err(refused("this is a user's token; send one of a service account".to_owned()).into())
+            }
+            Err(why) => Err(refused(format!("{why}; get a new access token and try once more")).into()),
+        }
+    }
+
     /// Writes down that a call was refused, for the engineer of the caller's organization. Nothing of what came in is
     /// kept: the message names the field.
     pub async fn record_call(&self, caller: &PartnerCaller, method: Method, refused: &Refused) {

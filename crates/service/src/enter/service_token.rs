@@ -16,7 +16,7 @@ const ACCESS_TYPE: &str = "at+jwt";
 
 /// An access token, shown once.
 #[derive(Debug)]
-pub struct ServiceToken {
+pub struct IssuedToken {
     pub token: SecretText,
     /// In seconds.
     pub expires_in: i64,
@@ -59,7 +59,7 @@ impl Service {
         assertion: &str,
         scope: Option<&str>,
         route: &'static str,
-    ) -> Result<ServiceToken, ExchangeDenied> {
+    ) -> Result<IssuedToken, ExchangeDenied> {
         let (who, proof) = match named(assertion, exchange) {
             Ok(read) => read,
             Err(refused) => return Err(self.refuse_assertion(place, refused, None, None, route).await),
@@ -142,7 +142,7 @@ impl Service {
         key: &ServiceKey,
         scopes: Vec<String>,
         now: Time,
-    ) -> Result<ServiceToken, Fault> {
+    ) -> Result<IssuedToken, Fault> {
         let jti = Plain::new(&*self.chance);
         let claims = AccessClaims {
             issuer: place.url(),
@@ -155,7 +155,7 @@ impl Service {
         };
         // Nobody but this gateway reads the signature, so the cheapest algorithm is the one.
         let token = self.sign(place.environment, Algorithm::Es256, ACCESS_TYPE, claims.payload()).await?;
-        Ok(ServiceToken { token: SecretText::new(token), expires_in: ACCESS_TOKEN_LIFETIME_S, scopes })
+        Ok(IssuedToken { token: SecretText::new(token), expires_in: ACCESS_TOKEN_LIFETIME_S, scopes })
     }
 
     async fn refuse_assertion(

@@ -1,0 +1,89 @@
+//! From a message to its use case and back.
+
+use super::fault;
+use crate::Web;
+use bytes::Bytes;
+use enter::sso::json::{Message, Name, read, write};
+use enter::sso::{Method, Refused};
+use serde_json::Value;
+use service::Place;
+use service::enter::partner_api::{CallFailed, PartnerCaller};
+
+/// A request's message, in whichever way it came.
+pub(super) enum Input {
+    Json(Bytes),
+    /// As the published description reads it.
+    Grpc(Value),
+}
+
+impl Input {
+    fn read<T: Message>(&self) -> Result<T, Refused> {
+        match self {
+            Self::Json(body) => read(body),
+            Self::Grpc(value) => T::read(value, &Name::top("")),
+        }
+    }
+}
+
+/// Who calls, where the token says so and has the method's scope.
+pub(super) async fn caller(
+    web: &Web,
+    place: &Place,
+    method: Method,
+    bearer: Option<&str>,
+) -> Result<PartnerCaller, Refused> {
+    let caller = match web.service().partner_caller(place, bearer).await {
+        Ok(caller) => caller,
+        Err(CallFailed::Refused(refused)) => return Err(refused),
+        Err(CallFailed::Fault(why)) => return Err(fault(method, &why)),
+    };
+    if let Err(refused) = caller.check_scope(method) {
+        web.service().record_call(&caller, method, &refused).await;
+        return Err(refused);
+    }
+    Ok(caller)
+}
+
+/// The answer's message as JSON.
+pub(super) async fn carry_out(
+    web: &Web,
+    caller: &PartnerCaller,
+    method: Method,
+    input: &Input,
+) -> Result<Value, Refused> {
+    match use_case(web, caller, method, input).await {
+        Ok(answer) => Ok(answer),
+        Err(CallFailed::Refused(refused)) => {
+            web.service().record_call(caller, method, &refused).await;
+            Err(refused)
+        }
+        Err(CallFailed::Fault(why)) => Err(fault(method, &why)),
+    }
+}
+
+async fn use_case(
+    web: &Web,
+    caller: &PartnerCaller,
+    method: Method,
+    input: &Input,
+) -> Result<Value, CallFailed> {
+    let service = web.service();
+    macro_rules! by {
+        ($use_case:ident) => {{
+            let request = input.read()?;
+            write(&service.$use_case(caller, &request).await?)
+        }};
+    }
+    Ok(match method {
+        Method::GetEntryUrl => by!(get_entry_url),
+        Method::GetEntryUrlWithCode => by!(get_entry_url_with_code),
+        Method::GetMultiEntryUrl => by!(get_multi_entry_url),
+        Method::Logout => by!(partner_logout),
+        Method::GetSessionTransferUrl => by!(get_session_transfer_url),
+        Method::GetLogoutUrl => by!(get_logout_url),
+        _ => {
+            let what = "this gateway does not offer this method yet; use the command line";
+            return Err(Refused::new(enter::sso::Code::Unimplemented, what).into());
+        }
+    })
+}
