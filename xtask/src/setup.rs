@@ -201,6 +201,11 @@ fn pip(stamp: &Stamp, bar: &ProgressBar, arguments: &[&Path]) -> anyhow::Result<
     quietly(&mut command, bar)
 }
 
+/// The Python that has the packages of the tests.
+pub(crate) fn python_interpreter() -> PathBuf {
+    packages().join("python/bin/python")
+}
+
 /// The folder with the `node` that the setup installed, if it had to.
 fn own_node() -> Option<PathBuf> {
     let folder = packages().join("python/bin");

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, bail};
 
 use crate::{commands, setup};
+
+/// With this code pytest says that no test has the name that was asked for; cargo and Node call that good.
+const NO_TESTS: i32 = 5;
 
 /// Where the last count is left for the script of the continuous integration, which shows it once more.
 const COUNT: &str = "target/test-count";
@@ -37,13 +40,15 @@ pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
     let mut count = Count::default();
     let mut good = true;
     if let Some(mut scripts) = scripts(filter)? {
-        good &= counted(&mut scripts, &mut count)?;
+        good &= counted(&mut scripts, &mut count)?.success();
     }
+    let status = counted(&mut python(filter), &mut count)?;
+    good &= status.success() || (filter.is_some() && status.code() == Some(NO_TESTS));
     let mut rust = commands::cargo(["test", "--workspace", "--no-fail-fast"]);
     if let Some(filter) = filter {
         rust.args(["--", filter]);
     }
-    good &= counted(&mut rust, &mut count)?;
+    good &= counted(&mut rust, &mut count)?.success();
 
     let file = commands::root().join(COUNT);
     // With another target folder (`CARGO_TARGET_DIR`) this one may not be there.
@@ -79,8 +84,29 @@ fn is_script_test(path: &str) -> bool {
     path.starts_with("assets/") && [".test.js", ".test.mjs"].iter().any(|ending| name.ends_with(ending))
 }
 
+/// The tests of the SDK for Python.
+fn python(filter: Option<&str>) -> Command {
+    let mut command = commands::program(setup::python_interpreter());
+    command.args([
+        "-B",
+        "-m",
+        "pytest",
+        "-q",
+        "--color=no",
+        "--rootdir=sdk/python",
+        "-c",
+        "sdk/python/pyproject.toml",
+    ]);
+    if let Some(filter) = filter {
+        // What `-k` would read as an expression is a name here.
+        command.args(["-k", &filter.replace(' ', "_")]);
+    }
+    command.arg("sdk/python/tests");
+    command
+}
+
 /// Runs a test command, passes its output on, and adds what its closing lines count.
-fn counted(command: &mut Command, count: &mut Count) -> anyhow::Result<bool> {
+fn counted(command: &mut Command, count: &mut Count) -> anyhow::Result<ExitStatus> {
     let line = commands::spelled(command);
     println!("$ {line}");
     let mut child =
@@ -95,11 +121,36 @@ fn counted(command: &mut Command, count: &mut Count) -> anyhow::Result<bool> {
             count.add(more);
         }
     }
-    Ok(child.wait()?.success())
+    Ok(child.wait()?)
 }
 
-/// What one closing line of cargo or of Node's runner counts.
+/// What one closing line of cargo, of Node's runner or of pytest counts.
 fn closing(line: &str) -> Option<Count> {
+    pytest_closing(line).or_else(|| other_closing(line))
+}
+
+/// `3 failed, 12 passed, 1 skipped in 0.52s`, with ` (0:01:02)` behind it after a minute.
+fn pytest_closing(line: &str) -> Option<Count> {
+    let (counts, time) = line.rsplit_once(" in ")?;
+    let seconds = time.split(' ').next()?.strip_suffix('s')?;
+    seconds.parse::<f64>().ok()?;
+    let mut count = Count::default();
+    for part in counts.split(", ") {
+        let (number, name) = part.split_once(' ')?;
+        let number: u32 = number.parse().ok()?;
+        match name {
+            "passed" => count.passed += number,
+            // A test that was meant to fail and does not is one that fails, and what broke around a test broke it.
+            "failed" | "error" | "errors" | "xpassed" => count.failed += number,
+            "skipped" | "xfailed" => count.skipped += number,
+            "deselected" | "warning" | "warnings" => {}
+            _ => return None,
+        }
+    }
+    Some(count)
+}
+
+fn other_closing(line: &str) -> Option<Count> {
     if let Some(rest) = line.strip_prefix("test result: ") {
         let number = |name: &str| {
             let before = rest.split(&format!(" {name}")).next()?;
@@ -126,13 +177,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closing_lines_of_both_runners_are_counted() {
+    fn the_closing_lines_of_each_runner_are_counted() {
         let cargo = "test result: FAILED. 21 passed; 5 failed; 1 ignored; 0 measured; 2 filtered out; finished in 41s";
         assert_eq!(closing(cargo), Some(Count { passed: 21, failed: 5, skipped: 1 }));
         assert_eq!(closing("# pass 12"), Some(Count { passed: 12, failed: 0, skipped: 0 }));
         assert_eq!(closing("# cancelled 1"), Some(Count { passed: 0, failed: 1, skipped: 0 }));
         assert_eq!(closing("# tests 12"), None);
         assert_eq!(closing("test process::tests::it ... ok"), None);
+        let pytest = "2 failed, 12 passed, 3 skipped, 4 deselected, 1 error in 75.52s (0:01:15)";
+        assert_eq!(closing(pytest), Some(Count { passed: 12, failed: 3, skipped: 3 }));
+        assert_eq!(closing("174 passed in 3.31s"), Some(Count { passed: 174, failed: 0, skipped: 0 }));
+        assert_eq!(closing("174 deselected in 0.31s"), Some(Count::default()));
+        assert_eq!(closing("12 apples passed in 3s"), None);
+        assert_eq!(closing("finished in 3s"), None);
     }
 
     #[test]
