@@ -13,6 +13,8 @@ pub enum Actor {
     ApiKey { organization: OrganizationId, key: String, scopes: Vec<String> },
     /// An end user in a dialog, vouched for by a signed token; `acting` is who acts for the user (`ti.aid`).
     EndUser { organization: OrganizationId, username: String, acting: Option<String> },
+    /// A partner's backend with a token of its service account; `email` is its `client_email`.
+    ServiceAccount { organization: OrganizationId, email: String },
     /// The gateway itself: clean-up, schedules.
     Gateway,
 }
@@ -29,6 +31,7 @@ impl Actor {
             Self::ApiKey { key, .. } => format!("api-key:{key}"),
             Self::EndUser { username, acting: Some(acting), .. } => format!("user:{username} (by {acting})"),
             Self::EndUser { username, acting: None, .. } => format!("user:{username}"),
+            Self::ServiceAccount { email, .. } => format!("service-account:{email}"),
             Self::Gateway => "gateway".to_owned(),
         }
     }

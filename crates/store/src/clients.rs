@@ -52,7 +52,8 @@ statements! {
     DELETE = "DELETE FROM clients WHERE id = $1 AND app_id = $2";
     ADD_SECRET = "INSERT INTO client_secrets (hash, client_id, created_at) VALUES ($1, $2, $3)";
     // An end only ever comes nearer.
-    END_SECRETS = "UPDATE client_secrets SET ends_at = $2 WHERE client_id = $1 AND (ends_at IS NULL OR ends_at > $2)";
+    END_SECRETS = "UPDATE client_secrets SET ends_at = $2 WHERE client_id = $1 AND hash <> $3
+        AND (ends_at IS NULL OR ends_at > $2)";
     DELETE_ENDED = "DELETE FROM client_secrets WHERE client_id = $1 AND ends_at <= $2";
 }
 
@@ -223,12 +224,19 @@ pub async fn add_secret(tx: &mut Tx, id: &ClientId, hash: &Hashed, now: Time) ->
     sql(ADD_SECRET).bind(hash).bind(id).bind(now).execute(tx).await.map(drop)
 }
 
-/// Ends all secrets that are in force, at `at`; how many. What has ended at `now` is forgotten.
+/// Ends all secrets that are in force but `keep`, at `at`; how many. What has ended at `now` is forgotten.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn end_secrets(tx: &mut Tx, id: &ClientId, at: Time, now: Time) -> Result<u64, DbError> {
-    let ended = sql(END_SECRETS).bind(id).bind(at).execute(tx).await?;
+pub async fn end_secrets(
+    tx: &mut Tx,
+    id: &ClientId,
+    keep: Option<&Hashed>,
+    at: Time,
+    now: Time,
+) -> Result<u64, DbError> {
+    let keep = keep.map_or("", Hashed::as_str);
+    let ended = sql(END_SECRETS).bind(id).bind(at).bind(keep).execute(tx).await?;
     sql(DELETE_ENDED).bind(id).bind(now).execute(tx).await?;
     Ok(ended)
 }

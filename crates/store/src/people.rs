@@ -34,6 +34,7 @@ statements! {
         ORDER BY partner_user LIMIT $3");
     UPDATE = "UPDATE people SET email = $3, email_verified = $4, given_name = $5, family_name = $6, locale = $7,
         picture = $8, disabled_at = $9, modified_at = $10 WHERE id = $1 AND partner_id = $2 AND modified_at = $11";
+    DELETE = "DELETE FROM people WHERE id = $1 AND partner_id = $2";
     LEARN = "UPDATE people SET email = $3, email_verified = FALSE, modified_at = CASE WHEN modified_at < $4 THEN $4 ELSE modified_at + 1 END
         WHERE id = $1 AND partner_id = $2";
 }
@@ -154,4 +155,12 @@ pub async fn learn_email(
     now: Time,
 ) -> Result<bool, DbError> {
     sql(LEARN).bind(id).bind(partner).bind(email).bind(now).wrote(tx).await
+}
+
+/// With its associations, sessions and grants. `false` where there is none.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete(tx: &mut Tx, partner: &PartnerId, id: &PersonId) -> Result<bool, DbError> {
+    sql(DELETE).bind(id).bind(partner).wrote(tx).await
 }

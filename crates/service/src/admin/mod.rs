@@ -1,18 +1,27 @@
 //! Administration: what the operator and the organization's engineer set up, each change audited and each
 //! moving the configuration's version in its own transaction.
 
+pub mod accounts;
 pub mod api_keys;
+pub mod apps;
+pub mod clients;
 pub mod connectors;
 pub mod integrations;
 pub mod organizations;
 pub mod origins;
+pub mod partners;
+pub mod people;
 pub mod records;
+pub mod service_accounts;
+pub mod service_keys;
 pub mod signing_keys;
 pub mod webhooks;
 
 use crate::{Fault, Service};
 use kernel::ids::OrganizationId;
-use kernel::{Actor, Slug, audit};
+use enter::sso::{Code, Refused};
+use kernel::{Actor, Environment, Slug, Time, audit};
+use serde_json::{Map, Value};
 use store::organizations::OrganizationRecord;
 use store::{DbError, organizations as table};
 
@@ -25,6 +34,9 @@ pub enum AdminRefused {
     Taken { what: &'static str, name: String },
     #[error("{0}")]
     Invalid(String),
+    /// Something stands in the way that may go away: somebody else's change in between, or what still depends on it.
+    #[error("{0}")]
+    Conflict(String),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -36,12 +48,22 @@ impl AdminRefused {
             Self::NotFound { .. } => "not_found",
             Self::Taken { .. } => "taken",
             Self::Invalid(_) => "invalid",
+            Self::Conflict(_) => "conflict",
             Self::Fault(_) => "unavailable",
         }
     }
 
     pub(crate) fn not_found(what: &'static str, name: impl Into<String>) -> Self {
         Self::NotFound { what, name: name.into(), hint: "" }
+    }
+
+    pub(crate) fn taken(what: &'static str, name: impl Into<String>) -> Self {
+        Self::Taken { what, name: name.into() }
+    }
+
+    /// Somebody else's change came in between.
+    pub(crate) fn changed(what: &'static str, name: impl std::fmt::Display) -> Self {
+        Self::Conflict(format!("{what} `{name}` was changed in between; read it again"))
     }
 
     pub(crate) fn invalid(problem: impl std::fmt::Display) -> Self {
@@ -53,6 +75,56 @@ impl From<DbError> for AdminRefused {
     fn from(error: DbError) -> Self {
         Self::Fault(error.into())
     }
+}
+
+impl From<Refused> for AdminRefused {
+    fn from(refused: Refused) -> Self {
+        match refused.code {
+            Code::FailedPrecondition => Self::Conflict(refused.message),
+            _ => Self::Invalid(refused.message),
+        }
+    }
+}
+
+/// Whose records of the second door are administered, and in which environment: nothing beyond is seen or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pub organization: OrganizationId,
+    pub environment: Environment,
+}
+
+/// The most rows of one answer.
+pub const LIST_MOST: i64 = 500;
+
+/// A name for people.
+fn checked_name(text: &str) -> Result<String, AdminRefused> {
+    let name = text.trim();
+    if !(1..=200).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(AdminRefused::invalid("a name has 1 to 200 characters, none of them a control character"));
+    }
+    Ok(name.to_owned())
+}
+
+/// When something was switched off: the moment stays where it was off before.
+fn switched(disabled: Option<bool>, before: Option<Time>, now: Time) -> Option<Time> {
+    match disabled {
+        None => before,
+        Some(disabled) => disabled.then(|| before.unwrap_or(now)),
+    }
+}
+
+/// For the audit log: which members differ, each with the old value and the new one. The revision always does.
+fn difference(before: Option<Value>, after: Option<Value>) -> Value {
+    let members = |value: Option<Value>| match value {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
+    };
+    let (mut before, after) = (members(before), members(after));
+    let changed = after.into_iter().filter_map(|(name, new)| {
+        let old = before.remove(&name).unwrap_or_default();
+        (old != new && name != "revision").then(|| (name, Value::Array(vec![old, new])))
+    });
+    Value::Object(changed.collect())
 }
 
 impl Service {

@@ -7,6 +7,7 @@ mod concerning_db;
 mod crash;
 mod first_door;
 mod schema;
+mod second_door;
 mod world;
 
 /// Runs each async function, which takes a [`world::World`], on SQLite and on PostgreSQL.
