@@ -159,7 +159,7 @@ pub fn assemble(
     chance: Arc<dyn Chance>,
 ) -> Result<Arc<Service>, GatewayRefused> {
     let limits = &settings.limits;
-    Ok(Arc::new(Service::new(Parts {
+    let mut service = Service::new(Parts {
         db,
         clock,
         chance,
@@ -174,7 +174,9 @@ pub fn assemble(
             webhook_body: limits.webhook_body_bytes,
             body: limits.body_bytes,
         },
-    })))
+    });
+    service.enter = settings.enter.clone();
+    Ok(Arc::new(service))
 }
 
 /// The router of a service, as the settings want it.

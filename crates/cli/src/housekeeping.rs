@@ -1,5 +1,5 @@
-//! What a serving process does beside answering: it deletes what is over, keeps its figures small, and reads
-//! its certificate again.
+//! What a serving process does beside answering: it deletes what is over, tells apps of logouts, keeps its figures
+//! small, and reads its certificate again.
 
 use crate::process_metrics;
 use crate::tls::Certificates;
@@ -15,6 +15,8 @@ use store::retention::{self, Swept};
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 /// Between two looks at the process's own figures.
 const OBSERVE_EVERY: Duration = Duration::from_secs(10);
+/// Between two looks for apps that are to be told of a logout, where nobody in this process has just written one.
+const TELL_EVERY: Duration = Duration::from_secs(2);
 /// Between two looks at the certificate's files.
 const REREAD_EVERY: Duration = Duration::from_secs(60);
 
@@ -81,6 +83,22 @@ pub async fn reread(service: Arc<Service>, certificates: Arc<Certificates>) {
             Ok(Ok(false)) => {}
             Ok(Err(error)) => tracing::error!(%error, "the certificate in use stays in use"),
             Err(error) => tracing::error!(%error, "the certificate could not be read again"),
+        }
+    }
+}
+
+/// Tells apps of sessions that have ended, until the process stops. A round that has begun is finished; it is bounded
+/// by the time that an app gets to answer.
+pub async fn tell(service: Arc<Service>) {
+    while !service.stopping.has_begun() {
+        match service.tell_apps().await {
+            Ok(round) if !round.is_empty() => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "apps could not be told of a logout; they are tried again"),
+        }
+        tokio::select! {
+            () = service.notice_due(TELL_EVERY) => {}
+            () = service.stopping.begun() => {}
         }
     }
 }

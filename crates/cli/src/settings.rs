@@ -16,6 +16,7 @@ pub use problem::{Problem, Refused};
 pub use reference::{Entry, reference, without_password};
 pub use value::{Kind, Value};
 
+use enter::session::SessionLimits;
 use ipnet::IpNet;
 use kernel::{Environment, Origin, SecretText};
 use layers::Layers;
@@ -45,6 +46,7 @@ pub struct Settings {
     pub limits: Limits,
     pub metrics: Metrics,
     pub tls: Option<Tls>,
+    pub enter: service::enter::Options,
 }
 
 /// The public origin of each environment; at least one is set, and they differ.
@@ -241,6 +243,7 @@ fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let limits = limits(reader);
     let metrics = reader.optional("metrics.listen", address);
     let tls = tls(reader);
+    let enter = enter(reader);
     Some(Settings {
         listen: listen?,
         environments: environments?,
@@ -253,7 +256,19 @@ fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         limits: limits?,
         metrics: Metrics { listen: metrics? },
         tls: tls?,
+        enter: enter?,
     })
+}
+
+fn enter(reader: &mut Reader<'_>) -> Option<service::enter::Options> {
+    let legacy_audiences = reader.list("enter.legacy_audiences", |items: &[String]| {
+        let strange = items.iter().find(|item| item.is_empty() || item.contains(char::is_whitespace));
+        strange.map_or_else(|| Ok(items.to_vec()), |item| Err(format!("`{item}` is no audience")))
+    });
+    let idle = reader.number("enter.session_idle_minutes", 1..=7 * 24 * 60);
+    let absolute = reader.number("enter.session_hours", 1..=30 * 24);
+    let session = SessionLimits { idle_s: i64::from(idle?) * 60, absolute_s: i64::from(absolute?) * 3600 };
+    Some(service::enter::Options { legacy_audiences: legacy_audiences?, session })
 }
 
 fn environments(reader: &mut Reader<'_>) -> Option<Environments> {

@@ -27,12 +27,16 @@ statements! {
         WHERE s.session_id = $1 AND a.session_url IS NOT NULL AND a.logout_url IS NOT NULL ORDER BY a.id";
     INSERT = "INSERT INTO logout_notices (id, session_id, client_id, app_id, uri, attempts, next_at, told_at, failure,
         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    IS_DUE = "SELECT 1 FROM logout_notices WHERE next_at IS NOT NULL AND next_at <= $1 LIMIT 1";
+    // A few of each address, so that an app which does not answer holds up nobody but itself.
     DUE = "SELECT n.id, n.session_id, n.client_id, n.app_id, n.uri, n.attempts, n.next_at, n.told_at, n.failure,
         n.created_at, s.environment, s.person_id, s.partner_id, c.id_token_algorithm, a.organization_id
-        FROM logout_notices AS n JOIN sessions AS s ON s.id = n.session_id
+        FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY uri ORDER BY next_at, id) AS place
+            FROM logout_notices WHERE next_at IS NOT NULL AND next_at <= $1) AS d
+        JOIN logout_notices AS n ON n.id = d.id JOIN sessions AS s ON s.id = n.session_id
         LEFT JOIN clients AS c ON c.id = n.client_id
         JOIN apps AS a ON a.id = COALESCE(n.app_id, c.app_id)
-        WHERE n.next_at IS NOT NULL AND n.next_at <= $1 ORDER BY n.next_at, n.id LIMIT $2";
+        WHERE d.place <= 8 ORDER BY n.next_at, n.id LIMIT $2";
     // The time that was read is the guard: of two workers that saw the same notice, one moves it.
     CLAIM = "UPDATE logout_notices SET next_at = $3, attempts = attempts + 1 WHERE id = $1 AND next_at = $2";
     // The lease is the guard: a worker that took longer than it changes nothing of what the next one found.
@@ -142,6 +146,14 @@ pub async fn insert(tx: &mut Tx, new: &LogoutNotice) -> Result<(), DbError> {
     let query = sql(INSERT).bind(&new.id).bind(&new.session).bind(client).bind(app).bind(&new.uri);
     let query = query.bind(i64::from(new.attempts)).bind(new.next).bind(new.told);
     query.bind(new.failure.as_deref()).bind(new.created).execute(tx).await.map(drop)
+}
+
+/// Whether there is anything to claim: a look that costs no writer's time.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn is_due(tx: &mut Tx, now: Time) -> Result<bool, DbError> {
+    Ok(sql(IS_DUE).bind(now).maybe(tx).await?.is_some())
 }
 
 /// Claims at most `limit` notices that are due until `lease`, each for this caller alone; what is returned counts the

@@ -53,6 +53,9 @@ impl Service {
     /// [`Fault`]; what was claimed comes again after its lease.
     pub async fn tell_apps(&self) -> Result<Round, Fault> {
         let now = self.clock.now();
+        if !self.db.read(move |tx| Box::pin(logout_notices::is_due(tx, now))).await? {
+            return Ok(Round::default());
+        }
         let lease = now.plus_seconds(LEASE_S);
         let claimed = self
             .db
