@@ -5,9 +5,10 @@
 //! comes back with a single-use code, and users and associations are made just in time. Like `connect`, this
 //! room holds decisions only: no async, no SQL, no HTTP, no clock. The source is the contract `enter.md`.
 //!
-//! Nothing here is wired yet: no table, use case or route speaks to these rules. Not here yet: the claims of ID
-//! tokens and userinfo, the plan by which the gateway's own signing keys rotate, the browser's session as a record,
-//! consent, pushed authorization requests, the messages of `sso.v1`, and the token for apps of the older kind.
+//! Where to begin: [`context`] says what an entry is for, [`entry`] takes it from the partner's call to the app's
+//! door, [`session`] is what the browser keeps of it, and [`oidc`] is what the app sees of it ([`older`] for apps of the
+//! older kind). [`sso`] has the partners' API with its messages, [`service_account`] how partners prove themselves,
+//! [`signing`] the gateway's own keys, [`notice`] who hears of a session's end.
 
 pub mod account;
 pub mod app;

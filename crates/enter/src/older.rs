@@ -22,10 +22,9 @@ pub const ANSWER_BYTES: usize = 16 * 1024;
 /// The longest code of an app's, in bytes; it goes into an address.
 const CODE_MOST: usize = 1024;
 
-/// What an app of this kind knows a session by: a hash of its id, so that what one app writes into its log is nothing
-/// that another could be told.
-///
-/// Decision: hashed together with the app's id, because two apps that compare notes are not to find the same browser.
+/// What an app of this kind knows a session by, in the token as in the webhook: 64 hexadecimal digits of a hash over the
+/// app's id and the session's. Such apps keep it as the key of their own sessions, so that it is another one for each
+/// app, and nothing that stands in another app's log ends a session there.
 pub fn session_hash(session: &crate::ids::SessionId, app: &AppId) -> String {
     sha256_hex(format!("{app}:{session}").as_bytes())
 }

@@ -167,7 +167,10 @@ pub fn camel(snake: &str) -> String {
 }
 
 /// A whole message.
-pub trait Message: Field {}
+pub trait Message: Field {
+    /// Its fields as the .proto file names them, in the order in which they are written.
+    const FIELDS: &'static [&'static str];
+}
 
 /// Reads a request's body. An empty one is an empty message.
 ///
@@ -217,7 +220,9 @@ macro_rules! message {
             }
         }
 
-        impl $crate::sso::json::Message for $name {}
+        impl $crate::sso::json::Message for $name {
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field),)*];
+        }
     };
 }
 pub(super) use message;
