@@ -81,9 +81,21 @@ async fn use_case(
         Method::Logout => by!(partner_logout),
         Method::GetSessionTransferUrl => by!(get_session_transfer_url),
         Method::GetLogoutUrl => by!(get_logout_url),
-        _ => {
-            let what = "this gateway does not offer this method yet; use the command line";
-            return Err(Refused::new(enter::sso::Code::Unimplemented, what).into());
-        }
+        Method::CreateServiceProvider => by!(create_service_provider),
+        Method::GetServiceProvider => by!(get_service_provider),
+        Method::ListServiceProviders => by!(list_service_providers),
+        Method::UpdateServiceProvider => by!(update_service_provider),
+        Method::DeleteServiceProvider => by!(delete_service_provider),
+        Method::CreateClient => by!(create_app_client),
+        Method::GetClient => by!(get_app_client),
+        Method::ListClients => by!(list_app_clients),
+        Method::UpdateClient => by!(update_app_client),
+        Method::DeleteClient => by!(delete_app_client),
+        Method::CreateClientSecret => by!(create_app_client_secret),
+        Method::CreateIdentityProvider => by!(create_identity_provider),
+        Method::GetIdentityProvider => by!(get_identity_provider),
+        Method::ListIdentityProviders => by!(list_identity_providers),
+        Method::UpdateIdentityProvider => by!(update_identity_provider),
+        Method::DeleteIdentityProvider => by!(delete_identity_provider),
     })
 }
