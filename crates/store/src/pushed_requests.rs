@@ -2,19 +2,9 @@
 
 use crate::db::{DbError, Row, Tx, json, sql};
 use crate::statements::statements;
-use enter::ids::ClientId;
+use enter::oidc::authorize::Parameters;
+use enter::oidc::par::PushedRequest;
 use kernel::{Hashed, Time};
-
-/// A pushed request as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushedRow {
-    pub hash: Hashed,
-    pub client: ClientId,
-    /// Names and values in their order.
-    pub parameters: Vec<(String, String)>,
-    pub expires: Time,
-    pub used: Option<Time>,
-}
 
 macro_rules! columns {
     () => {
@@ -31,15 +21,16 @@ statements! {
         (SELECT hash FROM pushed_requests WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 }
 
-fn pushed(mut row: Row) -> Result<PushedRow, DbError> {
-    let (hash, client, parameters) = (row.take()?, row.take()?, row.take_json()?);
-    Ok(PushedRow { hash, client, parameters, expires: row.take()?, used: row.take()? })
+fn pushed(mut row: Row) -> Result<PushedRequest, DbError> {
+    let (hash, client) = (row.take()?, row.take()?);
+    let parameters = Parameters::from_stored(row.take_json()?);
+    Ok(PushedRequest { hash, client, parameters, expires: row.take()?, used: row.take()? })
 }
 
 /// # Errors
 /// [`DbError`].
-pub async fn insert(tx: &mut Tx, new: &PushedRow) -> Result<(), DbError> {
-    let query = sql(INSERT).bind(&new.hash).bind(&new.client).bind(json(&new.parameters)?);
+pub async fn insert(tx: &mut Tx, new: &PushedRequest) -> Result<(), DbError> {
+    let query = sql(INSERT).bind(&new.hash).bind(&new.client).bind(json(&new.parameters.pairs())?);
     query.bind(new.expires).bind(new.used).execute(tx).await.map(drop)
 }
 
@@ -47,7 +38,7 @@ pub async fn insert(tx: &mut Tx, new: &PushedRow) -> Result<(), DbError> {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn by_hash(tx: &mut Tx, hash: &Hashed) -> Result<Option<PushedRow>, DbError> {
+pub async fn by_hash(tx: &mut Tx, hash: &Hashed) -> Result<Option<PushedRequest>, DbError> {
     sql(BY_HASH).bind(hash).maybe(tx).await?.map(pushed).transpose()
 }
 

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod assets;
+pub mod browser;
 pub mod client_address;
 pub mod cookies;
 pub mod dialog_page;
@@ -116,7 +117,7 @@ pub fn routes() -> Vec<Route> {
 
 /// The whole route table.
 fn table(limits: &Limits) -> Table<Web> {
-    operator(apps(partner_api(embed(api(Table::default(), limits), limits))))
+    operator(visitors(apps(partner_api(embed(api(Table::default(), limits), limits)))))
 }
 
 /// For partners' backends: `sso.v1` as JSON and gRPC, and what gRPC clients expect beside it.
@@ -252,10 +253,43 @@ fn apps(table: Table<Web>) -> Table<Web> {
         .add(Method::POST, "/oauth2/token", client, "tokens", post(oidc::token::post))
         .add(Method::GET, "/oauth2/user-info", user, "the user's claims", get(oidc::user_info::get))
         .add(Method::POST, "/oauth2/user-info", user, "the user's claims", post(oidc::user_info::post));
-    let asked = ["/oauth2/token", "/oauth2/user-info"];
+    let table = table
+        .add(Method::POST, "/oauth2/revoke", client, "ends a token", post(oidc::tokens::revoke))
+        .add(
+            Method::POST,
+            "/oauth2/introspect",
+            client,
+            "what a token is worth",
+            post(oidc::tokens::introspect),
+        )
+        .add(Method::POST, "/oauth2/par", client, "an authorization request", post(oidc::tokens::push));
+    let asked = ["/oauth2/token", "/oauth2/user-info", "/oauth2/revoke", "/oauth2/par"];
     asked.into_iter().fold(table, |table, path| {
         table.add(Method::OPTIONS, path, nothing, asks, options(oauth_answer::preflight))
     })
+}
+
+/// The browser's side of the second door.
+fn visitors(table: Table<Web>) -> Table<Web> {
+    use routes::enter::{access_check, authorize, consents, entry, link, logout};
+    let (session, bound) = (Proof::Session, Proof::OwnCookieAndOrigin);
+    let (auth, account, token) = ("/oauth2/auth", "/oauth2/auth/account", Proof::UserToken("openid"));
+    table
+        .add(Method::GET, auth, session, "authorize request", get(authorize::get))
+        .add(Method::POST, auth, session, "authorize request as a form", post(authorize::post))
+        .add(Method::GET, account, session, "a search among accounts", get(authorize::search))
+        .add(Method::POST, account, bound, "the chosen account", post(authorize::account))
+        .add(Method::POST, "/oauth2/auth/consent", bound, "what an app may know", post(authorize::consent))
+        .add(Method::GET, "/enter", Proof::EntryCode, "an entry from a partner", get(entry::get))
+        .add(Method::GET, "/enter/continue", session, "back without a code", get(entry::without_code))
+        .add(Method::POST, "/enter/confirm", bound, "continue as somebody else", post(entry::confirm))
+        .add(Method::GET, "/service-gateway", session, "a link into an app", get(link::get))
+        .add(Method::GET, "/oauth2/logout", session, "sign out", get(logout::get))
+        .add(Method::POST, "/oauth2/logout", session, "sign out, as a form", post(logout::post))
+        .add(Method::POST, "/oauth2/logout/confirm", bound, "yes, sign out", post(logout::confirm))
+        .add(Method::GET, "/oauth2/consents", session, "what apps may know", get(consents::get))
+        .add(Method::POST, "/oauth2/consents", bound, "take it back", post(consents::post))
+        .add(Method::GET, "/oauth2/access-check", token, "may the user?", get(access_check::get))
 }
 
 async fn not_found(

@@ -10,9 +10,9 @@ use ::enter::entry::Waiting;
 use ::enter::ids::ClientId;
 use ::enter::oidc::Client;
 use ::enter::oidc::authorize::{AuthorizeRefused, LocalRefusal, Parameters, check, error_url};
-use ::enter::oidc::par::{PushedRequest, reference};
+use ::enter::oidc::par::reference;
 use serde_json::json;
-use store::pushed_requests::{self, PushedRow};
+use store::pushed_requests;
 use store::{DbError, apps, clients};
 
 /// As refusals name it.
@@ -124,10 +124,7 @@ impl Service {
                 if clients::find(tx, environment, &row.client, now).await?.is_none() {
                     return Ok(None);
                 }
-                let PushedRow { hash, client, parameters, expires, used } = row;
-                let parameters = Parameters::from_stored(parameters);
-                let pushed = PushedRequest { hash: hash.clone(), client, parameters, expires, used };
-                let Ok((parameters, _)) = pushed.replace(&outer, now) else { return Ok(None) };
+                let Ok((parameters, _)) = row.replace(&outer, now) else { return Ok(None) };
                 let first = pushed_requests::mark_used(tx, &hash, now).await?;
                 Ok::<_, DbError>(first.then_some(parameters))
             })

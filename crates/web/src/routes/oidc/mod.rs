@@ -2,4 +2,5 @@
 
 pub mod discovery;
 pub mod token;
+pub mod tokens;
 pub mod user_info;
