@@ -2,8 +2,7 @@
 
 use crate::ids::{AppId, ClientId, PartnerId, PersonId, SessionId};
 use kernel::ids::NoticeId;
-use kernel::{Chance, Plain, SafeUrl, Time};
-use serde_json::{Value, json};
+use kernel::{Chance, SafeUrl, Time};
 
 /// Seconds to wait after each failed try. After the last one the notice is given up: a day and a half in all, which
 /// outlasts a bad night at the app. Its own sessions end by themselves meanwhile.
@@ -44,15 +43,6 @@ pub struct EndedSession {
     pub session: SessionId,
     pub person: PersonId,
     pub partner: PartnerId,
-}
-
-impl EndedSession {
-    /// The body of the older webhook (contract `enter.md`, section 5). The session is named by its hash, as in the
-    /// tokens that such an app got.
-    pub fn webhook_body(&self) -> Value {
-        let session_id = Plain::presented(self.session.as_str()).hashed();
-        json!({ "session_id": session_id.as_str(), "user_id": self.person, "partner_id": self.partner })
-    }
 }
 
 /// What becomes of a notice after a try.

@@ -1,7 +1,7 @@
 //! Apps of the older kind (contract `enter.md`, sections 2 and 5): the gateway posts a signed token to the app's Session
 //! URL, the app answers a code of its own, and the browser takes that to the entry URL.
 
-use crate::app::{App, with_code};
+use crate::app::with_code;
 use crate::ids::{AppId, PartnerId, PersonId};
 use crate::notice::EndedSession;
 use crate::service_account::ascii_json;
@@ -116,9 +116,9 @@ pub fn landing(entry_url: &SafeUrl, code: &str, next_url: Option<&str>) -> Strin
 }
 
 /// What the app's logout URL is told when a session ends.
-pub fn logout_body(app: &App, ended: &EndedSession) -> Value {
+pub fn logout_body(app: &AppId, ended: &EndedSession) -> Value {
     json!({
-        "session_id": session_hash(&ended.session, &app.id),
+        "session_id": session_hash(&ended.session, app),
         "user_id": ended.person,
         "partner_id": ended.partner,
     })

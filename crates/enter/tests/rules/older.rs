@@ -51,7 +51,7 @@ fn an_app_knows_a_session_by_a_hash_of_its_own_and_hears_of_its_end_by_the_same(
         person: session.person.clone(),
         partner: session.partner.clone(),
     };
-    let body = logout_body(&first, &ended);
+    let body = logout_body(&first.id, &ended);
     assert_eq!(body, json!({ "session_id": hash, "user_id": session.person, "partner_id": "P1" }));
     assert!(!body.to_string().contains(session.id.as_str()));
 }

@@ -4,6 +4,7 @@ use super::refuse::Denial;
 use crate::{Fault, Service};
 use ::enter::notice::{After, LEASE_S, Listener};
 use ::enter::oidc::logout_claims;
+use ::enter::older::logout_body;
 use ::enter::service_account::ascii_json;
 use futures_util::StreamExt as _;
 use kernel::Plain;
@@ -109,7 +110,7 @@ impl Service {
         let url = due.notice.uri.as_url().clone();
         let request = Request::post(url).timeout(WITHIN).max_body(ANSWER_BYTES);
         Ok(Some(match &due.notice.listener {
-            Listener::App(_) => request.json(&due.ended.webhook_body()),
+            Listener::App(app) => request.json(&logout_body(app, &due.ended)),
             Listener::Client(client) => {
                 // A try that comes again says so under a new `jti`: its token is a new one with times of its own.
                 let jti = Plain::new(&*self.chance);
