@@ -12,6 +12,7 @@ use kernel::ids::RefusalId;
 use serde_json::json;
 use service::Fault;
 use service::connect::refuse::Refused;
+use service::enter::refuse::Denied;
 
 /// The language of a request.
 pub fn locale(headers: &HeaderMap, ui_locales: Option<&str>) -> Locale {
@@ -57,6 +58,24 @@ pub fn refused(web: &Web, headers: &HeaderMap, locale: Locale, refused: &Refused
         shell,
     };
     headers::page(refusal.code.status(), page.render(), &Framing::Anyone, &page.shell.nonce)
+}
+
+/// A refusal of the second door. Nobody frames it, because some of its pages are answers to what a person did here.
+pub fn denied(web: &Web, headers: &HeaderMap, ui_locales: Option<&str>, denied: &Denied) -> Response {
+    let Denied { denial, reference } = denied;
+    let page = RefusalPage {
+        shell: shell(web, locale(headers, ui_locales), None),
+        kind: RefusalKind::Entry(denial.code, denial.status),
+        organization: None,
+        claim: denial.parameter.clone(),
+        reference: reference.to_string(),
+        messages: Vec::new(),
+    };
+    if wants_json(headers) {
+        let body = json!({ "message": page.text(), "code": denial.code, "reference": reference.as_str() });
+        return json_answer(denial.status, &body);
+    }
+    headers::page(denial.status, page.render(), &Framing::Nobody, &page.shell.nonce)
 }
 
 /// A page that says no for another reason than a landing's.

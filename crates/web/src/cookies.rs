@@ -1,4 +1,5 @@
-//! The one kind of cookie there is: it binds a callback to the browser that started (lesson 20).
+//! Cookies. At the first door one binds a callback to the browser that started (lesson 20); those of the second door
+//! are in [`crate::browser`].
 //!
 //! Decision: where the place is https its name begins with `__Host-`. Attack: a page on a neighbouring host
 //! (`evil.example.com` beside `connect.example.com`) plants the cookie of its own attempt, and so binds somebody
@@ -15,11 +16,20 @@ const PATH: &str = "/oauth2/callback";
 /// `Set-Cookie` for `seconds`. `Lax`, because the callback is a top-level navigation from another site;
 /// never readable by scripts; `Secure` wherever the place is https.
 pub fn set(place: &Place, name: &str, value: &str, seconds: i64) -> String {
+    set_at(place, PATH, name, value, seconds)
+}
+
+/// The same for every path, with and without TLS.
+pub fn set_everywhere(place: &Place, name: &str, value: &str, seconds: i64) -> String {
+    set_at(place, "/", name, value, seconds)
+}
+
+fn set_at(place: &Place, path: &str, name: &str, value: &str, seconds: i64) -> String {
     let rest = format!("Max-Age={seconds}; HttpOnly; SameSite=Lax");
     if place.is_https() {
         format!("{HOST_ONLY}{name}={value}; Path=/; {rest}; Secure")
     } else {
-        format!("{name}={value}; Path={PATH}; {rest}")
+        format!("{name}={value}; Path={path}; {rest}")
     }
 }
 

@@ -33,6 +33,12 @@ pub enum Proof {
     ServiceToken(&'static str),
     /// An assertion signed by a service account's key.
     Assertion,
+    /// A single-use entry code.
+    EntryCode,
+    /// The session's cookie, if there is one; without it nobody is signed in.
+    Session,
+    /// The cookie of the browser that a page of ours was shown in, and an `Origin` of our own.
+    OwnCookieAndOrigin,
 }
 
 impl Proof {
@@ -51,6 +57,9 @@ impl Proof {
             Self::UserToken(scope) => format!("user's access token with `{scope}`"),
             Self::ServiceToken(scope) => format!("service account's token with `{scope}`"),
             Self::Assertion => "service account's assertion".to_owned(),
+            Self::EntryCode => "entry code".to_owned(),
+            Self::Session => "session cookie, if there is one".to_owned(),
+            Self::OwnCookieAndOrigin => "own cookie, own `Origin`".to_owned(),
         }
     }
 }

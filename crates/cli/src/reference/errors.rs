@@ -16,7 +16,7 @@ pub fn errors() -> String {
          | code | status | what the person reads |\n|---|---|---|\n",
     );
     let landing = Code::ALL.iter().map(|code| RefusalKind::Landing(*code));
-    for kind in landing.chain(RefusalKind::OTHERS) {
+    for kind in landing.chain(RefusalKind::OTHERS).chain(RefusalKind::ENTRY) {
         let told = words.say(format!("refused.{}.text", kind.code()));
         let _ = writeln!(page, "| `{}` | {} | {told} |", kind.code(), kind.status());
     }

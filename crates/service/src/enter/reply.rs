@@ -36,7 +36,7 @@ pub struct Named {
 }
 
 impl Named {
-    pub(super) fn of(person: &Person) -> Self {
+    pub fn of(person: &Person) -> Self {
         let name = person.name().or_else(|| person.email.clone());
         let name = name.unwrap_or_else(|| person.identity.partner_user.as_str().to_owned());
         Self { name, email: person.email.clone() }

@@ -2,6 +2,7 @@
 
 use super::callback::{CallbackOutcome, CallbackPage};
 use super::dialog::{Choosable, DialogPage, DialogView};
+use super::entry::{self, EntryPage};
 use super::fields::FormView;
 use super::home::HomePage;
 use super::markup;
@@ -29,6 +30,7 @@ enum Page {
     Start(StartPage),
     Callback(CallbackPage),
     Home(HomePage),
+    Entry(Box<EntryPage>),
 }
 
 impl Specimen {
@@ -49,6 +51,7 @@ impl Specimen {
             Page::Start(page) => StartPage { shell: dress(&page.shell), ..page.clone() }.render(),
             Page::Callback(page) => CallbackPage { shell: dress(&page.shell), ..page.clone() }.render(),
             Page::Home(page) => HomePage { shell: dress(&page.shell), ..page.clone() }.render(),
+            Page::Entry(page) => EntryPage { shell: dress(&page.shell), ..(**page).clone() }.render(),
         }
     }
 }
@@ -71,7 +74,7 @@ struct Whole<'a> {
 }
 
 /// The parts of the gallery: what stands before the first `-` of a slug.
-pub const PARTS: [&str; 5] = ["dialog", "refusal", "start", "callback", "home"];
+pub const PARTS: [&str; 6] = ["dialog", "refusal", "start", "callback", "entry", "home"];
 
 impl Gallery {
     pub fn render(&self) -> String {
@@ -108,11 +111,13 @@ pub fn specimens() -> Vec<Specimen> {
     all.extend(FAILURES.into_iter().map(failed));
     all.extend(branded());
     let landing = Code::ALL.iter().map(|code| RefusalKind::Landing(*code));
-    all.extend(landing.chain(RefusalKind::OTHERS).map(|kind| {
+    all.extend(landing.chain(RefusalKind::OTHERS).chain(RefusalKind::ENTRY).map(|kind| {
         Specimen::new(format!("refusal-{}", kind.code()), Page::Refusal(RefusalPage::sample(kind)))
     }));
     all.push(Specimen::new("start", Page::Start(StartPage::sample())));
     all.extend(callbacks());
+    let entries = entry::samples().into_iter();
+    all.extend(entries.map(|(slug, page)| Specimen::new(slug, Page::Entry(Box::new(page)))));
     all.push(Specimen::new("home", Page::Home(HomePage::sample())));
     all
 }

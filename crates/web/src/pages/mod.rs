@@ -6,6 +6,7 @@
 
 pub mod callback;
 pub mod dialog;
+pub mod entry;
 pub mod fields;
 pub mod gallery;
 pub mod home;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use callback::{CallbackOutcome, CallbackPage};
 pub use dialog::{Choosable, DialogPage, DialogState, DialogView, ParentMessage};
+pub use entry::{AccountChoice, AllowedView, AskView, ConsentView, EntryPage, EntryView};
 pub use fields::{FieldKind, FieldOption, FieldView, FormPurpose, FormView};
 pub use gallery::{Gallery, Specimen};
 pub use home::{HomeLink, HomePage};

@@ -23,6 +23,8 @@ pub enum RefusalKind {
     OriginForbidden,
     /// Our own fault, or a store that does not answer.
     Unavailable,
+    /// A refusal of the second door, by its code, with its status: one of [`RefusalKind::ENTRY`].
+    Entry(&'static str, u16),
 }
 
 impl RefusalKind {
@@ -37,6 +39,41 @@ impl RefusalKind {
         Self::Unavailable,
     ];
 
+    /// Those of the second door.
+    pub const ENTRY: [Self; 31] = [
+        Self::Entry("entry_code_missing", 400),
+        Self::Entry("entry_code_unknown", 404),
+        Self::Entry("entry_code_used", 410),
+        Self::Entry("entry_code_late", 410),
+        Self::Entry("entry_code_other_app", 400),
+        Self::Entry("app_disabled", 403),
+        Self::Entry("app_unknown", 404),
+        Self::Entry("app_not_active", 403),
+        Self::Entry("app_needs_account", 400),
+        Self::Entry("partner_disabled", 403),
+        Self::Entry("user_disabled", 403),
+        Self::Entry("user_unknown", 403),
+        Self::Entry("user_not_associated", 403),
+        Self::Entry("account_unknown", 404),
+        Self::Entry("account_disabled", 403),
+        Self::Entry("context_forbidden", 403),
+        Self::Entry("context_type_unknown", 400),
+        Self::Entry("context_malformed", 400),
+        Self::Entry("link_malformed", 400),
+        Self::Entry("redirect_loop", 508),
+        Self::Entry("request_parameters", 400),
+        Self::Entry("client_unknown", 400),
+        Self::Entry("client_disabled", 400),
+        Self::Entry("redirect_uri_unknown", 400),
+        Self::Entry("request_uri_unknown", 400),
+        Self::Entry("request_over", 410),
+        Self::Entry("other_browser", 403),
+        Self::Entry("logout_refused", 400),
+        Self::Entry("session_url_status", 502),
+        Self::Entry("session_url_answer", 502),
+        Self::Entry("session_url_unreachable", 502),
+    ];
+
     /// The stable code, also the key in the texts.
     pub const fn code(self) -> &'static str {
         match self {
@@ -48,6 +85,7 @@ impl RefusalKind {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::OriginForbidden => "origin_forbidden",
             Self::Unavailable => "unavailable",
+            Self::Entry(code, _) => code,
         }
     }
 
@@ -60,6 +98,7 @@ impl RefusalKind {
             Self::MethodNotAllowed => 405,
             Self::OriginForbidden => 403,
             Self::Unavailable => 503,
+            Self::Entry(_, status) => status,
         }
     }
 
@@ -73,9 +112,13 @@ impl RefusalKind {
             | Self::StartExpired => "refused.heading.again",
             Self::Landing(Code::OrganizationUnknown | Code::ConnectorUnknown | Code::IntegrationUnknown)
             | Self::HostUnknown
-            | Self::NotFound => "refused.heading.unknown",
+            | Self::NotFound
+            | Self::Entry(_, 404) => "refused.heading.unknown",
+            Self::Entry(_, 410) => "refused.heading.again",
             Self::Unavailable => "refused.heading.broken",
-            Self::Landing(_) | Self::MethodNotAllowed | Self::OriginForbidden => "refused.heading.mend",
+            Self::Landing(_) | Self::MethodNotAllowed | Self::OriginForbidden | Self::Entry(..) => {
+                "refused.heading.mend"
+            }
         }
     }
 }
@@ -146,6 +189,7 @@ impl RefusalPage {
             RefusalKind::Landing(Code::OrganizationUnknown)
                 | RefusalKind::HostUnknown
                 | RefusalKind::NotFound
+                | RefusalKind::Entry(..)
         );
         let claim = match kind {
             RefusalKind::Landing(Code::ClaimMissing) => Some("ti.xti.connector_name"),

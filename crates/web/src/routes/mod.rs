@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod callback;
 pub mod dialogs;
+pub mod enter;
 pub mod health;
 pub mod integrations;
 pub mod landing;
