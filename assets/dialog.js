@@ -11,6 +11,9 @@
   /** Pauses between two looks at the server, in milliseconds: the first, and the longest. */
   const [SHORTEST, LONGEST] = [1000, 10000];
 
+  /** Names this page to the server, which hands an announcement to one page only, however often that one asks. */
+  const self = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+
   let state = first;
   let isBusy = false;
   let confirmed = -1;
@@ -52,7 +55,7 @@
     if (!state.announce || announced === state.version || window.parent === window) return;
     announced = state.version;
     try {
-      const answer = await post('announcement');
+      const answer = await post('announcement', new URLSearchParams({ page: self }));
       if (answer) window.page.tell(answer.messages);
     } catch {
       announced = -1;

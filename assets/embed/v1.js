@@ -76,9 +76,11 @@
     const { token, brand = 'vestibule', title = 'Connect', closeLabel = 'Close', signal } = options;
     if (!options.url) throw new TypeError('Vestibule.open: url is missing');
     const url = new URL(options.url, home);
+    const place = options.modal ? null : find(options.container);
     const frame = makeFrame(title);
     let modal = null;
     let settle;
+    let isDone = false;
     const promise = new Promise((resolve, reject) => {
       settle = { resolve, reject };
     });
@@ -87,6 +89,9 @@
 
     const handlers = {
       success(data) {
+        // However often a frame says it, one connection succeeds once.
+        if (isDone) return;
+        isDone = true;
         const told = { tenant: data.tenant, webhook_url: data.webhook_url };
         options.onSuccess?.(told);
         settle.resolve(told);
@@ -138,7 +143,7 @@
     signal?.addEventListener('abort', close);
     if (!token) frame.src = url.href;
     if (options.modal) modal = makeModal(frame, title, closeLabel, close);
-    else find(options.container).append(frame);
+    else place.append(frame);
     if (token) postToken(url, token, frame);
     return Object.assign(promise, { frame, close });
   };
