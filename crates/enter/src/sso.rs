@@ -5,11 +5,13 @@
 mod admin;
 mod entry;
 pub mod json;
+mod listing;
 mod refused;
 mod standing;
 
 pub use admin::*;
 pub use entry::*;
+pub use listing::{Page, check_revision, page_token, revision};
 pub use refused::{Code, Refused};
 pub use standing::{check_active, check_caller, check_vouching};
 

@@ -23,15 +23,6 @@ pub(super) fn pkcs1_of(pkcs8: &[u8]) -> Option<&[u8]> {
     value(rest, 0x04).map(|(key, _)| key)
 }
 
-/// Modulus and exponent of an `RSAPublicKey`, without the zero that keeps an INTEGER positive.
-pub(super) fn rsa_public_of(der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (inner, _) = value(der, 0x30)?;
-    let (n, rest) = value(inner, 0x02)?;
-    let (e, _) = value(rest, 0x02)?;
-    let bare = |bytes| <[u8]>::strip_prefix(bytes, &[0]).unwrap_or(bytes);
-    Some((bare(n), bare(e)))
-}
-
 /// The content of the value at the front, which must have `tag`, and what follows it.
 fn value(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&seen, rest) = bytes.split_first()?;

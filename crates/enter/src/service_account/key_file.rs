@@ -1,17 +1,9 @@
 //! The key file, shown once, in the form that the SDKs in the field read.
 
-use super::der::{pem, pkcs1_of, rsa_public_of, sec1, unpem};
+use super::der::{pem, pkcs1_of, sec1, unpem};
 use crate::ids::ServiceKeyId;
-use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::SecretText;
-use kernel::jose::{Algorithm, strict_json};
+use kernel::jose::{Algorithm, PublicKey, SigningKey, strict_json};
 use serde_json::{Value, json};
 
 const EC: &str = "EC PRIVATE KEY";
@@ -32,36 +24,21 @@ pub enum KeyFileRefused {
     PrivateKey,
 }
 
-/// A private key in hand: to write its file, to register its public half, to sign.
-pub enum KeyPair {
-    Es256(EcdsaKeyPair),
-    Rs256 { pair: RsaKeyPair, pem: SecretText },
-}
-
-impl std::fmt::Debug for KeyPair {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "KeyPair({})", self.algorithm().as_str())
-    }
-}
+/// A private key in hand: to write its file, to register its public half, to sign. P-256 or RSA.
+#[derive(Debug)]
+pub struct KeyPair(SigningKey);
 
 impl KeyPair {
-    /// A fresh key. Its randomness is the cryptographic library's own, which takes none from outside.
+    /// A fresh key.
     ///
     /// # Errors
     /// [`KeyFileRefused::Algorithm`], [`KeyFileRefused::Generation`].
     pub fn generate(algorithm: Algorithm) -> Result<Self, KeyFileRefused> {
         match algorithm {
-            Algorithm::Es256 => {
-                let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
-                pair.map(Self::Es256).map_err(|_| KeyFileRefused::Generation)
+            Algorithm::Es256 | Algorithm::Rs256 => {
+                SigningKey::generate(algorithm).map(Self).map_err(|_| KeyFileRefused::Generation)
             }
-            Algorithm::Rs256 => {
-                let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyFileRefused::Generation)?;
-                let pkcs8: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| KeyFileRefused::Generation)?;
-                let inner = pkcs1_of(pkcs8.as_ref()).ok_or(KeyFileRefused::Generation)?;
-                let pem = SecretText::new(pem(RSA, inner).as_str());
-                Ok(Self::Rs256 { pair, pem })
-            }
+            // The SDKs in the field read neither.
             Algorithm::Hs256 | Algorithm::EdDsa => Err(KeyFileRefused::Algorithm),
         }
     }
@@ -71,20 +48,15 @@ impl KeyPair {
     /// # Errors
     /// [`KeyFileRefused::PrivateKey`].
     pub fn read_pem(text: &str) -> Result<Self, KeyFileRefused> {
-        if let Some(der) = unpem(EC, text) {
-            let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der);
-            return pair.map(Self::Es256).map_err(|_| KeyFileRefused::PrivateKey);
-        }
-        let der = unpem(RSA, text).ok_or(KeyFileRefused::PrivateKey)?;
-        let pair = RsaKeyPair::from_der(&der).map_err(|_| KeyFileRefused::PrivateKey)?;
-        Ok(Self::Rs256 { pair, pem: SecretText::new(text) })
+        let (algorithm, der) = match unpem(EC, text) {
+            Some(der) => (Algorithm::Es256, der),
+            None => (Algorithm::Rs256, unpem(RSA, text).ok_or(KeyFileRefused::PrivateKey)?),
+        };
+        SigningKey::from_der(algorithm, &der).map(Self).map_err(|_| KeyFileRefused::PrivateKey)
     }
 
     pub const fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::Es256(_) => Algorithm::Es256,
-            Self::Rs256 { .. } => Algorithm::Rs256,
-        }
+        self.0.algorithm()
     }
 
     /// SEC 1 with curve and public key for ES256, PKCS#1 for RS256.
@@ -92,31 +64,17 @@ impl KeyPair {
     /// # Errors
     /// [`KeyFileRefused::Generation`] where the library does not give the key out.
     pub fn pem(&self) -> Result<SecretText, KeyFileRefused> {
-        match self {
-            Self::Rs256 { pem, .. } => Ok(pem.clone()),
-            Self::Es256(pair) => {
-                let scalar: EcPrivateKeyBin<'static> =
-                    pair.private_key().as_be_bytes().map_err(|_| KeyFileRefused::Generation)?;
-                let scalar: &[u8; 32] = scalar.as_ref().try_into().map_err(|_| KeyFileRefused::Generation)?;
-                let der = sec1(scalar, pair.public_key().as_ref());
-                Ok(SecretText::new(pem(EC, &der).as_str()))
-            }
+        if let (Some(scalar), PublicKey::P256 { point }) = (self.0.p256_scalar(), self.0.public()) {
+            return Ok(SecretText::new(pem(EC, &sec1(&scalar, &point)).as_str()));
         }
+        let pkcs8 = self.0.to_pkcs8().map_err(|_| KeyFileRefused::Generation)?;
+        let inner = pkcs1_of(&pkcs8).ok_or(KeyFileRefused::Generation)?;
+        Ok(SecretText::new(pem(RSA, inner).as_str()))
     }
 
     /// The public half as a JWK, JSON text.
     pub fn public_jwk(&self) -> String {
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        match self {
-            Self::Es256(pair) => {
-                let (x, y) = pair.public_key().as_ref().split_at_checked(33).unwrap_or_default();
-                json!({ "crv": "P-256", "kty": "EC", "x": text(x.get(1..).unwrap_or_default()), "y": text(y) }).to_string()
-            }
-            Self::Rs256 { pair, .. } => {
-                let (n, e) = rsa_public_of(pair.public_key().as_ref()).unwrap_or_default();
-                json!({ "e": text(e), "kty": "RSA", "n": text(n) }).to_string()
-            }
-        }
+        self.0.public().to_jwk().to_string()
     }
 
     /// A JWT of exactly this header and payload.
@@ -124,19 +82,7 @@ impl KeyPair {
     /// # Errors
     /// [`KeyFileRefused::Generation`] where the library cannot sign.
     pub fn sign(&self, header: &Value, payload: &str) -> Result<String, KeyFileRefused> {
-        let signed =
-            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
-        let random = SystemRandom::new();
-        let failed = |_| KeyFileRefused::Generation;
-        let signature = match self {
-            Self::Es256(pair) => pair.sign(&random, signed.as_bytes()).map_err(failed)?.as_ref().to_vec(),
-            Self::Rs256 { pair, .. } => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).map_err(failed)?;
-                signature
-            }
-        };
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        self.0.jws(header, payload).map_err(|_| KeyFileRefused::Generation)
     }
 }
 

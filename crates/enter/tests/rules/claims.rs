@@ -74,7 +74,7 @@ impl Told {
         self
     }
 
-    fn claims(mut self, claims: Value) -> Self {
+    fn claims(mut self, claims: &Value) -> Self {
         self.grant.claims = claims.as_object().cloned();
         self
     }
@@ -152,7 +152,7 @@ fn scopes_and_the_claims_parameter_open_what_they_name() {
         "userinfo": { "given_name": { "essential": true }, "amr": null, "phone_number": null },
         "id_token": { "email": null },
     });
-    let told = told().scopes(&["openid"]).claims(asks);
+    let told = told().scopes(&["openid"]).claims(&asks);
     assert_eq!(names(&told.userinfo()), ["given_name", "amr"]);
     assert_eq!(names(&told.id_token()), ["email", "auth_time", "amr"]);
     let mut narrow = told;

@@ -18,7 +18,7 @@ fn parsed<T: Message>(value: &Value) -> Result<T, Refused> {
     read(value.to_string().as_bytes())
 }
 
-fn with_context(context: Value) -> Result<Context, Refused> {
+fn with_context(context: &Value) -> Result<Context, Refused> {
     parsed::<GetEntryUrlRequest>(&json!({ "context": context })).map(|request| request.context)
 }
 
@@ -60,23 +60,23 @@ fn every_spelling_of_the_field_is_read() {
 fn contexts_as_clients_in_the_field_write_them() {
     for top in ["superadmin", "super_admin", "superAdmin"] {
         for empty in [json!({}), json!([]), json!({ "x": 1 })] {
-            assert_eq!(with_context(json!({ top: empty })).unwrap(), Context::SuperAdmin, "{top}");
+            assert_eq!(with_context(&json!({ top: empty })).unwrap(), Context::SuperAdmin, "{top}");
         }
-        assert_eq!(with_context(json!({ top: null })).unwrap(), Context::Unset);
+        assert_eq!(with_context(&json!({ top: null })).unwrap(), Context::Unset);
     }
-    assert_eq!(with_context(json!([])).unwrap(), Context::Unset);
-    assert_eq!(with_context(Value::Null).unwrap(), Context::Unset);
+    assert_eq!(with_context(&json!([])).unwrap(), Context::Unset);
+    assert_eq!(with_context(&Value::Null).unwrap(), Context::Unset);
     assert_eq!(
-        with_context(json!({ "partner": { "partnerId": "P1" } })).unwrap(),
+        with_context(&json!({ "partner": { "partnerId": "P1" } })).unwrap(),
         Context::Partner("P1".to_owned())
     );
-    assert_eq!(with_context(json!({ "account": [] })).unwrap(), Context::Account(String::new()));
+    assert_eq!(with_context(&json!({ "account": [] })).unwrap(), Context::Account(String::new()));
     for two in [
         json!({ "account": { "account_id": "AG-1" }, "partner": { "partner_id": "P1" } }),
         json!({ "account": {}, "superadmin": [] }),
         json!({ "super_admin": {}, "superAdmin": {} }),
     ] {
-        assert_eq!(with_context(two.clone()).unwrap_err().code, Code::InvalidArgument, "{two}");
+        assert_eq!(with_context(&two).unwrap_err().code, Code::InvalidArgument, "{two}");
     }
     let code = |context: Context| context.check().unwrap_err().code;
     assert_eq!(code(Context::Unset), Code::InvalidArgument);
@@ -216,7 +216,8 @@ fn a_request_for_a_code_becomes_an_order() {
 #[test]
 fn what_is_wrong_with_a_request_for_a_code_is_named() {
     let long = "x".repeat(400);
-    let changes: [(&str, fn(&mut GetEntryUrlWithCodeRequest, String), &str); 10] = [
+    type Change = fn(&mut GetEntryUrlWithCodeRequest, String);
+    let changes: [(&str, Change, &str); 10] = [
         ("service_provider_id", |request, text| request.service_provider_id = text, ""),
         ("service_provider_id", |request, text| request.service_provider_id = text, "../x"),
         ("context.account.account_id", |request, text| request.context = Context::Account(text), ""),
@@ -360,7 +361,8 @@ fn an_app_is_written_as_it_was_read() {
 
 #[test]
 fn what_is_wrong_with_an_app_is_named() {
-    let changes: [(&str, fn(&mut ServiceProviderConfiguration)); 8] = [
+    type Change = fn(&mut ServiceProviderConfiguration);
+    let changes: [(&str, Change); 8] = [
         ("name", |app| app.name.clear()),
         ("entry_url", |app| app.entry_url = "https://evil.example/".to_owned()),
         ("primary_domain", |app| app.primary_domain = "*.example.com".to_owned()),
@@ -441,7 +443,7 @@ fn a_partner_is_written_as_it_was_read() {
                 ..sent.clone()
             },
         ),
-        ("domains", IdentityProviderConfiguration { domains: vec!["a b".to_owned()], ..sent.clone() }),
+        ("domains", IdentityProviderConfiguration { domains: vec!["a b".to_owned()], ..sent }),
     ] {
         let refused = made(&bad).unwrap_err();
         assert!(refused.message.starts_with(&format!("identity_provider.{field}: ")), "{}", refused.message);

@@ -117,7 +117,7 @@ fn lesson_7_a_client_revokes_its_own_tokens_and_learns_nothing_of_others() {
     assert_eq!(revoke(&other, Found::Access(tokens.access())), Revocation::Nothing);
     // A refresh token that was used already still names its family.
     let used = tokens.refresh(RefreshState::Revoked);
-    assert_eq!(revoke(&client("c1"), Found::Refresh(&used)), Revocation::Grant(tokens.grant.clone()));
+    assert_eq!(revoke(&client("c1"), Found::Refresh(&used)), Revocation::Grant(tokens.grant));
 }
 
 #[test]
