@@ -8,12 +8,16 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
-use service::Place;
-use service::enter::grant::{ServiceToken as HeldService, TokenHolder, UserToken as HeldUser};
+use service::enter::grant::{BearerRefused, ServiceToken as HeldService, TokenHolder, UserToken as HeldUser};
+use service::{Fault, Place};
 
 /// A user's access token that is worth something now, in `Authorization`.
 #[derive(Debug, Clone)]
 pub struct UserToken(pub Box<HeldUser>);
+
+/// A user's access token with which an account is asked about, whatever has become of the token's own account.
+#[derive(Debug, Clone)]
+pub struct AskingUser(pub Box<HeldUser>);
 
 /// A service account's access token that is worth something now, in `Authorization`.
 #[derive(Debug, Clone)]
@@ -24,7 +28,11 @@ pub struct ServiceToken(pub Box<HeldService>);
 /// # Errors
 /// The answer.
 pub async fn holder(web: &Web, place: &Place, text: &str) -> Result<TokenHolder, Box<Response>> {
-    match web.service().verify_access_token(place, text).await {
+    verified(web.service().verify_access_token(place, text).await)
+}
+
+fn verified(held: Result<Result<TokenHolder, BearerRefused>, Fault>) -> Result<TokenHolder, Box<Response>> {
+    match held {
         Ok(Ok(holder)) => Ok(holder),
         Ok(Err(why)) => {
             tracing::info!(%why, "an access token was refused");
@@ -35,8 +43,13 @@ pub async fn holder(web: &Web, place: &Place, text: &str) -> Result<TokenHolder,
 }
 
 async fn presented(web: &Web, place: &Place, headers: &HeaderMap) -> Result<TokenHolder, Box<Response>> {
+    holder(web, place, shown(headers)?).await
+}
+
+/// The token in `Authorization`.
+fn shown(headers: &HeaderMap) -> Result<&str, Box<Response>> {
     match bearer(headers) {
-        Ok(Some(token)) => holder(web, place, token).await,
+        Ok(Some(token)) => Ok(token),
         Ok(None) => Err(Box::new(oauth_answer::bearing(Bearing::Missing))),
         Err(()) => Err(Box::new(oauth_answer::bearing(Bearing::Invalid))),
     }
@@ -53,6 +66,23 @@ where
         match presented(&Web::from_ref(state), &place, &parts.headers).await {
             Ok(TokenHolder::User(token)) => Ok(Self(token)),
             // A program is no user, whatever it may do elsewhere.
+            Ok(TokenHolder::ServiceAccount(_)) => Err(oauth_answer::bearing(Bearing::Invalid)),
+            Err(response) => Err(*response),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AskingUser
+where
+    Web: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let Here(place) = Here::from_request_parts(parts, state).await?;
+        let token = shown(&parts.headers).map_err(|response| *response)?;
+        match verified(Web::from_ref(state).service().verify_asking_token(&place, token).await) {
+            Ok(TokenHolder::User(token)) => Ok(Self(token)),
             Ok(TokenHolder::ServiceAccount(_)) => Err(oauth_answer::bearing(Bearing::Invalid)),
             Err(response) => Err(*response),
         }

@@ -5,7 +5,7 @@ use ::enter::account::Person;
 use ::enter::app::App;
 use ::enter::ids::{AccountId, ClientId, GrantId, PersonId, ServiceKeyId, SessionId};
 use ::enter::oidc::claims::Issue;
-use ::enter::oidc::{AuthorizationCode, Client, CodeState, Grant, Standing, TokenKind};
+use ::enter::oidc::{AuthorizationCode, Client, CodeState, Grant, GrantRefused, Standing, TokenKind};
 use ::enter::partner::Partner;
 use ::enter::service_account::{ServiceAccount, ServiceKey};
 use ::enter::session::{Session, SessionApp};
@@ -189,6 +189,9 @@ pub enum BearerRefused {
     Ended,
 }
 
+/// How much of what a grant rests on must hold.
+type StandingCheck = fn(&Standing<'_>, Time) -> Result<(), GrantRefused>;
+
 /// The claims of a proven access token that every one of ours has.
 struct Named {
     subject: String,
@@ -257,6 +260,28 @@ impl Service {
         place: &Place,
         text: &str,
     ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
+        self.verify(place, text, |standing, now| standing.check(now)).await
+    }
+
+    /// The same for asking about an account: whether the token's own account is still open to its user is what may
+    /// be asked, and not what decides whether it may be.
+    ///
+    /// # Errors
+    /// [`Fault`]; within, [`BearerRefused`].
+    pub async fn verify_asking_token(
+        &self,
+        place: &Place,
+        text: &str,
+    ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
+        self.verify(place, text, |standing, now| standing.check_person(now)).await
+    }
+
+    async fn verify(
+        &self,
+        place: &Place,
+        text: &str,
+        check: StandingCheck,
+    ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
         let typ = TokenKind::AccessToken.header_type().unwrap_or_default();
         let Some(claims) = self.own_token(place.environment, text, typ).await? else {
             return Ok(Err(BearerRefused::Unproven));
@@ -270,7 +295,7 @@ impl Service {
         }
         let (grant, key) = (claims.get("grant"), claims.get("key"));
         match (grant.and_then(Value::as_str), key.and_then(Value::as_str)) {
-            (Some(grant), None) => self.held_by_user(place, named, grant).await,
+            (Some(grant), None) => self.held_by_user(place, named, grant, check).await,
             (None, Some(key)) => self.held_by_service_account(place, named, key).await,
             _ => Ok(Err(BearerRefused::Unproven)),
         }
@@ -281,6 +306,7 @@ impl Service {
         place: &Place,
         named: Named,
         grant: &str,
+        check: StandingCheck,
     ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
         let Ok(grant) = GrantId::parse(grant) else { return Ok(Err(BearerRefused::Unproven)) };
         let (environment, now, jti) = (place.environment, self.clock.now(), named.jti.clone());
@@ -296,7 +322,7 @@ impl Service {
             Ok(loaded) => loaded,
             Err(why) => return Ok(Err(why)),
         };
-        if loaded.standing().check(now).is_err() || loaded.person.id.as_str() != named.subject {
+        if check(&loaded.standing(), now).is_err() || loaded.person.id.as_str() != named.subject {
             return Ok(Err(BearerRefused::Ended));
         }
         loaded.grant.scopes = only_known(named.scopes, &loaded.grant.scopes);

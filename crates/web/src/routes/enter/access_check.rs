@@ -4,7 +4,7 @@ use super::field;
 use crate::Web;
 use crate::oauth_answer::{self, Bearing};
 use crate::who::Here;
-use crate::who_enter::UserToken;
+use crate::who_enter::AskingUser;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use enter::oidc::access_check::AccessCheck;
 pub async fn get(
     State(web): State<Web>,
     Here(place): Here,
-    UserToken(token): UserToken,
+    AskingUser(token): AskingUser,
     RawQuery(query): RawQuery,
 ) -> Response {
     let account = field(&query.unwrap_or_default(), "account_id");
