@@ -61,7 +61,7 @@ CREATE TABLE apps (
     CONSTRAINT apps_pkey PRIMARY KEY (id)
 );
 
-CREATE INDEX apps_organization ON apps USING btree (organization_id, environment);
+CREATE INDEX apps_organization ON apps USING btree (organization_id, environment, id);
 
 CREATE TABLE associations (
     person_id TEXT NOT NULL,
@@ -292,7 +292,7 @@ CREATE TABLE entry_codes (
     issued_at BIGINT NOT NULL,
     redeemed_at BIGINT,
     CONSTRAINT entry_codes_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
-    CONSTRAINT entry_codes_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT entry_codes_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id) ON DELETE CASCADE,
     CONSTRAINT entry_codes_pkey PRIMARY KEY (hash)
 );
 
@@ -321,6 +321,21 @@ CREATE INDEX grants_expires_at ON grants USING btree (expires_at);
 CREATE INDEX grants_person ON grants USING btree (person_id, client_id);
 
 CREATE INDEX grants_session ON grants USING btree (session_id);
+
+CREATE TABLE held_entries (
+    token_hash TEXT NOT NULL,
+    cookie_hash TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    code_hash TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    answered_at BIGINT,
+    CONSTRAINT held_entries_code_hash_fkey FOREIGN KEY (code_hash) REFERENCES entry_codes(hash) ON DELETE CASCADE,
+    CONSTRAINT held_entries_pkey PRIMARY KEY (token_hash)
+);
+
+CREATE INDEX held_entries_code ON held_entries USING btree (code_hash);
+
+CREATE INDEX held_entries_since ON held_entries USING btree (since);
 
 CREATE TABLE integration_connectors (
     integration_id BIGINT NOT NULL,
@@ -451,7 +466,7 @@ CREATE TABLE partners (
     CONSTRAINT partners_pkey PRIMARY KEY (id)
 );
 
-CREATE INDEX partners_organization ON partners USING btree (organization_id, environment);
+CREATE INDEX partners_organization ON partners USING btree (organization_id, environment, id);
 
 CREATE TABLE pending_requests (
     nonce_hash TEXT NOT NULL,
@@ -460,9 +475,14 @@ CREATE TABLE pending_requests (
     client_id TEXT NOT NULL,
     query TEXT NOT NULL,
     since BIGINT NOT NULL,
+    sent_at BIGINT,
+    person_id TEXT,
+    chosen TEXT,
+    consented BOOLEAN NOT NULL,
     done_at BIGINT,
     CONSTRAINT pending_requests_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
     CONSTRAINT pending_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+    CONSTRAINT pending_requests_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
     CONSTRAINT pending_requests_pkey PRIMARY KEY (nonce_hash)
 );
 
@@ -481,7 +501,7 @@ CREATE TABLE people (
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
     disabled_at BIGINT,
-    CONSTRAINT people_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT people_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id) ON DELETE CASCADE,
     CONSTRAINT people_pkey PRIMARY KEY (id)
 );
 
@@ -551,8 +571,9 @@ CREATE TABLE service_accounts (
     name TEXT NOT NULL,
     scopes TEXT NOT NULL,
     created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
     disabled_at BIGINT,
-    CONSTRAINT service_accounts_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT service_accounts_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id) ON DELETE CASCADE,
     CONSTRAINT service_accounts_pkey PRIMARY KEY (email)
 );
 
@@ -575,6 +596,8 @@ CREATE TABLE service_keys (
 );
 
 CREATE INDEX service_keys_account ON service_keys USING btree (service_account);
+
+CREATE INDEX service_keys_lenient ON service_keys USING btree (id) WHERE (without_jti OR audience_in_header OR legacy_audience);
 
 CREATE TABLE session_apps (
     session_id TEXT NOT NULL,
@@ -602,7 +625,7 @@ CREATE TABLE sessions (
     touched_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     ended_at BIGINT,
-    CONSTRAINT sessions_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id),
+    CONSTRAINT sessions_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id) ON DELETE CASCADE,
     CONSTRAINT sessions_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
     CONSTRAINT sessions_pkey PRIMARY KEY (id)
 );

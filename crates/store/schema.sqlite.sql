@@ -55,7 +55,7 @@ CREATE TABLE apps (
     disabled_at BIGINT
 );
 
-CREATE INDEX apps_organization ON apps (organization_id, environment);
+CREATE INDEX apps_organization ON apps (organization_id, environment, id);
 
 CREATE TABLE associations (
     person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
@@ -254,7 +254,7 @@ CREATE INDEX dialogs_replay_until ON dialogs (replay_until);
 CREATE TABLE entry_codes (
     hash TEXT NOT NULL PRIMARY KEY,
     environment TEXT NOT NULL,
-    partner_id TEXT NOT NULL REFERENCES partners (id),
+    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
     app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
     -- What the partner ordered, as JSON.
     ordered TEXT NOT NULL,
@@ -283,6 +283,19 @@ CREATE INDEX grants_expires_at ON grants (expires_at);
 CREATE INDEX grants_person ON grants (person_id, client_id);
 
 CREATE INDEX grants_session ON grants (session_id);
+
+CREATE TABLE held_entries (
+    token_hash TEXT NOT NULL PRIMARY KEY,
+    cookie_hash TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    code_hash TEXT NOT NULL REFERENCES entry_codes (hash) ON DELETE CASCADE,
+    since BIGINT NOT NULL,
+    answered_at BIGINT
+);
+
+CREATE INDEX held_entries_code ON held_entries (code_hash);
+
+CREATE INDEX held_entries_since ON held_entries (since);
 
 CREATE TABLE integration_connectors (
     integration_id BIGINT NOT NULL REFERENCES integrations (id) ON DELETE CASCADE,
@@ -401,7 +414,7 @@ CREATE TABLE partners (
     disabled_at BIGINT
 );
 
-CREATE INDEX partners_organization ON partners (organization_id, environment);
+CREATE INDEX partners_organization ON partners (organization_id, environment, id);
 
 CREATE TABLE pending_requests (
     nonce_hash TEXT NOT NULL PRIMARY KEY,
@@ -410,6 +423,12 @@ CREATE TABLE pending_requests (
     client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
     query TEXT NOT NULL,
     since BIGINT NOT NULL,
+    -- When it last sent the browser to the partner.
+    sent_at BIGINT,
+    -- What was answered on our pages, and by whom: for nobody else it counts.
+    person_id TEXT REFERENCES people (id) ON DELETE CASCADE,
+    chosen TEXT,
+    consented BOOLEAN NOT NULL,
     done_at BIGINT
 );
 
@@ -417,7 +436,7 @@ CREATE INDEX pending_requests_since ON pending_requests (since);
 
 CREATE TABLE people (
     id TEXT NOT NULL PRIMARY KEY,
-    partner_id TEXT NOT NULL REFERENCES partners (id),
+    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
     -- What the partner calls its user, byte for byte.
     partner_user TEXT NOT NULL,
     email TEXT,
@@ -489,10 +508,11 @@ CREATE TABLE sequences (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
 
 CREATE TABLE service_accounts (
     email TEXT NOT NULL PRIMARY KEY,
-    partner_id TEXT NOT NULL REFERENCES partners (id),
+    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     scopes TEXT NOT NULL,
     created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
     disabled_at BIGINT
 );
 
@@ -514,6 +534,9 @@ CREATE TABLE service_keys (
 
 CREATE INDEX service_keys_account ON service_keys (service_account);
 
+CREATE INDEX service_keys_lenient ON service_keys (id)
+    WHERE without_jti OR audience_in_header OR legacy_audience;
+
 CREATE TABLE session_apps (
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
@@ -529,7 +552,7 @@ CREATE TABLE sessions (
     -- Of the cookie's secret, which is never stored.
     hash TEXT NOT NULL,
     environment TEXT NOT NULL,
-    partner_id TEXT NOT NULL REFERENCES partners (id),
+    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
     person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     -- What the partner calls its session, and may name to end it.
     partner_session TEXT NOT NULL,

@@ -12,13 +12,17 @@
 )]
 
 pub mod browser;
+pub mod enter_app;
+pub mod enter_partner;
 pub mod node;
 pub mod postgres;
 pub mod process;
 pub mod provider;
 pub mod python;
+pub mod relying_party;
 pub mod signers;
 pub mod standins;
+pub mod surfer;
 pub mod world;
 
 use std::path::PathBuf;
