@@ -1,17 +1,21 @@
 //! `vestibule demo`: a gateway with companies around it, on one port of this machine, gone when it ends.
 //!
-//! Acme Desk embeds the gateway's page, Harbor CRM and Ledger are the outside systems, and the tour shows what
-//! happens. The stand-ins talk to the gateway as strangers do: through its pages, its API and over HTTP.
+//! At the first door Acme Desk embeds the gateway's page, and Harbor CRM and Ledger are the outside systems. At the
+//! second Meridian's users enter Beacon. The tour shows what happens. The stand-ins talk to the gateway as strangers do: through its pages, its API and over HTTP.
 
 mod acme;
+mod beacon;
 mod harbor;
 mod ledger;
+mod meridian;
 mod setup;
+mod setup_enter;
 mod sign;
 mod sites;
 mod story;
 mod tour;
 mod witness;
+mod witness_enter;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -93,6 +97,7 @@ impl Demo {
         let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
         let serving = serving.with_graceful_shutdown(async move { told.stopping.begun().await });
         let mut serving = tokio::spawn(async move { serving.await });
+        let telling = tokio::spawn(crate::housekeeping::tell(Arc::clone(&service)));
         tokio::select! {
             () = stop => {}
             ended = &mut serving => ended.context("the server's task")??,
@@ -102,6 +107,7 @@ impl Demo {
         if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
             serving.abort();
         }
+        telling.await.context("the task that tells apps of logouts")?;
         service.db.close().await;
         folder.close().context("the demo's folder")
     }
@@ -133,6 +139,8 @@ fn sites(stage: &Arc<Stage>) -> Sites {
         acme: acme::router(Arc::clone(stage)),
         harbor: harbor::router(Arc::clone(&harbor)),
         ledger: ledger::router(Arc::clone(stage)),
+        meridian: meridian::router(Arc::clone(stage)),
+        beacon: beacon::router(Arc::clone(stage)),
         tour: tour::router(Arc::clone(stage), harbor),
     }
 }

@@ -1,6 +1,7 @@
 //! The demo's gateway: a database in a temporary folder, a master key that is only in memory, one organization
 //! with everything it needs, all made by the same functions that the command line uses.
 
+use super::setup_enter::{self, GivenEntering};
 use super::sites::{Addresses, Site, picture};
 use anyhow::{Context as _, anyhow};
 use connect::connector::{Catalogue, Definition, Loopback, Policy, Problem, shipped};
@@ -39,6 +40,8 @@ pub(crate) struct Given {
     pub(crate) api_key: Plain,
     /// Acme's client secret at Harbor.
     pub(crate) client_secret: SecretText,
+    /// The second door's.
+    pub(crate) entering: GivenEntering,
 }
 
 impl std::fmt::Debug for Given {
@@ -138,7 +141,8 @@ pub(crate) async fn organization(service: &Service, addresses: Addresses) -> any
     let scopes = ["tenants:read", "tenants:write", "integrations:read"].map(str::to_owned);
     let (_, api_key) = service.create_api_key(&operator, &id, ENVIRONMENT, "Acme backend", &scopes).await?;
     let signing_secret = key.1.context("a shared secret is made for HS256")?;
-    Ok(Given { organization: id, signing_secret, api_key, client_secret })
+    let entering = setup_enter::companies(service, addresses).await?;
+    Ok(Given { organization: id, signing_secret, api_key, client_secret, entering })
 }
 
 #[cfg(test)]

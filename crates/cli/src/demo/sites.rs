@@ -1,4 +1,4 @@
-//! Five sites on one port: which is meant is read from `Host`, as a browser sends it.
+//! Seven sites on one port: which is meant is read from `Host`, as a browser sends it.
 
 use askama::Template;
 use axum::Router;
@@ -18,11 +18,14 @@ pub(crate) enum Site {
     Acme,
     Harbor,
     Ledger,
+    Meridian,
+    Beacon,
     Tour,
 }
 
 impl Site {
-    pub(crate) const ALL: [Self; 5] = [Self::Gateway, Self::Acme, Self::Harbor, Self::Ledger, Self::Tour];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Gateway, Self::Acme, Self::Harbor, Self::Ledger, Self::Meridian, Self::Beacon, Self::Tour];
 
     const fn label(self) -> &'static str {
         match self {
@@ -30,6 +33,8 @@ impl Site {
             Self::Acme => "acme",
             Self::Harbor => "harbor",
             Self::Ledger => "ledger",
+            Self::Meridian => "meridian",
+            Self::Beacon => "beacon",
             Self::Tour => "tour",
         }
     }
@@ -57,7 +62,7 @@ impl Addresses {
     }
 }
 
-/// The five routers.
+/// The seven routers.
 #[derive(Debug, Clone)]
 pub(crate) struct Sites {
     pub(crate) addresses: Addresses,
@@ -65,6 +70,8 @@ pub(crate) struct Sites {
     pub(crate) acme: Router,
     pub(crate) harbor: Router,
     pub(crate) ledger: Router,
+    pub(crate) meridian: Router,
+    pub(crate) beacon: Router,
     pub(crate) tour: Router,
 }
 
@@ -82,6 +89,8 @@ async fn dispatch(State(sites): State<Sites>, request: Request) -> Response {
         Some(Site::Acme) => sites.acme,
         Some(Site::Harbor) => sites.harbor,
         Some(Site::Ledger) => sites.ledger,
+        Some(Site::Meridian) => sites.meridian,
+        Some(Site::Beacon) => sites.beacon,
         Some(Site::Tour) => sites.tour,
         None if is_bare(host) => return Redirect::to(&sites.addresses.origin(Site::Tour)).into_response(),
         None => return (StatusCode::MISDIRECTED_REQUEST, "no such site in this demo\n").into_response(),
@@ -123,18 +132,27 @@ impl Links {
         self.addresses.origin(Site::Ledger)
     }
 
+    pub(crate) fn meridian(&self) -> String {
+        self.addresses.origin(Site::Meridian)
+    }
+
+    pub(crate) fn beacon(&self) -> String {
+        self.addresses.origin(Site::Beacon)
+    }
+
     pub(crate) fn tour(&self) -> String {
         self.addresses.origin(Site::Tour)
     }
 }
 
-/// A page of a stand-in, with a policy that any careful company would send. Forms may lead to the gateway:
-/// Acme posts its token there, and Harbor's consent is answered with the way back.
+/// A page of a stand-in, with a policy that any careful company would send. Forms may lead to the gateway and on to
+/// Beacon: Acme posts its token, Harbor's consent is answered with the way back, and whoever signs in at Meridian on
+/// the way to an app is sent on through both.
 pub(crate) fn page(addresses: Addresses, status: u16, template: &impl Template) -> Response {
-    let gateway = addresses.origin(Site::Gateway);
+    let [gateway, beacon] = [Site::Gateway, Site::Beacon].map(|site| addresses.origin(site));
     let policy = format!(
         "default-src 'none'; script-src 'self' {gateway}; style-src 'self' {gateway}; img-src 'self' data:; \
-         connect-src 'self'; frame-src {gateway}; form-action 'self' {gateway}; base-uri 'none'; \
+         connect-src 'self'; frame-src {gateway}; form-action 'self' {gateway} {beacon}; base-uri 'none'; \
          frame-ancestors 'none'"
     );
     let html = match template.render() {
@@ -169,6 +187,8 @@ files! {
     "/acme.svg": "image/svg+xml", "demo/acme.svg";
     "/harbor.svg": "image/svg+xml", "demo/harbor.svg";
     "/ledger.svg": "image/svg+xml", "demo/ledger.svg";
+    "/meridian.svg": "image/svg+xml", "demo/meridian.svg";
+    "/beacon.svg": "image/svg+xml", "demo/beacon.svg";
     "/mark.svg": "image/svg+xml", "mark.svg";
 }
 

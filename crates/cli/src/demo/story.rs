@@ -18,6 +18,8 @@ pub(crate) enum At {
     Gateway,
     Harbor,
     Ledger,
+    Meridian,
+    Beacon,
 }
 
 impl At {
@@ -27,6 +29,8 @@ impl At {
             Self::Gateway => "Vestibule",
             Self::Harbor => "Harbor CRM",
             Self::Ledger => "Ledger",
+            Self::Meridian => "Meridian",
+            Self::Beacon => "Beacon",
         }
     }
 }
@@ -38,6 +42,9 @@ pub(crate) enum Milestone {
     SignedIn,
     Connected,
     WebhookArrived,
+    PortalSignedIn,
+    Entered,
+    Left,
 }
 
 /// One line of the story.

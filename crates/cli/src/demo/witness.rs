@@ -3,7 +3,9 @@
 
 use super::Stage;
 use super::setup::ENVIRONMENT;
-use super::story::{At, Line, Milestone};
+use super::sites::Site;
+use super::story::{At, Line, Milestone, Story};
+use super::witness_enter::SeenEntering;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, header};
@@ -41,6 +43,7 @@ enum Seen {
     Callback,
     Dialog { bearer: Plain, action: Action },
     Webhook,
+    Entering(SeenEntering),
 }
 
 impl Seen {
@@ -60,7 +63,7 @@ impl Seen {
                 Some(Self::Dialog { bearer: Plain::presented(*bearer), action })
             }
             ["v1", "webhooks", _] if post => Some(Self::Webhook),
-            _ => None,
+            _ => SeenEntering::of(method, path).map(Self::Entering),
         }
     }
 }
@@ -75,12 +78,24 @@ pub(crate) async fn watch(State(witness): State<Arc<Witness>>, request: Request,
         Seen::Callback => witness.callback(response),
         Seen::Dialog { bearer, action } => witness.dialog(&bearer, action, response).await,
         Seen::Webhook => witness.webhook(response).await,
+        Seen::Entering(seen) => {
+            witness.entering(seen, &response);
+            response
+        }
     }
 }
 
 impl Witness {
     pub(crate) const fn new(stage: Arc<Stage>) -> Self {
         Self { stage }
+    }
+
+    pub(super) fn story(&self) -> &Story {
+        &self.stage.story
+    }
+
+    pub(super) fn origin(&self, site: Site) -> String {
+        self.stage.addresses.origin(site)
     }
 
     fn tell(&self, title: &str, text: impl Into<String>) {
@@ -276,7 +291,7 @@ impl Witness {
     }
 }
 
-fn location(response: &Response) -> Option<&str> {
+pub(super) fn location(response: &Response) -> Option<&str> {
     response.headers().get(header::LOCATION)?.to_str().ok()
 }
 
@@ -294,6 +309,17 @@ fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
 fn shortened(text: &str, characters: usize) -> String {
     let start: String = text.chars().take(characters).collect();
     if start.len() < text.len() { format!("{start}…") } else { start }
+}
+
+/// An address, a parameter a line, with long values cut short: some of them are secrets of this one trip.
+pub(super) fn masked_query(url: &str) -> String {
+    let Ok(url) = url::Url::parse(url) else { return shortened(url, 40) };
+    let mut text = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    for (name, value) in url.query_pairs() {
+        let most = if name == "serviceContext" { 400 } else { 24 };
+        text.push_str(&format!("\n  {name} = {}", shortened(&value, most)));
+    }
+    text
 }
 
 /// The message with its webhook address cut short: whoever knows it may send deliveries.

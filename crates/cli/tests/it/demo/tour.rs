@@ -86,3 +86,54 @@ async fn the_tour_leads_to_a_connection_and_a_webhook() {
     drop(browser);
     demo.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tour_leads_through_the_second_door() {
+    let demo = Running::start().await;
+    let browser = Browser::start(&Options { block_popups: true, ..Options::default() }).await;
+    browser.goto(demo.origin("tour")).await.unwrap();
+    let tour = browser.window().await.unwrap();
+
+    click(&browser, "[data-step=portal_signed_in] a").await;
+    let meridian = browser.enter_new_window(std::slice::from_ref(&tour)).await.unwrap();
+    sees(&browser, "button[value=m-1001]").await;
+    inspect(&browser, "Meridian's sign-in").await;
+    click(&browser, "button[value=m-1001]").await;
+    sees(&browser, "[data-open=AG-ROSA]").await;
+    inspect(&browser, "Meridian's businesses").await;
+
+    click(&browser, "[data-open=AG-ROSA]").await;
+    sees(&browser, "#guest").await;
+    assert!(browser.current_url().await.unwrap().as_str().starts_with(&demo.origin("beacon")));
+    inspect(&browser, "Beacon's invoices").await;
+
+    // Another account is Meridian's to refuse.
+    browser.goto(format!("{}/accounts/AG-BLUEDOOR", demo.origin("beacon"))).await.unwrap();
+    inspect(&browser, "not hers to open").await;
+    assert!(browser.source().await.unwrap().contains("has no"));
+
+    browser.goto(demo.origin("meridian")).await.unwrap();
+    click(&browser, "form[action='/logout'] button").await;
+    sees(&browser, "button[value=m-1001]").await;
+    browser.switch_to_window(tour).await.unwrap();
+    for step in ["portal_signed_in", "entered", "left"] {
+        sees(&browser, &format!("[data-step={step}].is-done")).await;
+    }
+    inspect(&browser, "the tour's end").await;
+
+    // Beacon has ended its session by itself, and whoever comes anew signs in at Meridian on the way.
+    browser.switch_to_window(meridian).await.unwrap();
+    browser.goto(format!("{}/accounts/AG-ROSA", demo.origin("beacon"))).await.unwrap();
+    sees(&browser, "button[value=m-1001]").await;
+    click(&browser, "button[value=m-1001]").await;
+    sees(&browser, "#guest").await;
+    click(&browser, "form[action='/logout'] button").await;
+    sees(&browser, "main h1").await;
+    assert_eq!(
+        browser.current_url().await.unwrap().as_str(),
+        format!("{}/signed-out", demo.origin("beacon"))
+    );
+    inspect(&browser, "signed out of Beacon").await;
+    drop(browser);
+    demo.stop().await;
+}
