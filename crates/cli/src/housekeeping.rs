@@ -48,21 +48,14 @@ pub async fn sweep(service: Arc<Service>) {
 }
 
 fn told(swept: Swept) {
-    let Swept { attempts, dialogs, refusals, audit, deliveries, triggers, webhooks } = swept;
-    let tables = [
-        ("attempts", attempts),
-        ("dialogs", dialogs),
-        ("refusals", refusals),
-        ("audit", audit),
-        ("deliveries", deliveries),
-        ("triggers", triggers),
-        ("webhooks", webhooks),
-    ];
+    let tables = swept.tables();
     for (table, rows) in tables {
         counter!("vestibule_rows_swept_total", "table" => table).increment(rows);
     }
-    if tables.iter().any(|(_, rows)| *rows > 0) {
-        tracing::info!(attempts, dialogs, refusals, audit, deliveries, triggers, webhooks, "cleaned up");
+    let deleted = tables.iter().filter(|(_, rows)| *rows > 0).map(|(table, rows)| format!("{table}: {rows}"));
+    let deleted: Vec<_> = deleted.collect();
+    if !deleted.is_empty() {
+        tracing::info!(rows = deleted.join(", "), "cleaned up");
     }
 }
 

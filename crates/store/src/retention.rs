@@ -1,7 +1,11 @@
 //! How long growing tables keep their rows, and the clean-up that makes it true.
 
 use crate::db::{Db, DbError};
-use crate::{attempts, audit, deliveries, dialogs, refusals, triggers, webhooks};
+use crate::{
+    attempts, audit, authorization_codes, deliveries, dialogs, entry_codes, grants, held_entries, logout_notices,
+    pending_requests, pushed_requests, refresh_tokens, refusals, revoked_tokens, sessions, triggers, used_assertions,
+    webhooks,
+};
 use connect::dialog::GRACE_S;
 use kernel::Time;
 
@@ -18,6 +22,16 @@ pub const TRIGGERS_S: i64 = 30 * DAY_S;
 /// Webhook addresses after they ended, if they have no deliveries. In seconds.
 pub const WEBHOOKS_S: i64 = 30 * DAY_S;
 
+/// Codes of the second door and what waits in its browsers, counted from when they were made: a day. They are good for
+/// a minute or a quarter of an hour; for the rest somebody who comes late, or twice, is told so. In seconds.
+pub const ENTRIES_S: i64 = DAY_S;
+/// Grants after they expired: a day, so that a token of theirs is refused for what it is. In seconds.
+pub const GRANTS_S: i64 = DAY_S;
+/// Browsers' sessions after they expired, if nothing hangs from them. In seconds.
+pub const SESSIONS_S: i64 = 30 * DAY_S;
+/// Notices of sessions that ended, after they were told or given up. In seconds.
+pub const LOGOUT_NOTICES_S: i64 = 30 * DAY_S;
+
 /// Rows per unit of work: so few that no other writer waits long.
 const BATCH: i64 = 500;
 /// Units of work per table and sweep: what is more waits for the next sweep.
@@ -33,6 +47,50 @@ pub struct Swept {
     pub deliveries: u64,
     pub triggers: u64,
     pub webhooks: u64,
+    pub second_door: SweptAtSecondDoor,
+}
+
+/// As [`Swept`], for the tables of the second door.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SweptAtSecondDoor {
+    pub entry_codes: u64,
+    pub held_entries: u64,
+    pub pending_requests: u64,
+    pub pushed_requests: u64,
+    pub authorization_codes: u64,
+    pub refresh_tokens: u64,
+    pub revoked_tokens: u64,
+    pub grants: u64,
+    pub logout_notices: u64,
+    pub sessions: u64,
+    pub used_assertions: u64,
+}
+
+impl Swept {
+    /// Each table's name and how many rows of it were deleted.
+    pub fn tables(&self) -> [(&'static str, u64); 18] {
+        let second = &self.second_door;
+        [
+            ("attempts", self.attempts),
+            ("dialogs", self.dialogs),
+            ("refusals", self.refusals),
+            ("audit", self.audit),
+            ("deliveries", self.deliveries),
+            ("triggers", self.triggers),
+            ("webhooks", self.webhooks),
+            ("entry_codes", second.entry_codes),
+            ("held_entries", second.held_entries),
+            ("pending_requests", second.pending_requests),
+            ("pushed_requests", second.pushed_requests),
+            ("authorization_codes", second.authorization_codes),
+            ("refresh_tokens", second.refresh_tokens),
+            ("revoked_tokens", second.revoked_tokens),
+            ("grants", second.grants),
+            ("logout_notices", second.logout_notices),
+            ("sessions", second.sessions),
+            ("used_assertions", second.used_assertions),
+        ]
+    }
 }
 
 /// Deletes with `$delete(tx, before, limit)` in bounded units of work until nothing is left or the bound is met.
@@ -65,5 +123,25 @@ pub async fn sweep(db: &Db, now: Time) -> Result<Swept, DbError> {
         triggers: in_batches!(db, triggers::delete_claimed, now.plus_seconds(-TRIGGERS_S)),
         deliveries: in_batches!(db, deliveries::delete_taken, now.plus_seconds(-DELIVERIES_S)),
         webhooks: in_batches!(db, webhooks::delete_ended, now.plus_seconds(-WEBHOOKS_S)),
+        second_door: sweep_second_door(db, now).await?,
+    })
+}
+
+/// What hangs from something else goes before it.
+async fn sweep_second_door(db: &Db, now: Time) -> Result<SweptAtSecondDoor, DbError> {
+    let entries = now.plus_seconds(-ENTRIES_S);
+    Ok(SweptAtSecondDoor {
+        held_entries: in_batches!(db, held_entries::delete_before, entries),
+        entry_codes: in_batches!(db, entry_codes::delete_before, entries),
+        pending_requests: in_batches!(db, pending_requests::delete_before, entries),
+        pushed_requests: in_batches!(db, pushed_requests::delete_expired, now),
+        authorization_codes: in_batches!(db, authorization_codes::delete_before, entries),
+        // Used ones, too, stay until they would have expired: that is what tells a second use from a made-up token.
+        refresh_tokens: in_batches!(db, refresh_tokens::delete_expired, now),
+        revoked_tokens: in_batches!(db, revoked_tokens::delete_expired, now),
+        grants: in_batches!(db, grants::delete_expired, now.plus_seconds(-GRANTS_S)),
+        logout_notices: in_batches!(db, logout_notices::delete_over, now.plus_seconds(-LOGOUT_NOTICES_S)),
+        sessions: in_batches!(db, sessions::delete_over, now.plus_seconds(-SESSIONS_S)),
+        used_assertions: in_batches!(db, used_assertions::delete_over, now),
     })
 }

@@ -27,6 +27,11 @@ statements! {
     END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     BY_PARTNER_SESSION = concat!("SELECT ", columns!(), " FROM sessions WHERE partner_id = $1
         AND partner_session = $2 AND environment = $3 AND ended_at IS NULL ORDER BY created_at, id");
+    // What hangs from a session outlives it: grants that were given for longer, and notices of its end.
+    DELETE_OVER = "DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions AS s WHERE s.expires_at < $1
+        AND NOT EXISTS (SELECT 1 FROM grants AS g WHERE g.session_id = s.id)
+        AND NOT EXISTS (SELECT 1 FROM logout_notices AS n WHERE n.session_id = s.id)
+        ORDER BY s.expires_at LIMIT $2)";
     OF_PERSON = concat!("SELECT ", columns!(), " FROM sessions WHERE person_id = $1 AND environment = $2
         AND ended_at IS NULL ORDER BY created_at, id");
 }
@@ -135,4 +140,12 @@ pub async fn of_person(
     person: &PersonId,
 ) -> Result<Vec<Session>, DbError> {
     sql(OF_PERSON).bind(person).bind(environment).all(tx).await?.into_iter().map(session).collect()
+}
+
+/// Deletes at most `limit` sessions that expired before `before` and that nothing hangs from any more.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete_over(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, DbError> {
+    sql(DELETE_OVER).bind(before).bind(limit).execute(tx).await
 }

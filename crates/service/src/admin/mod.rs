@@ -18,8 +18,8 @@ pub mod signing_keys;
 pub mod webhooks;
 
 use crate::{Fault, Service};
-use kernel::ids::OrganizationId;
 use enter::sso::{Code, Refused};
+use kernel::ids::OrganizationId;
 use kernel::{Actor, Environment, Slug, Time, audit};
 use serde_json::{Map, Value};
 use store::organizations::OrganizationRecord;
@@ -100,7 +100,9 @@ pub const LIST_MOST: i64 = 500;
 fn checked_name(text: &str) -> Result<String, AdminRefused> {
     let name = text.trim();
     if !(1..=200).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(AdminRefused::invalid("a name has 1 to 200 characters, none of them a control character"));
+        return Err(AdminRefused::invalid(
+            "a name has 1 to 200 characters, none of them a control character",
+        ));
     }
     Ok(name.to_owned())
 }

@@ -1,24 +1,33 @@
 //! Administration from the command line: everything goes through the same use cases as everywhere, with the
 //! operator as the actor, and each change is seen by a serving process at its next request.
 
+mod account;
 mod api_key;
 mod app;
 mod audit;
+mod client;
 mod connector;
 mod integration;
 mod organization;
 mod origin;
+mod partner;
 mod refusals;
+mod service_account;
+mod service_key;
+mod service_provider;
 mod signing_key;
 mod tenant;
+mod user;
 
 use super::asking;
-use super::output::Output;
+use super::output::{Output, note};
 use crate::gateway;
 use crate::settings::{Loaded, Settings};
 use anyhow::{anyhow, bail};
+use enter::ids::PartnerId;
 use kernel::{Actor, Environment, Organization};
 use service::Service;
+use service::admin::{Holder, LIST_MOST};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -42,6 +51,20 @@ pub enum Command {
     Integration(integration::Arguments),
     /// What is installed: users' connections and webhook addresses
     Tenant(tenant::Arguments),
+    /// Partners: the organization's side that vouches for its users at the second door
+    Partner(partner::Arguments),
+    /// Accounts: the businesses of partners, for which their users enter apps
+    Account(account::Arguments),
+    /// Partners' users, and for which accounts they may act
+    User(user::Arguments),
+    /// Apps that partners' users enter, and to which accounts they are open
+    ServiceProvider(service_provider::Arguments),
+    /// The apps' OpenID Connect clients and their secrets
+    Client(client::Arguments),
+    /// Service accounts: how partners' backends prove themselves
+    ServiceAccount(service_account::Arguments),
+    /// Keys of service accounts
+    ServiceKey(service_key::Arguments),
     /// Keys for the REST API
     ApiKey(api_key::Arguments),
     /// Why visits were refused: which claim, and what was seen
@@ -110,6 +133,54 @@ impl Desk<'_> {
     }
 }
 
+impl Desk<'_> {
+    /// Whose records of the second door are meant.
+    async fn holder(&self) -> anyhow::Result<Holder> {
+        let organization = self.organization().await?.id;
+        Ok(Holder { organization, environment: self.environment()? })
+    }
+
+    /// The partner that is meant: the one that is named, else the only one.
+    async fn partner(&self, holder: &Holder, named: Option<String>) -> anyhow::Result<PartnerId> {
+        if let Some(text) = named {
+            return id(PartnerId::parse, &text, "partner list");
+        }
+        let all = self.service.partners(holder, None, 2).await?;
+        match all.as_slice() {
+            [only] => Ok(only.noun.id.clone()),
+            [] => bail!(
+                "there is no partner yet; make one with `vestibule partner create --transfer-url https://..`"
+            ),
+            _ => bail!("which partner? say --partner; `vestibule partner list` shows them"),
+        }
+    }
+}
+
+/// Which part of a long list.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Range {
+    /// Goes on after this one
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "NUMBER", default_value_t = LIST_MOST, value_parser = clap::value_parser!(i64).range(1..=LIST_MOST))]
+    limit: i64,
+}
+
+impl Range {
+    /// Says that there may be more.
+    fn note(&self, shown: usize) {
+        if i64::try_from(shown).is_ok_and(|shown| shown == self.limit) {
+            note("there may be more: go on with --after and the last one");
+        }
+    }
+}
+
+/// What a repeated flag gave; an empty value stands for nothing.
+fn listed(given: Vec<String>) -> Vec<String> {
+    given.into_iter().filter(|one| !one.is_empty()).collect()
+}
+
 impl Command {
     fn scope(&self) -> &Scope {
         match self {
@@ -120,6 +191,13 @@ impl Command {
             Self::App(arguments) => &arguments.scope,
             Self::Integration(arguments) => &arguments.scope,
             Self::Tenant(arguments) => &arguments.scope,
+            Self::Partner(arguments) => &arguments.scope,
+            Self::Account(arguments) => &arguments.scope,
+            Self::User(arguments) => &arguments.scope,
+            Self::ServiceProvider(arguments) => &arguments.scope,
+            Self::Client(arguments) => &arguments.scope,
+            Self::ServiceAccount(arguments) => &arguments.scope,
+            Self::ServiceKey(arguments) => &arguments.scope,
             Self::ApiKey(arguments) => &arguments.scope,
             Self::Refusals(arguments) => &arguments.scope,
             Self::Audit(arguments) => &arguments.scope,
@@ -135,6 +213,13 @@ impl Command {
             Self::App(arguments) => app::run(arguments.action, desk).await,
             Self::Integration(arguments) => integration::run(arguments.action, desk).await,
             Self::Tenant(arguments) => tenant::run(arguments.action, desk).await,
+            Self::Partner(arguments) => partner::run(arguments.action, desk).await,
+            Self::Account(arguments) => account::run(arguments.action, desk).await,
+            Self::User(arguments) => user::run(arguments.action, desk).await,
+            Self::ServiceProvider(arguments) => service_provider::run(arguments.action, desk).await,
+            Self::Client(arguments) => client::run(arguments.action, desk).await,
+            Self::ServiceAccount(arguments) => service_account::run(arguments.action, desk).await,
+            Self::ServiceKey(arguments) => service_key::run(arguments.action, desk).await,
             Self::ApiKey(arguments) => api_key::run(arguments.action, desk).await,
             Self::Refusals(arguments) => refusals::run(arguments, desk).await,
             Self::Audit(arguments) => audit::run(arguments, desk).await,

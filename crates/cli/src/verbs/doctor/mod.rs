@@ -6,6 +6,7 @@ mod keys;
 mod machine;
 mod organizations;
 mod reach;
+mod second_door;
 
 use super::asking;
 use crate::gateway;
@@ -56,6 +57,7 @@ async fn examine(loaded: &Loaded, findings: &mut Findings) {
         if let Some(catalogue) = catalogue {
             organizations::examine(settings, &db, &catalogue, now, findings).await;
         }
+        second_door::examine(&db, findings).await;
         db.close().await;
     }
     reach::examine(settings, findings).await;
