@@ -1,9 +1,10 @@
 //! Programs in Python, run with the packages that `python/requirements.txt` names.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process;
+use crate::process::{self, Launch, Supervised};
 
 /// The folder with the scripts.
 #[must_use]
@@ -20,6 +21,20 @@ pub fn interpreter() -> PathBuf {
     let python = crate::packages().join("python/bin/python");
     assert!(python.exists(), "{} is missing; run `cargo xtask setup`", python.display());
     python
+}
+
+/// A script that goes on running. Relative paths lie in [`folder`].
+///
+/// # Errors
+/// When it cannot be started.
+///
+/// # Panics
+/// When the packages are not installed.
+pub fn spawn<A: AsRef<std::ffi::OsStr>>(
+    path: impl AsRef<Path>,
+    arguments: impl IntoIterator<Item = A>,
+) -> io::Result<Supervised> {
+    Launch::new(interpreter())?.argument("-B").argument(folder().join(path)).arguments(arguments).start()
 }
 
 /// A script run to its end; returns its standard output. Relative paths lie in [`folder`].
