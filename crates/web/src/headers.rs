@@ -1,6 +1,6 @@
 //! The headers that every answer carries, and the content security policy of pages.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use kernel::Chance;
 
@@ -29,7 +29,7 @@ impl Framing {
 
 /// A nonce for the page's one `<style>` element: 128 random bits.
 pub fn nonce(chance: &dyn Chance) -> String {
-    chance.bytes::<16>().iter().map(|b| format!("{b:02x}")).collect()
+    kernel::secret::hex(&chance.bytes::<16>())
 }
 
 /// The policy of a page. `form-action 'self'` is safe here because no form of ours is answered with a
@@ -50,6 +50,7 @@ const FIXED: &[(HeaderName, &str)] = &[
 
 /// Adds the headers that no answer goes without, where the handler did not choose its own.
 pub fn add_fixed(headers: &mut HeaderMap) {
+    headers.reserve(FIXED.len() + 1);
     for (name, value) in FIXED {
         if !headers.contains_key(name) {
             headers.insert(name.clone(), HeaderValue::from_static(value));
@@ -72,20 +73,19 @@ pub fn add_only_https(headers: &mut HeaderMap) {
 
 /// A page that only registered origins may frame, and whose refusals browsers report to `report_to`.
 pub fn framed_page(html: String, framing: &Framing, nonce: &str, report_to: &str) -> Response {
-    let mut response = page(200, html, framing, nonce);
     let policy = format!("{}; report-uri {report_to}", content_security_policy(framing, nonce));
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    under(StatusCode::OK, html, &policy)
 }
 
 /// A page with its policy. `html` was rendered with the same nonce.
 pub fn page(status: u16, html: String, framing: &Framing, nonce: &str) -> Response {
-    let status =
-        axum::http::StatusCode::from_u16(status).unwrap_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    under(status, html, &content_security_policy(framing, nonce))
+}
+
+fn under(status: StatusCode, html: String, policy: &str) -> Response {
     let mut response = (status, Html(html)).into_response();
-    if let Ok(policy) = HeaderValue::from_str(&content_security_policy(framing, nonce)) {
+    if let Ok(policy) = HeaderValue::from_str(policy) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response

@@ -22,7 +22,6 @@ pub mod who;
 pub mod who_enter;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, options, patch, post};
@@ -34,7 +33,7 @@ use routes::{
     assets as files, callback, dialogs, health, integrations, landing, oidc, reports, service_tokens, start,
     tenants, webhooks,
 };
-use service::{Limits, Service};
+use service::Service;
 use std::sync::Arc;
 use std::time::Duration;
 use table::{Proof, Route, Table};
@@ -47,6 +46,7 @@ pub struct Web(Arc<Parts>);
 struct Parts {
     service: Arc<Service>,
     options: Options,
+    meters: observe::Meters,
 }
 
 /// What a gateway's HTTP can be told.
@@ -76,7 +76,7 @@ impl Web {
     }
 
     pub fn with(service: Arc<Service>, options: Options) -> Self {
-        Self(Arc::new(Parts { service, options }))
+        Self(Arc::new(Parts { service, options, meters: observe::Meters::default() }))
     }
 
     pub fn options(&self) -> &Options {
@@ -91,6 +91,10 @@ impl Web {
         self.0.options.metrics.as_ref()
     }
 
+    pub(crate) fn meters(&self) -> &observe::Meters {
+        &self.0.meters
+    }
+
     pub fn has_gallery(&self) -> bool {
         self.0.options.gallery
     }
@@ -98,26 +102,22 @@ impl Web {
 
 /// The router of a gateway.
 pub fn router(web: Web) -> Router {
-    let limits = web.service().limits;
-    let (router, _) = table(&limits).into_parts();
+    let (router, _) = table().into_parts();
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(limits.body))
-        .layer(axum::middleware::from_fn_with_state(web.clone(), who::readable_path))
-        .layer(axum::middleware::from_fn_with_state(web.clone(), observe::in_time))
         .layer(axum::middleware::from_fn_with_state(web.clone(), observe::observe))
         .with_state(web)
 }
 
 /// Every route with what its caller proves, for the reference and the tests.
 pub fn routes() -> Vec<Route> {
-    table(&Limits::default()).into_parts().1
+    table().into_parts().1
 }
 
 /// The whole route table.
-fn table(limits: &Limits) -> Table<Web> {
-    operator(visitors(apps(partner_api(embed(api(Table::default(), limits), limits)))))
+fn table() -> Table<Web> {
+    operator(visitors(apps(partner_api(embed(api(Table::default()))))))
 }
 
 /// For partners' backends: `sso.v1` as JSON and gRPC, and what gRPC clients expect beside it.
@@ -158,9 +158,7 @@ fn operator(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, "/gallery/{specimen}", nothing, "one sample page", get(files::specimen))
 }
 
-fn embed(table: Table<Web>, limits: &Limits) -> Table<Web> {
-    // A token that is somewhat too long shall get its coded refusal and not a bare 413.
-    let landed = post(landing::post).layer(DefaultBodyLimit::max(limits.token_post.saturating_mul(16)));
+fn embed(table: Table<Web>) -> Table<Web> {
     let (bearer, change) = (Proof::DialogBearer, Proof::DialogBearerAndOrigin);
     let auth = "/{organization}/{connector}/auth";
     let report = "/reports/frames/{organization}";
@@ -169,7 +167,7 @@ fn embed(table: Table<Web>, limits: &Limits) -> Table<Web> {
         .add(Method::GET, "/embed/v1.d.ts", Proof::Nothing, "its types", get(files::embed_types))
         .add(Method::GET, "/static/{hash}/{name}", Proof::Nothing, "styles and scripts", get(files::asset))
         .add(Method::GET, auth, Proof::TenantToken, "auth-only page, token in the query", get(landing::get))
-        .add(Method::POST, auth, Proof::TenantToken, "auth-only page, token in a form", landed)
+        .add(Method::POST, auth, Proof::TenantToken, "auth-only page, token in a form", post(landing::post))
         .add(Method::GET, "/dialogs/{dialog}", bearer, "the dialog's page", get(dialogs::page))
         .add(Method::GET, "/dialogs/{dialog}/state", bearer, "its state as JSON", get(dialogs::state))
         .add(Method::GET, "/dialogs/{dialog}/events", bearer, "its state as events", get(dialogs::events))
@@ -200,15 +198,14 @@ fn embed(table: Table<Web>, limits: &Limits) -> Table<Web> {
         .add(Method::GET, "/oauth2/callback", Proof::StateAndCookie, "back from it", get(callback::get))
 }
 
-fn api(table: Table<Web>, limits: &Limits) -> Table<Web> {
-    let delivered = post(webhooks::post).layer(DefaultBodyLimit::max(limits.webhook_body));
+fn api(table: Table<Web>) -> Table<Web> {
     let read = Proof::ApiKey("tenants:read");
     let write = Proof::ApiKey("tenants:write");
     let integrations_read = Proof::ApiKey("integrations:read");
     let hook = "/v1/webhooks/{hash}";
     let disconnect = "/v2/tenants/{id}/connectors/{name}/disconnect";
     table
-        .add(Method::POST, hook, Proof::WebhookSecret, "a delivery", delivered)
+        .add(Method::POST, hook, Proof::WebhookSecret, "a delivery", post(webhooks::post))
         .add(Method::GET, hook, Proof::WebhookSecret, "a challenge", get(webhooks::get))
         .add(Method::GET, "/v1/tenants/{id}", read, "one tenant, v1 shape", get(tenants::get_v1))
         .add(Method::GET, "/v2/tenants", read, "tenants, v2 shape", get(tenants::list))

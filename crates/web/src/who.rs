@@ -2,19 +2,16 @@
 
 use crate::Web;
 use crate::answer;
-use crate::headers::Framing;
-use crate::pages::RefusalKind;
 use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRef, FromRequestParts, Path, RawPathParams, Request, State};
+use axum::extract::{FromRef, FromRequestParts, RawPathParams, Request};
+use axum::RequestExt as _;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use kernel::{Origin, Plain};
 use service::connect::land::Parent;
 use service::connect::look_up::Caller;
 use service::{Place, Service};
-use std::collections::HashMap;
 
 /// The place that the request's `Host` names. A host that is not ours gets 421 (contract `connect.md`, 2).
 #[derive(Debug, Clone)]
@@ -56,9 +53,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let path = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
-        let text = path.ok().and_then(|mut path| path.0.remove("dialog")).unwrap_or_default();
-        Ok(Self(Plain::presented(text)))
+        let names = RawPathParams::from_request_parts(parts, state).await.ok();
+        let named = |names: &RawPathParams| {
+            names.iter().find(|(name, _)| *name == "dialog").map(|(_, text)| text.to_owned())
+        };
+        Ok(Self(Plain::presented(names.as_ref().and_then(named).unwrap_or_default())))
     }
 }
 
@@ -144,17 +143,11 @@ impl Fetch {
     }
 }
 
-/// 404 for a path that is no text: no name of ours is written so, and each route would have its own words for it.
-pub async fn readable_path(
-    State(web): State<Web>,
-    names: Result<RawPathParams, RawPathParamsRejection>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if let Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) = names {
-        return answer::other(&web, request.headers(), RefusalKind::NotFound, &Framing::Anyone);
-    }
-    next.run(request).await
+/// Whether every name in the path is a text. No name of ours is written otherwise, and each route would have its own
+/// words for it.
+pub async fn is_readable(request: &mut Request) -> bool {
+    let names = request.extract_parts::<RawPathParams>().await;
+    !matches!(names, Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)))
 }
 
 /// Whether the caller reads JSON rather than a page.

@@ -7,7 +7,7 @@ use crate::headers;
 use crate::who::{Bearer, Here, OwnOrigin, wants_json};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -31,20 +31,21 @@ pub async fn page(
     State(web): State<Web>,
     Here(place): Here,
     Bearer(bearer): Bearer,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
+    let headers = request.headers();
     match web.service().dialog(place.environment, &bearer).await {
         Ok(Some(context)) => {
-            let mut page = show(&web, &context, &bearer, &headers);
-            if asks_first(&context, &headers) {
+            let mut page = show(&web, &context, &bearer, headers);
+            if asks_first(&context, headers) {
                 page = page.asking_who_is_there();
             }
             let framing = framing(&context);
             let report_to = format!("/reports/frames/{}", context.config.organization.slug);
             headers::framed_page(page.render(), &framing, &page.shell.nonce, &report_to)
         }
-        Ok(None) => answer::dialog_expired(&web, &headers),
-        Err(fault) => answer::fault(&web, &headers, &fault),
+        Ok(None) => answer::dialog_expired(&web, headers),
+        Err(fault) => answer::fault(&web, headers, &fault),
     }
 }
 

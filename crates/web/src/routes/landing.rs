@@ -3,9 +3,9 @@
 use crate::Web;
 use crate::answer;
 use crate::who::{Fetch, Here};
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::body::to_bytes;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use connect::refusal::{Code, Refusal};
@@ -68,11 +68,12 @@ pub async fn post(
     State(web): State<Web>,
     Here(place): Here,
     Path(path): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
+    let (Parts { headers, .. }, body) = request.into_parts();
     let limit = web.service().limits.token_post;
-    let Ok(body) = body else {
+    // A token that is somewhat too long shall get its coded refusal and not a bare 413.
+    let Ok(body) = to_bytes(body, limit.saturating_mul(16)).await else {
         let message =
             format!("The form is larger than a token of {limit} bytes can make it, or did not come whole.");
         let refusal = Refusal::new(Code::TokenMalformed, message);

@@ -3,9 +3,9 @@
 use crate::Web;
 use crate::answer;
 use crate::who::Here;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::body::to_bytes;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use connect::webhook_verify::ChallengeReply;
@@ -18,11 +18,11 @@ pub async fn post(
     Here(place): Here,
     Path(secret): Path<String>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    let Ok(body) = body else {
-        let most = web.service().limits.webhook_body;
+    let (Parts { headers, .. }, body) = request.into_parts();
+    let most = web.service().limits.webhook_body;
+    let Ok(body) = to_bytes(body, most).await else {
         return answer::api_message(413, &format!("the body is larger than {most} bytes"));
     };
     let arrival = Arrival {
