@@ -5,8 +5,8 @@ use crate::statements::statements;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use connect::webhook::Delivery;
-use kernel::{Environment, Hashed, Time};
 use kernel::ids::{DeliveryId, OrganizationId, WebhookId};
+use kernel::{Environment, Hashed, Time};
 
 statements! {
     INSERT = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body,

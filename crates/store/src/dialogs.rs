@@ -97,11 +97,7 @@ pub async fn open(
     Ok(db.execute(query).await? > 0)
 }
 
-fn opening(
-    new: &Dialog,
-    version: i64,
-    connected: impl FnOnce(TenantId) -> Stage,
-) -> Result<Query, DbError> {
+fn opening(new: &Dialog, version: i64, connected: impl FnOnce(TenantId) -> Stage) -> Result<Query, DbError> {
     let some_tenant = TenantId::new(SOME_TENANT).map_err(|error| DbError::Bug(error.to_string()))?;
     let connected = json(&connected(some_tenant))?;
     let query = sql(OPEN).bind(&new.id).bind(&new.organization).bind(new.environment).bind(&new.jti);

@@ -91,7 +91,11 @@ async fn a_dialog_knows_who_is_connected(world: World) {
         dialog
     };
     assert!(open(&world, &dialog("first"), version).await);
-    assert_eq!(read(&world, "first").await.unwrap().stage, Stage::Ready, "neither another's nor another connector");
+    assert_eq!(
+        read(&world, "first").await.unwrap().stage,
+        Stage::Ready,
+        "neither another's nor another connector"
+    );
     connect(&world, &organization, anna.id, "hubspot").await;
     assert!(open(&world, &dialog("second"), version).await);
     assert_eq!(read(&world, "second").await.unwrap().stage, Stage::Connected { tenant: anna.id });
@@ -110,8 +114,11 @@ async fn an_own_address_takes_deliveries_at_a_stroke(world: World) {
     let tenant = world.tenant(&integration, "anna").await;
     let mut over = world.new_webhook(&tenant, None, "over");
     over.ends = Some(NOW);
-    let addresses =
-        [world.new_webhook(&tenant, None, "own"), world.new_webhook(&tenant, Some("hubspot"), "theirs"), over];
+    let addresses = [
+        world.new_webhook(&tenant, None, "own"),
+        world.new_webhook(&tenant, Some("hubspot"), "theirs"),
+        over,
+    ];
     let own = addresses[0].id.clone();
     for new in addresses {
         world.write(move |tx| Box::pin(async move { webhooks::insert(tx, &new).await })).await;
@@ -142,7 +149,9 @@ async fn an_own_address_takes_deliveries_at_a_stroke(world: World) {
     assert!(receive("own", SANDBOX, None, b"").await.is_none(), "the organization is disabled");
     change(&world, &organization, false).await;
     assert!(receive("own", SANDBOX, None, b"").await.is_some());
-    world.write(move |tx| Box::pin(async move { tenants::archive(tx, &organization, tenant.id, NOW).await })).await;
+    world
+        .write(move |tx| Box::pin(async move { tenants::archive(tx, &organization, tenant.id, NOW).await }))
+        .await;
     assert!(receive("own", SANDBOX, None, b"").await.is_none(), "the tenant is archived");
 }
 
