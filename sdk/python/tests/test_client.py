@@ -87,6 +87,22 @@ def test_where_the_early_renewal_fails_the_old_token_does(gateway: Gateway, clie
         ask(client)
 
 
+def test_while_one_renews_early_the_others_go_on(gateway: Gateway, client: Client, watch: Watch) -> None:
+    ask(client)
+    watch.at += gateway.life_s - 60
+    gateway.came.clear()
+    gateway.holds_exchanges = True
+    gateway.open.clear()
+    with ThreadPoolExecutor(1) as threads:
+        renewing = threads.submit(ask, client)
+        assert gateway.came.wait(10)
+        assert ask(client) == ENTRY
+        assert not renewing.done() and len(gateway.assertions) == 1
+        gateway.open.set()
+        assert renewing.result(timeout=20) == ENTRY
+    assert len(gateway.assertions) == 2
+
+
 def test_many_threads_make_one_exchange(gateway: Gateway, client: Client) -> None:
     gateway.open.clear()
     with ThreadPoolExecutor(32) as threads:
@@ -336,6 +352,13 @@ def test_the_client_for_code_that_awaits(gateway: Gateway, client: Client) -> No
 
     with pytest.raises(NotFound):
         asyncio.run(one())
+
+
+def test_a_message_without_end_is_cut(gateway: Gateway, client: Client) -> None:
+    gateway.usual = Answer(400, {"code": 3, "message": "x" * 5_000})
+    with pytest.raises(InvalidArgument) as refused:
+        ask(client)
+    assert refused.value.message == "x" * 1_000
 
 
 def test_as_many_urls_as_were_asked_for(gateway: Gateway, client: Client) -> None:

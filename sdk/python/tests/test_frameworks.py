@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import portals
@@ -10,7 +11,8 @@ import pytest
 import vectors
 from portals import PATH, Portal
 from standin import Answer, Gateway, entry_of
-from vestibule import Client, ServiceContext, User
+from vestibule import Client, Refusal, ServiceContext, User
+from vestibule.transfer import Endpoint, Redirect
 from vestibule.transport import Surroundings
 
 VECTORS = vectors.load("session-transfer.json")
@@ -120,6 +122,34 @@ def test_the_login_page_may_have_a_query_and_another_parameter(stage: Stage) -> 
     start = "https://login.portal.example/?brand=abc&return_to=%2Fsession-transfer%3FserviceProviderId%3DMP-1%26"
     assert location.startswith(start)
     assert location.count("&") == 1 and location.count("?") == 1
+
+
+@pytest.mark.parametrize("path", ["//evil.example/session-transfer", "/\\evil.example/", "session-transfer", ""])
+def test_the_way_back_is_a_path_of_this_site(path: str, stage: Stage) -> None:
+    outcome = Endpoint(stage.portal.client, "ABC", "/login").login(path, GOOD)
+    assert isinstance(outcome, Refusal) and outcome.status == 400
+
+
+def test_the_way_back_is_written_as_addresses_are(stage: Stage) -> None:
+    outcome = Endpoint(stage.portal.client, "ABC", "/login").login("/a b/\u00e9?x", "y=1")
+    assert isinstance(outcome, Redirect)
+    assert outcome.location == "/login?next=%2Fa%2520b%2F%25C3%25A9%253Fx%3Fy%3D1"
+
+
+# With the others the server gives each request a thread, if it is a good one.
+@pytest.mark.parametrize("running", ["fastapi"], indirect=True)
+def test_others_are_served_while_the_gateway_is_slow(stage: Stage) -> None:
+    stage.gateway.came.clear()
+    stage.gateway.open.clear()
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(stage.ask, GOOD)
+        assert stage.gateway.came.wait(10)
+        try:
+            assert stage.ask("").status == 400
+            assert not slow.done()
+        finally:
+            stage.gateway.open.set()
+        assert slow.result(timeout=20).status == 303
 
 
 def test_what_arrives_in_other_letters_is_refused(stage: Stage) -> None:
