@@ -11,15 +11,14 @@ mod json;
 mod raw;
 
 pub use grpc_beside::{health, reflect_v1, reflect_v1alpha};
-pub(crate) use json::refused;
+pub(crate) use json::{body, refused};
 
 use crate::Web;
-use crate::who;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use enter::sso::{Code, Encoding, Method, Refused};
-use service::{Fault, Place};
+use service::Fault;
 use std::time::Duration;
 
 /// Every method of every service comes here.
@@ -62,13 +61,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = values.next()?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     (values.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
-}
-
-fn place<'w>(web: &'w Web, request: &Request) -> Result<&'w Place, Refused> {
-    let place = who::place(web.service(), request.uri(), request.headers());
-    place.ok_or_else(|| {
-        Refused::field("host", "no environment is served under this name; use its public address")
-    })
 }
 
 /// Somewhat less than what every request gets, so that the answer is this API's own.

@@ -4,11 +4,13 @@ use super::refuse::Denial;
 use super::reply::{Named, Reply};
 use super::session::{Browser, LiveSession};
 use crate::{Fault, Place, Service};
-use ::enter::ids::{ClientId, PersonId, SessionId};
+use ::enter::app::App;
+use ::enter::ids::{AppId, ClientId, PersonId, SessionId};
 use ::enter::oidc::authorize::Parameters;
 use ::enter::oidc::{LogoutAnswer, LogoutHint, LogoutRequest, TokenKind, judge_logout};
 use ::enter::percent;
 use serde_json::Value;
+use store::apps;
 use store::logout_notices::Ending;
 
 /// As refusals name it.
@@ -29,6 +31,12 @@ pub enum LoggedOut {
         query: String,
     },
     Denied(Box<Reply>),
+}
+
+/// An app that sent the browser here by an address of ours.
+struct ByApp {
+    name: String,
+    next: Option<String>,
 }
 
 impl Service {
@@ -60,23 +68,49 @@ impl Service {
             Some(id) => self.client_and_app(place, id).await?,
             None => None,
         };
+        let by_app = match self.wanted_by_app(place, &parameters).await? {
+            Ok(by_app) => by_app,
+            Err(text) => return self.no_logout(place, text, browser).await,
+        };
         let live = self.live_session(place, &browser).await?;
         let (hint, post_logout_redirect_uri) = (hint.as_ref(), parameters.get("post_logout_redirect_uri"));
         let request = LogoutRequest { hint, client_id, post_logout_redirect_uri };
         let here = live.as_ref().map(|live| (&live.session.id, &live.person.id));
         let (client, app) = found.unzip();
+        let (name, next) = by_app.map(|by_app| (by_app.name, by_app.next)).unzip();
         match (judge_logout(&request, client.as_ref(), here), live) {
             (LogoutAnswer::Refuse(text), _) => self.no_logout(place, text, browser).await,
             (LogoutAnswer::Ask { .. }, Some(live)) if !agreed => Ok(LoggedOut::Ask {
                 person: Named::of(&live.person),
-                app: app.map(|app| app.name),
+                app: app.map(|app| app.name).or(name),
                 query: parameters.query(),
             }),
             (LogoutAnswer::End { then } | LogoutAnswer::Ask { then }, live) => {
                 let browser = self.end_here(place, live, browser).await?;
-                Ok(LoggedOut::Done { then: then.map(|to| with_state(&to, parameters.get("state"))), browser })
+                let then = then.map(|to| with_state(&to, parameters.get("state")));
+                Ok(LoggedOut::Done { then: then.or(next.flatten()), browser })
             }
         }
+    }
+
+    /// What an address of `ServiceProvider.GetLogoutURL` says: for which app, and where at the app to go afterwards. It
+    /// may have been changed on the way, so that it is judged as it was when it was made (lesson 25).
+    async fn wanted_by_app(
+        &self,
+        place: &Place,
+        parameters: &Parameters,
+    ) -> Result<Result<Option<ByApp>, &'static str>, Fault> {
+        let Some(id) = parameters.get("serviceProviderId") else { return Ok(Ok(None)) };
+        let Ok(id) = AppId::parse(id) else { return Ok(Err("serviceProviderId is malformed")) };
+        let environment = place.environment;
+        let read = self.db.read(move |tx| Box::pin(async move { apps::find(tx, environment, &id).await }));
+        let found: Option<App> = read.await?;
+        let Some(app) = found else { return Ok(Err("there is no app of this serviceProviderId")) };
+        let next = parameters.get("nextUrl").filter(|next| !next.is_empty());
+        let Ok(next) = next.map(|next| app.own_url(next)).transpose() else {
+            return Ok(Err("nextUrl does not lead to the app"));
+        };
+        Ok(Ok(Some(ByApp { name: app.name, next: next.map(|next| next.as_str().to_owned()) })))
     }
 
     async fn end_here(

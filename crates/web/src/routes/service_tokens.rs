@@ -3,12 +3,10 @@
 
 use crate::Web;
 use crate::answer;
-use crate::sso::{encoding, refused};
+use crate::sso::{body, encoding, refused};
 use crate::who::Here;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use enter::service_account::Exchange;
 use enter::sso::{Code, Encoding, Refused};
@@ -20,13 +18,8 @@ use service::enter::service_token::ExchangeDenied;
 pub const PATH: &str = "/iam.v1.UserIAM/GetSessionToken";
 
 /// `{"token": "<assertion>"}` becomes `{"token": "<access token>"}`.
-pub async fn post(
-    State(web): State<Web>,
-    Here(place): Here,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let assertion = match assertion(&headers, body) {
+pub async fn post(State(web): State<Web>, Here(place): Here, request: Request) -> Response {
+    let assertion = match assertion(&web, request).await {
         Ok(assertion) => assertion,
         Err(why) => return refused(&why),
     };
@@ -49,11 +42,11 @@ pub async fn post(
     }
 }
 
-fn assertion(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<String, Refused> {
-    if encoding(headers) != Some(Encoding::Json) {
+async fn assertion(web: &Web, request: Request) -> Result<String, Refused> {
+    if encoding(request.headers()) != Some(Encoding::Json) {
         return Err(Refused::field("content-type", "send application/json"));
     }
-    let body = body.map_err(|_| Refused::field("body", "it is too large or could not be read"))?;
+    let body = body(web, request).await?;
     let body = strict_json(&body).map_err(|why| Refused::field("body", why))?;
     let token = body.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
     token.map(str::to_owned).ok_or_else(|| Refused::field("token", "missing; send the signed assertion"))

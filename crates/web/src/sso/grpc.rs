@@ -2,8 +2,9 @@
 
 use super::carry_out::{Input, caller, carry_out};
 use super::raw::Raw;
-use super::{bearer, describe, json, late, longest, place};
+use super::{bearer, describe, json, late, longest};
 use crate::Web;
+use crate::who;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Version};
@@ -17,9 +18,9 @@ pub(super) async fn call(web: &Web, method: Method, request: Request) -> Respons
         // gRPC's outcome stands in trailers, which a client of HTTP/1 would not read.
         return json::refused(&Refused::field("content-type", "gRPC needs HTTP/2; send JSON over HTTP/1"));
     }
-    let place = match place(web, &request) {
-        Ok(place) => place.clone(),
-        Err(refused) => return self::refused(&refused),
+    let Some(place) = who::place(web.service(), request.uri(), request.headers()).cloned() else {
+        let what = "no environment is served under this name; use its public address";
+        return self::refused(&Refused::field("host", what));
     };
     let token = bearer(request.headers()).map(str::to_owned);
     let within = deadline(request.headers()).map_or_else(|| longest(web), |asked| asked.min(longest(web)));
@@ -27,6 +28,9 @@ pub(super) async fn call(web: &Web, method: Method, request: Request) -> Respons
     let service = tower::service_fn(move |message: tonic::Request<Vec<u8>>| {
         let (web, place, token) = (served.clone(), place.clone(), token.clone());
         async move {
+            if within.is_zero() {
+                return Err(status(&late()));
+            }
             let work = answered(&web, &place, method, token.as_deref(), message.get_ref());
             let answered = tokio::time::timeout(within, work).await;
             answered.unwrap_or_else(|_| Err(late())).map(tonic::Response::new).map_err(|why| status(&why))
