@@ -1,0 +1,344 @@
+//! Entry codes, used assertions, the end of sessions and the notices of it.
+
+use super::partner_user;
+use crate::on_both;
+use crate::world::{NOW, SANDBOX, World, hashed};
+use enter::account::{Identity, Person};
+use enter::app::{App, BackUrl, SignIn};
+use enter::context::ServiceContext;
+use enter::domain::ReturnUrl;
+use enter::entry::{EntryCode, NextUrl, Nonce, Order, State};
+use enter::ids::{AccountId, GrantId, PartnerId, SessionId};
+use enter::notice::{After, LEASE_S, Listener, LogoutNotice};
+use enter::oidc::{Client, Grant};
+use enter::partner::Partner;
+use enter::session::{Session, SessionApp, SessionDetail};
+use kernel::{Environment, SafeUrl};
+use serde_json::json;
+use store::logout_notices::{Ending, Due};
+use store::*;
+
+on_both!(
+    entry_codes_are_kept_as_they_were_ordered,
+    an_entry_code_is_redeemed_by_one_of_many,
+    old_entry_codes_go,
+    an_assertion_is_used_by_one_of_many,
+    a_session_ends_once_and_takes_its_grants_with_it,
+    sessions_of_another_partner_do_not_end,
+    those_who_took_part_are_to_be_told,
+    notices_are_claimed_told_and_given_up,
+    a_few_notices_of_each_address_are_claimed,
+    notices_go_when_they_are_over,
+);
+
+macro_rules! write {
+    ($world:expr, |$tx:ident| $body:expr) => {
+        $world.write(move |$tx| Box::pin(async move { $body.await })).await
+    };
+}
+macro_rules! read {
+    ($world:expr, |$tx:ident| $body:expr) => {
+        $world.read(move |$tx| Box::pin(async move { $body.await })).await
+    };
+}
+
+fn order(partner: &Partner, app: &App) -> Order {
+    let url = |text: &str| ReturnUrl::from_stored(SafeUrl::parse(text).unwrap());
+    Order {
+        identity: Identity { partner: partner.id.clone(), partner_user: partner_user("ä\"1'; --") },
+        email: Some("anna@example.com".to_owned()),
+        app: app.id.clone(),
+        context: ServiceContext::Account(AccountId::parse("AG-1").unwrap()),
+        partner_session: "their session".to_owned(),
+        next_url: NextUrl::Page(url("https://app.beacon.example/x?y=1")),
+        back_url: BackUrl::Kept(url("https://www.meridian.example/back")),
+        back_url_text: Some("Zurück".to_owned()),
+        federated_identity_provider: Some("Entra".to_owned()),
+        impersonator: Some(partner_user("agent")),
+    }
+}
+
+fn code(order: Order, secret: &str) -> EntryCode {
+    EntryCode { hash: hashed(secret), order, issued: NOW, state: State::Issued }
+}
+
+async fn insert_code(world: &World, code: &EntryCode) {
+    let new = code.clone();
+    write!(world, |tx| entry_codes::insert(tx, SANDBOX, &new));
+}
+
+async fn entry_codes_are_kept_as_they_were_ordered(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    let whole = order(&partner, &app);
+    let nonce: Nonce = serde_json::from_value(json!("n".repeat(43))).unwrap();
+    let pending = Order { next_url: NextUrl::Pending(nonce), ..whole.clone() };
+    let bare = Order {
+        email: None,
+        context: ServiceContext::Partner(partner.id.clone()),
+        partner_session: String::new(),
+        next_url: NextUrl::None,
+        back_url: BackUrl::None,
+        back_url_text: None,
+        federated_identity_provider: None,
+        impersonator: None,
+        ..whole.clone()
+    };
+    for (secret, order) in [("a", whole), ("b", pending), ("c", bare)] {
+        let code = code(order, secret);
+        insert_code(&world, &code).await;
+        let hash = code.hash.clone();
+        assert_eq!(read!(world, |tx| entry_codes::by_hash(tx, SANDBOX, &hash)), Some(code.clone()));
+        let hash = code.hash.clone();
+        let elsewhere = read!(world, |tx| entry_codes::by_hash(tx, Environment::Production, &hash));
+        assert_eq!(elsewhere, None, "a code of one environment is nothing in the other");
+    }
+    assert_eq!(read!(world, |tx| entry_codes::by_hash(tx, SANDBOX, &hashed("d"))), None);
+}
+
+async fn an_entry_code_is_redeemed_by_one_of_many(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    let code = code(order(&partner, &app), "a");
+    insert_code(&world, &code).await;
+    let tries = (0..40).map(|_| {
+        let (db, hash) = (world.db.clone(), code.hash.clone());
+        tokio::spawn(async move {
+            let write = db.write(move |tx| {
+                Box::pin(async move { entry_codes::mark_redeemed(tx, SANDBOX, &hash, NOW).await })
+            });
+            write.await.unwrap()
+        })
+    });
+    let mut redeemed = 0;
+    for one in tries.collect::<Vec<_>>() {
+        redeemed += usize::from(one.await.unwrap());
+    }
+    assert_eq!(redeemed, 1);
+    let kept = read!(world, |tx| entry_codes::by_hash(tx, SANDBOX, &hashed("a"))).unwrap();
+    assert_eq!(kept.state, State::Redeemed { at: NOW });
+}
+
+async fn old_entry_codes_go(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    for at in 0..3 {
+        let code = EntryCode { issued: NOW.plus_seconds(at), ..code(order(&partner, &app), &format!("c{at}")) };
+        insert_code(&world, &code).await;
+    }
+    assert_eq!(write!(world, |tx| entry_codes::delete_before(tx, NOW.plus_seconds(2), 1)), 1);
+    assert_eq!(write!(world, |tx| entry_codes::delete_before(tx, NOW.plus_seconds(2), 9)), 1);
+    assert!(read!(world, |tx| entry_codes::by_hash(tx, SANDBOX, &hashed("c2"))).is_some());
+}
+
+async fn an_assertion_is_used_by_one_of_many(world: World) {
+    let tries = (0..40).map(|_| {
+        let db = world.db.clone();
+        tokio::spawn(async move {
+            let write = db.write(move |tx| {
+                Box::pin(async move { used_assertions::insert(tx, "service_account:a", &hashed("jti"), NOW).await })
+            });
+            write.await.unwrap()
+        })
+    });
+    let mut used = 0;
+    for one in tries.collect::<Vec<_>>() {
+        used += usize::from(one.await.unwrap());
+    }
+    assert_eq!(used, 1);
+    let later = NOW.plus_seconds(60);
+    assert!(write!(world, |tx| used_assertions::insert(tx, "client:a", &hashed("jti"), later)), "another principal");
+    assert_eq!(write!(world, |tx| used_assertions::delete_over(tx, NOW.plus_seconds(1), 9)), 1);
+    assert!(!write!(world, |tx| used_assertions::insert(tx, "client:a", &hashed("jti"), later)));
+}
+
+/// A session of `person`, with a grant of `client` in it.
+async fn session(world: &World, person: &Person, name: &str, client: &Client) -> (Session, Grant) {
+    let detail: SessionDetail =
+        serde_json::from_value(json!({ "acr": "a", "amr": [], "navbar": "n".repeat(43) })).unwrap();
+    let session = Session {
+        id: SessionId::new(&world.chance),
+        secret: hashed(&format!("{name}:{}", person.id)),
+        partner: person.identity.partner.clone(),
+        person: person.id.clone(),
+        partner_session: name.to_owned(),
+        authenticated: NOW,
+        detail,
+        created: NOW,
+        touched: NOW,
+        expires: NOW.plus_seconds(3600),
+        ended: None,
+    };
+    let grant = Grant {
+        id: GrantId::new(&world.chance),
+        client: client.id.clone(),
+        person: person.id.clone(),
+        session: session.id.clone(),
+        account: None,
+        scopes: vec!["openid".to_owned()],
+        claims: None,
+        created: NOW,
+        expires: NOW.plus_seconds(3600),
+        revoked: None,
+    };
+    let (new, granted) = (session.clone(), grant.clone());
+    write!(world, |tx| async {
+        sessions::insert(tx, SANDBOX, &new).await?;
+        grants::insert(tx, &granted).await
+    });
+    (session, grant)
+}
+
+async fn end(world: &World, which: Ending) -> Vec<SessionId> {
+    let ended = write!(world, |tx| logout_notices::end_sessions(tx, SANDBOX, &which, NOW));
+    ended.into_iter().map(|ended| ended.session).collect()
+}
+
+async fn a_session_ends_once_and_takes_its_grants_with_it(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    let client = world.client(&app, "client-1").await.client;
+    let (anna, berta) = (world.person(&partner, "anna").await, world.person(&partner, "berta").await);
+    let (first, grant) = session(&world, &anna, "one", &client).await;
+    let (second, _) = session(&world, &anna, "two", &client).await;
+    let (third, theirs) = session(&world, &berta, "one", &client).await;
+    let production = Ending::One(first.id.clone());
+    let ended = write!(world, |tx| logout_notices::end_sessions(tx, Environment::Production, &production, NOW));
+    assert!(ended.is_empty());
+    assert_eq!(end(&world, Ending::One(first.id.clone())).await, [first.id.clone()]);
+    assert!(end(&world, Ending::One(first.id)).await.is_empty(), "once");
+    let (granted, other) = (grant.id.clone(), theirs.id.clone());
+    assert_eq!(read!(world, |tx| grants::find(tx, SANDBOX, &granted)).unwrap().revoked, Some(NOW));
+    assert_eq!(read!(world, |tx| grants::find(tx, SANDBOX, &other)).unwrap().revoked, None);
+    let all = Ending::Person { partner: partner.id.clone(), person: anna.id.clone() };
+    assert_eq!(end(&world, all.clone()).await, [second.id]);
+    assert!(end(&world, all).await.is_empty());
+    let named = Ending::PartnerSession { partner: partner.id, session: "one".to_owned() };
+    assert_eq!(end(&world, named).await, [third.id]);
+}
+
+async fn sessions_of_another_partner_do_not_end(world: World) {
+    let (partner, other) = (world.partner("PT-1").await, world.partner("PT-2").await);
+    let app = world.app(&partner.organization, "MP-1").await;
+    let client = world.client(&app, "client-1").await.client;
+    let anna = world.person(&partner, "anna").await;
+    let (session, _) = session(&world, &anna, "one", &client).await;
+    let of = |partner: &PartnerId| Ending::PartnerSession { partner: partner.clone(), session: "one".to_owned() };
+    assert!(end(&world, of(&other.id)).await.is_empty());
+    let foreign = Ending::Person { partner: other.id.clone(), person: anna.id.clone() };
+    assert!(end(&world, foreign).await.is_empty());
+    assert_eq!(end(&world, of(&partner.id)).await, [session.id]);
+}
+
+async fn those_who_took_part_are_to_be_told(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    let mut older = world.new_app(&partner.organization, "MP-2");
+    older.sign_in = SignIn::SessionUrl(SafeUrl::parse("https://app.beacon.example/session").unwrap());
+    let row = older.clone();
+    assert!(write!(world, |tx| apps::insert(tx, &row, NOW)));
+    let (client, bystander) = (world.client(&app, "client-1").await.client, world.client(&app, "client-2").await.client);
+    let anna = world.person(&partner, "anna").await;
+    let (session, _) = session(&world, &anna, "one", &client).await;
+    for app in [&app, &older] {
+        let entered = SessionApp {
+            session: session.id.clone(),
+            app: app.id.clone(),
+            context: ServiceContext::Partner(partner.id.clone()),
+            back_url: None,
+            back_url_text: None,
+            entered: NOW,
+        };
+        write!(world, |tx| session_apps::upsert(tx, &entered));
+    }
+    let told = read!(world, |tx| logout_notices::to_tell(tx, &session.id));
+    let uri = |text: &str| SafeUrl::parse(text).unwrap();
+    assert_eq!(told, [
+        (Listener::Client(client.id), uri("https://app.beacon.example/backchannel")),
+        (Listener::App(older.id), uri("https://app.beacon.example/logout")),
+    ], "not {}, which took no part, and not the app by its client's address", bystander.id);
+}
+
+/// A notice to this address, due at once.
+async fn notice(world: &World, session: &SessionId, client: &Client, uri: &str) -> LogoutNotice {
+    let (listener, uri) = (Listener::Client(client.id.clone()), SafeUrl::parse(uri).unwrap());
+    let notice = LogoutNotice::new(session.clone(), listener, uri, NOW, &world.chance);
+    let new = notice.clone();
+    write!(world, |tx| logout_notices::insert(tx, &new));
+    notice
+}
+
+async fn claim(world: &World, seconds: i64) -> Vec<Due> {
+    let now = NOW.plus_seconds(seconds);
+    write!(world, |tx| logout_notices::claim(tx, now, now.plus_seconds(LEASE_S), 64))
+}
+
+async fn notices_are_claimed_told_and_given_up(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    let client = world.client(&app, "client-1").await.client;
+    let anna = world.person(&partner, "anna").await;
+    let (session, _) = session(&world, &anna, "one", &client).await;
+    assert!(!read!(world, |tx| logout_notices::is_due(tx, NOW)));
+    let made = notice(&world, &session.id, &client, "https://app.beacon.example/backchannel").await;
+    let of = session.id.clone();
+    assert_eq!(read!(world, |tx| logout_notices::of_session(tx, &of)), [made.clone()]);
+    assert!(read!(world, |tx| logout_notices::is_due(tx, NOW)));
+    let [due] = claim(&world, 0).await.try_into().unwrap();
+    assert_eq!(due.notice.attempts, 1);
+    assert_eq!(due.notice.next, Some(NOW.plus_seconds(LEASE_S)));
+    assert_eq!((&due.ended.session, &due.ended.person, &due.ended.partner), (&session.id, &anna.id, &partner.id));
+    assert_eq!((due.environment, due.algorithm), (SANDBOX, Some(client.id_token_algorithm)));
+    assert_eq!(due.organization, app.organization);
+    assert!(claim(&world, 0).await.is_empty(), "it is somebody's");
+
+    let [again] = claim(&world, LEASE_S).await.try_into().unwrap();
+    assert_eq!(again.notice.attempts, 2, "the lease was over");
+    let late = due.notice.clone();
+    assert!(!write!(world, |tx| logout_notices::save(tx, &late, After::Told, None, NOW)), "it is another's now");
+    let (tried, next) = (again.notice.clone(), NOW.plus_seconds(500));
+    assert!(write!(world, |tx| logout_notices::save(tx, &tried, After::Again(next), Some("503"), NOW)));
+    assert!(claim(&world, 499).await.is_empty());
+    let [third] = claim(&world, 500).await.try_into().unwrap();
+    assert_eq!((third.notice.attempts, third.notice.failure.as_deref()), (3, Some("503")));
+    let told = third.notice;
+    assert!(write!(world, |tx| logout_notices::save(tx, &told, After::Told, None, NOW)));
+    let of = session.id.clone();
+    let kept = read!(world, |tx| logout_notices::of_session(tx, &of)).remove(0);
+    assert_eq!((kept.next, kept.told, kept.failure), (None, Some(NOW), None));
+
+    notice(&world, &session.id, &client, "https://app.beacon.example/backchannel").await;
+    let [due] = claim(&world, 0).await.try_into().unwrap();
+    assert!(write!(world, |tx| logout_notices::save(tx, &due.notice, After::GivenUp, Some("gone"), NOW)));
+    assert!(claim(&world, 1_000_000).await.is_empty());
+}
+
+async fn a_few_notices_of_each_address_are_claimed(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    let client = world.client(&app, "client-1").await.client;
+    let anna = world.person(&partner, "anna").await;
+    let (session, _) = session(&world, &anna, "one", &client).await;
+    for _ in 0..20 {
+        notice(&world, &session.id, &client, "https://slow.example/").await;
+    }
+    notice(&world, &session.id, &client, "https://quick.example/").await;
+    let claimed = claim(&world, 0).await;
+    let of = |host: &str| claimed.iter().filter(|due| due.notice.uri.as_str().contains(host)).count();
+    assert_eq!((of("slow"), of("quick")), (8, 1));
+    assert_eq!(claim(&world, 0).await.len(), 8);
+}
+
+async fn notices_go_when_they_are_over(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    let client = world.client(&app, "client-1").await.client;
+    let anna = world.person(&partner, "anna").await;
+    let (session, _) = session(&world, &anna, "one", &client).await;
+    notice(&world, &session.id, &client, "https://a.example/").await;
+    notice(&world, &session.id, &client, "https://b.example/").await;
+    let [first, _] = claim(&world, 0).await.try_into().unwrap();
+    assert!(write!(world, |tx| logout_notices::save(tx, &first.notice, After::Told, None, NOW)));
+    let later = NOW.plus_seconds(9);
+    assert_eq!(write!(world, |tx| logout_notices::delete_over(tx, later, 9)), 1, "the other one is still to be told");
+}
