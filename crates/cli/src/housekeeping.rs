@@ -1,5 +1,5 @@
-//! What a serving process does beside answering: it deletes what is over, tells apps of logouts, keeps its figures
-//! small, and reads its certificate again.
+//! What a serving process does beside answering: it deletes what is over, tells apps of logouts, changes its signing
+//! keys, keeps its figures small, and reads its certificate again.
 
 use crate::process_metrics;
 use crate::tls::Certificates;
@@ -17,6 +17,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(300);
 const OBSERVE_EVERY: Duration = Duration::from_secs(10);
 /// Between two looks for apps that are to be told of a logout, where nobody in this process has just written one.
 const TELL_EVERY: Duration = Duration::from_secs(2);
+/// Between two looks at the plan of the gateway's signing keys, before the spread.
+const KEYS_EVERY: Duration = Duration::from_secs(1800);
 /// Between two looks at the certificate's files.
 const REREAD_EVERY: Duration = Duration::from_secs(60);
 
@@ -93,6 +95,23 @@ pub async fn tell(service: Arc<Service>) {
             () = service.notice_due(TELL_EVERY) => {}
             () = service.stopping.begun() => {}
         }
+    }
+}
+
+/// Changes the gateway's signing keys when their time comes, until the process stops.
+pub async fn change_keys(service: Arc<Service>) {
+    // The first look comes soon, because a node that is restarted daily shall look too.
+    let mut pause = spread(KEYS_EVERY / 60, &*service.chance);
+    while next(&service, pause).await {
+        for place in service.places.all() {
+            let environment = place.environment;
+            match service.keep_issuer_keys(environment).await {
+                Ok(0) => {}
+                Ok(steps) => tracing::info!(%environment, steps, "the signing keys changed"),
+                Err(error) => tracing::error!(%environment, %error, "the signing keys could not be changed"),
+            }
+        }
+        pause = spread(KEYS_EVERY, &*service.chance);
     }
 }
 

@@ -54,6 +54,7 @@ async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()>
     let mut beside = JoinSet::new();
     beside.spawn(housekeeping::sweep(Arc::clone(&service)));
     beside.spawn(housekeeping::tell(Arc::clone(&service)));
+    beside.spawn(housekeeping::change_keys(Arc::clone(&service)));
     beside.spawn(housekeeping::observe(Arc::clone(&service), metrics.clone()));
     if let Some(certificates) = certificates {
         beside.spawn(housekeeping::reread(Arc::clone(&service), certificates));

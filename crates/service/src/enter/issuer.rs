@@ -138,7 +138,7 @@ impl Service {
         let set = if complete(&set) {
             set
         } else {
-            self.keep_issuer_keys(environment).await?;
+            self.do_what_is_due(environment, true).await?;
             self.read_issuer_keys(environment).await?
         };
         drop(making);
@@ -171,11 +171,15 @@ impl Service {
     }
 
     /// Does what is due: makes the next keys, retires and removes older ones. Any number of nodes may do it at the
-    /// same time. How many steps it did.
+    /// same time. The first keys are not made here but at their first use. How many steps it did.
     ///
     /// # Errors
     /// [`Fault`]; what was done until then stays done.
     pub async fn keep_issuer_keys(&self, environment: Environment) -> Result<usize, Fault> {
+        self.do_what_is_due(environment, false).await
+    }
+
+    async fn do_what_is_due(&self, environment: Environment, also_the_first: bool) -> Result<usize, Fault> {
         let read = self.db.read(move |tx| {
             Box::pin(async move {
                 let mut last = Vec::new();
@@ -186,6 +190,9 @@ impl Service {
             })
         });
         let (last, kept) = read.await?;
+        if !also_the_first && last.iter().all(|(_, last)| *last == 0) {
+            return Ok(0);
+        }
         let keys: Vec<IssuerKey> = kept.into_iter().map(|kept| kept.key).collect();
         let steps = signing::plan(&keys, Rhythm::default(), self.clock.now());
         let mut done = 0;
