@@ -14,13 +14,13 @@ use testkit::world::{Ask, Company, Engine, Person, World};
 const START: Duration = Duration::from_secs(60);
 
 /// The program itself, on the world's database and with its keys, as another process would be.
-struct Serving {
+pub(crate) struct Serving {
     process: Supervised,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Serving {
-    fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         let address: SocketAddr = format!("127.0.0.1:{}", free_port()).parse().unwrap();
         let settings = [
             format!("listen={address}"),
@@ -50,7 +50,7 @@ impl Serving {
 }
 
 /// Sends, waits until the database has what `from` counts, and kills the program without reading the answer.
-async fn killed_after(world: &World, serving: Serving, ask: Ask, from: &str) {
+pub(crate) async fn killed_after(world: &World, serving: Serving, ask: Ask, from: &str) {
     let before = world.count(from).await;
     let sent = tokio::spawn(ask.try_send());
     let deadline = tokio::time::Instant::now() + START;
