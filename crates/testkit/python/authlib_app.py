@@ -25,6 +25,7 @@ from authlib.integrations.starlette_client import OAuth, OAuthError
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from joserfc.util import urlsafe_b64decode
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -98,20 +99,15 @@ async def callback(request):
 
 
 def about(token):
+    header = urlsafe_b64decode(token["id_token"].split(".")[0].encode()) if "id_token" in token else b"null"
     return {
         "claims": dict(token.get("userinfo") or {}),
-        "id_token_header": json.loads(jwt_part(token["id_token"])) if "id_token" in token else None,
+        "id_token_header": json.loads(header),
         "token_type": token["token_type"],
         "expires_in": token.get("expires_in"),
         "scope": token.get("scope"),
         "refreshable": "refresh_token" in token,
     }
-
-
-def jwt_part(text):
-    from joserfc.util import urlsafe_b64decode
-
-    return urlsafe_b64decode(text.split(".")[0].encode())
 
 
 def held(request):
@@ -200,6 +196,8 @@ async def main():
     )
     config = uvicorn.Config(app, host="127.0.0.1", port=settings["port"], log_level="error", lifespan="off")
     listening = config.bind_socket()
+    # Before anybody is told: who comes early waits in line.
+    listening.listen()
     own = f"http://{settings['host']}:{listening.getsockname()[1]}"
     print(f"ready {own}", flush=True)
     await uvicorn.Server(config).serve(sockets=[listening])

@@ -10,3 +10,4 @@ mod packages;
 mod postgres;
 mod process;
 mod provider;
+mod relying_party;
