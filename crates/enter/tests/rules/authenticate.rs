@@ -142,6 +142,9 @@ fn max_age_is_the_age_of_the_partners_word() {
             false => assert_eq!(error(&decide(&silent)), "login_required", "{most}"),
         }
     }
+    // `max_age=0` is never satisfied by what was there before, however young.
+    assert_eq!(decide(&Scene { now: NOW, ..with(&[("max_age", "0")]) }), goes());
+    assert_eq!(decide(&Scene { now: NOW, ..with(&[("max_age", "1")]) }), answers());
     // `max_age=0` is satisfied by the trip that it forced.
     let mut back = with(&[("max_age", "0")]);
     back.sent = Some(NOW.plus_seconds(90));

@@ -130,6 +130,14 @@ fn what_was_not_there_is_left_out() {
 }
 
 #[test]
+fn a_refreshed_token_does_not_tell_a_later_sign_in_as_its_own() {
+    let mut told = told();
+    assert_eq!(told.id_token()["auth_time"], NOW.seconds());
+    told.session.authenticated = NOW.plus_seconds(60);
+    assert!(told.id_token().get("auth_time").is_none());
+}
+
+#[test]
 fn an_impersonation_is_told_to_everybody() {
     let mut told = told();
     told.session.detail.impersonator = Some(PartnerUserId::parse("boss?>").unwrap());

@@ -199,6 +199,10 @@ fn lesson_14_whatever_a_grant_rests_on_ends_it_at_once() {
     assert_eq!(Standing { client: &no_client, ..good }.check(later), Err(GrantRefused::App));
     let no_app = enter::app::App { disabled: off, ..app.clone() };
     assert_eq!(Standing { app: &no_app, ..good }.check(later), Err(GrantRefused::App));
+    let elsewhere = crate::people::app("MP-2");
+    assert_eq!(Standing { app: &elsewhere, ..good }.check(later), Err(GrantRefused::App));
+    let another = crate::people::partner("P2");
+    assert_eq!(Standing { partner: &another, ..good }.check(later), Err(GrantRefused::Partner));
     let no_partner = enter::partner::Partner { disabled: off, ..partner.clone() };
     assert_eq!(Standing { partner: &no_partner, ..good }.check(later), Err(GrantRefused::Partner));
     let nobody = enter::account::Person { disabled: off, ..anna.clone() };

@@ -61,7 +61,10 @@ impl Issue<'_> {
             Claim::FamilyName => text(&self.person.family_name),
             Claim::Locale => text(&self.person.locale),
             Claim::Picture => text(&self.person.picture),
-            Claim::AuthTime => Some(json!(self.session.authenticated.seconds())),
+            // A refreshed token must not tell a later sign-in as its own (OpenID Connect Core, section 12.2): where the
+            // partner has vouched anew since, nothing is said.
+            Claim::AuthTime => (self.session.authenticated <= self.grant.created)
+                .then(|| json!(self.session.authenticated.seconds())),
             Claim::Acr => Some(json!(self.session.detail.acr)),
             Claim::Amr => Some(json!(self.session.detail.amr)),
         }
