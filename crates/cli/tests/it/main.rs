@@ -11,6 +11,7 @@ mod audit;
 mod command_line;
 mod connect;
 mod demo;
+mod enter;
 mod pages;
 mod readme;
 mod restart;

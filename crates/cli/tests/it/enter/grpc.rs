@@ -118,7 +118,6 @@ impl Served {
         Self { address, stop: Some(stop), ended }
     }
 
-    /// A call over a connection of its own, without TLS, to the host that the world has.
     async fn calls<M, A>(
         &self,
         world: &World,
@@ -130,26 +129,35 @@ impl Served {
         M: prost::Message + Default + 'static,
         A: prost::Message + Default + 'static,
     {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-        let (sender, connection) = handshake.await.unwrap();
-        let driver = tokio::spawn(connection);
-        let service = tower::service_fn(move |request: Request<tonic::body::Body>| {
-            let mut sender = sender.clone();
-            async move { sender.send_request(request).await }
-        });
-        let origin: Uri = world.url(SANDBOX).parse().unwrap();
-        let mut client = tonic::client::Grpc::with_origin(service, origin);
-        client.ready().await.unwrap();
         let mut request = tonic::Request::new(message);
         for (name, value) in metadata {
             request.metadata_mut().insert(*name, value.parse().unwrap());
         }
         let path = PathAndQuery::from_static(method);
+        let mut client = client(self.address, world.url(SANDBOX).parse().unwrap()).await;
         let answered = client.unary(request, path, ProstCodec::<M, A>::default()).await;
-        driver.abort();
         answered.map(tonic::Response::into_inner)
     }
+}
+
+/// A client on a connection of its own, without TLS, that names this host.
+async fn client(
+    address: SocketAddr,
+    origin: Uri,
+) -> tonic::client::Grpc<
+    impl tonic::client::GrpcService<tonic::body::Body, ResponseBody = hyper::body::Incoming, Error = hyper::Error>,
+> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let service = tower::service_fn(move |request: Request<tonic::body::Body>| {
+        let mut sender = sender.clone();
+        async move { sender.send_request(request).await }
+    });
+    let mut client = tonic::client::Grpc::with_origin(service, origin);
+    client.ready().await.unwrap();
+    client
 }
 
 const WITH_CODE: &str = "/sso.v1.IdentityProvider/GetEntryURLWithCode";
@@ -345,17 +353,34 @@ on_both! {
         assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument, "a host that is none of ours");
     }
 
-    async fn a_stop_lets_a_call_finish_and_tells_those_who_watch(world: World) {
-        let scene = Scene::of(&world).await;
-        let robot = Robot::of(&scene).await;
+    async fn those_who_watch_are_told_of_the_stop(world: World) {
         let mut served = Served::start(&world, None).await;
-        let bearer = format!("Bearer {}", robot.token().await);
-        let proven = [("authorization", bearer.as_str())];
-        let answered = served.calls::<_, Answer>(&world, WITH_CODE, entry(&robot, account(&robot)), &proven).await;
-        assert!(answered.is_ok());
+        let path = PathAndQuery::from_static("/grpc.health.v1.Health/Watch");
+        let request = tonic::Request::new(HealthCheck { service: "sso.v1.IdentityProvider".to_owned() });
+        let mut client = client(served.address, world.url(SANDBOX).parse().unwrap()).await;
+        let watched = client.server_streaming(request, path, ProstCodec::<HealthCheck, Health>::default()).await;
+        let mut watched = watched.unwrap().into_inner();
+        assert_eq!(watched.message().await.unwrap(), Some(Health { status: 1 }), "serving");
         served.stop.take().unwrap().send(()).unwrap();
+        assert_eq!(watched.message().await.unwrap(), Some(Health { status: 2 }), "not any more");
+        assert_eq!(watched.message().await.unwrap(), None);
+        drop((watched, client));
         assert_eq!(served.ended.await.unwrap(), Ended::InOrder);
     }
+}
+
+/// `grpc.health.v1.HealthCheckRequest`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct HealthCheck {
+    #[prost(string, tag = "1")]
+    service: String,
+}
+
+/// `grpc.health.v1.HealthCheckResponse`.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct Health {
+    #[prost(int32, tag = "1")]
+    status: i32,
 }
 
 /// `GetSessionTransferURLRequest`.

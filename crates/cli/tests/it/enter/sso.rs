@@ -381,6 +381,15 @@ on_both! {
         let answer = robot.calls("ServiceProvider/GetLogoutURL", &next).await;
         let url = answer["logoutUrl"].as_str().unwrap();
         assert!(url.starts_with(&format!("{}/oauth2/logout?", scene.url())), "{url}");
+        // Whom nobody has signed in is sent on at once; what was changed on the way leads nowhere (lesson 25).
+        let gone = scene.caller.get(url).await;
+        assert_eq!((gone.status, gone.location()), (303, "https://app.example/bye"));
+        let own = "https%3A%2F%2Fapp.example%2Fbye";
+        assert!(url.contains(own), "{url}");
+        for other in ["https%3A%2F%2Fevil.example%2F", "javascript%3Aalert(1)", "%2F%2Fevil.example", "https%3A%2F%2Fapp.example%40evil.example"] {
+            let spoilt = scene.caller.get(&url.replace(own, other)).await;
+            assert_eq!((spoilt.status, spoilt.header("location")), (400, ""), "{other}");
+        }
     }
 
     async fn nobody_enters_what_is_switched_off_or_not_active(world: World) {
