@@ -4,9 +4,9 @@ use super::partner_api::{CallFailed, PartnerCaller, Subject};
 use super::refuse::Denial;
 use crate::{Fault, Service};
 use ::enter::account::{Identity, Person};
-use ::enter::app::{App, BackUrl, SignIn, with_code};
+use ::enter::app::{App, BackUrl, with_code};
 use ::enter::context::ServiceContext;
-use ::enter::entry::{EntryCode, Order, Who};
+use ::enter::entry::{EntryCode, NextUrl, Order, Who};
 use ::enter::sso::{
     Code, GetEntryUrlWithCodeRequest, GetEntryUrlWithCodeResponse, Method, Refused, Target, check_active,
 };
@@ -38,8 +38,8 @@ impl Service {
                 .map_err(|why| Refused::new(Code::InvalidArgument, why.to_string()))?,
         };
         let identity = Identity { partner: caller.partner.id.clone(), partner_user };
-        let door = self.door(caller, &app, &target.context)?;
         let order = request.order(target, identity, &caller.partner, &app, &issuer(caller)?)?;
+        let door = self.door(caller, &app, &order)?;
         if let BackUrl::Dropped(why) = &order.back_url {
             let text = shortened(&request.back_url);
             self.record_dropped(caller, &order, why.code(), &format!("back_url: {why}"), &text).await;
@@ -76,27 +76,18 @@ impl Service {
     }
 
     /// Where the browser goes with the code.
-    fn door(
-        &self,
-        caller: &PartnerCaller,
-        app: &App,
-        context: &ServiceContext,
-    ) -> Result<SafeUrl, CallFailed> {
-        let own = || {
-            let own = SafeUrl::parse(&caller.place.link(ENTER));
-            own.map_err(|why| CallFailed::Fault(Fault::broken(format!("the public URL: {why}"))))
-        };
-        match &app.sign_in {
-            SignIn::OpenIdConnect { .. } | SignIn::SessionUrl(_) => {
-                // An app that cannot be entered for this context is told now, and not to the person afterwards.
-                let account = match context {
-                    ServiceContext::Account(account) => Some(account),
-                    ServiceContext::Partner(_) | ServiceContext::SuperAdmin => None,
-                };
-                app.entry.filled(account).map_err(|why| Refused::field("context", why))?;
-                own()
-            }
+    fn door(&self, caller: &PartnerCaller, app: &App, order: &Order) -> Result<SafeUrl, CallFailed> {
+        // An app that cannot be entered for this context is told now, and not to the person afterwards. A request that
+        // waits goes back to the app's redirect URI and needs no entry URL.
+        if !matches!(order.next_url, NextUrl::Pending(_)) {
+            let account = match &order.context {
+                ServiceContext::Account(account) => Some(account),
+                ServiceContext::Partner(_) | ServiceContext::SuperAdmin => None,
+            };
+            app.entry.filled(account).map_err(|why| Refused::field("context", why))?;
         }
+        let own = SafeUrl::parse(&caller.place.link(ENTER));
+        own.map_err(|why| CallFailed::Fault(Fault::broken(format!("the public URL: {why}"))))
     }
 
     async fn record_dropped(
