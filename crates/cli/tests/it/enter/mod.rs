@@ -1,0 +1,15 @@
+//! The second door over HTTP, on both databases: what partners, apps, people and attackers see of it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first thing that is not as it must be"
+)]
+
+mod grpc;
+mod logout;
+mod oidc;
+mod robot;
+mod service_accounts;
+mod sso;
