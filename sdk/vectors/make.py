@@ -130,6 +130,8 @@ def contexts() -> dict[str, Any]:
             refused_json("type twice", '{"_type":"partner","_type":"account","account_id":"AG-1"}'),
             refused_json("id twice", '{"_type":"account","account_id":"AG-1","account_id":"AG-2"}'),
             refused_json("superadmin with more", '{"_type":"superadmin","account_id":"AG-1"}'),
+            refused_json("account with more", '{"_type":"account","account_id":"AG-1","name":"x"}'),
+            refused_json("an account in more bytes than it may have", ACCOUNT + " " * 768),
             refused_json("empty id", '{"_type":"account","account_id":""}'),
             refused_json("id that is no string", '{"_type":"account","account_id":7}'),
             refused_json("id in a list", '{"_type":"account","account_id":["AG-1"]}'),
