@@ -3,6 +3,7 @@
 mod administration;
 mod doctor;
 mod running;
+mod second_door;
 mod serve;
 mod tls;
 

@@ -2,11 +2,11 @@
 
 use super::{AdminRefused, Holder, checked_name, partners, switched};
 use crate::Service;
-use enter::account::Account;
-use enter::ids::{AccountId, PartnerId};
+use enter::account::{Account, Association};
+use enter::ids::{AccountId, AppId, PartnerId, PersonId};
 use kernel::{Actor, Time};
 use serde_json::json;
-use store::{Kept, Tx, accounts, audit};
+use store::{Kept, Tx, accounts, activations, associations, audit};
 
 const ACCOUNT: &str = "account";
 const LIST: &str = "; `vestibule account list` shows them";
@@ -88,6 +88,46 @@ impl Service {
         let (holder, id) = (holder.clone(), id.clone());
         let read = self.db.read(move |tx| Box::pin(async move { owned(tx, &holder, &id).await }));
         Ok(read.await?.noun)
+    }
+
+    /// The apps that were activated for the account and since when, by app.
+    ///
+    /// # Errors
+    /// [`AdminRefused`].
+    pub async fn account_apps(
+        &self,
+        holder: &Holder,
+        id: &AccountId,
+    ) -> Result<Vec<(AppId, Time)>, AdminRefused> {
+        let (holder, id) = (holder.clone(), id.clone());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                owned(tx, &holder, &id).await?;
+                Ok(activations::of_account(tx, &id).await?)
+            })
+        });
+        read.await
+    }
+
+    /// At most `most` of those who may act for the account, by user, those after `after`.
+    ///
+    /// # Errors
+    /// [`AdminRefused`].
+    pub async fn account_users(
+        &self,
+        holder: &Holder,
+        id: &AccountId,
+        after: Option<&PersonId>,
+        most: i64,
+    ) -> Result<Vec<Association>, AdminRefused> {
+        let (holder, id, after) = (holder.clone(), id.clone(), after.cloned());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                owned(tx, &holder, &id).await?;
+                Ok(associations::of_account(tx, &id, after.as_ref(), most).await?)
+            })
+        });
+        read.await
     }
 
     /// At most `most` of a partner's, by id, those after `after`.

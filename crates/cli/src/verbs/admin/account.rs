@@ -35,8 +35,14 @@ pub enum Action {
         #[command(flatten)]
         range: Range,
     },
-    /// One account
+    /// One account and the apps that are open to it
     Show { account: String },
+    /// The users who may act for an account, and as what
+    Users {
+        account: String,
+        #[command(flatten)]
+        range: Range,
+    },
     /// Changes what is given and leaves the rest
     Set {
         account: String,
@@ -102,7 +108,23 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
             range.note(records.len());
         }
         Action::Show { account } => {
-            desk.out.one(&record(&desk.service.account(&holder, &id(&account)?).await?))?;
+            let id = id(&account)?;
+            let mut record = record(&desk.service.account(&holder, &id).await?);
+            let apps = desk.service.account_apps(&holder, &id).await?;
+            if let Some(record) = record.as_object_mut() {
+                let apps: Vec<_> = apps.into_iter().map(|(app, _)| app).collect();
+                record.insert("service_providers".to_owned(), json!(apps));
+            }
+            desk.out.one(&record)?;
+        }
+        Action::Users { account, range } => {
+            let id = id(&account)?;
+            let after = range.after.as_deref().map(super::user::id).transpose()?;
+            let all = desk.service.account_users(&holder, &id, after.as_ref(), range.limit).await?;
+            let records = all.iter().map(|one| json!({ "user": one.person, "roles": one.roles }));
+            let records: Vec<_> = records.collect();
+            desk.out.list(&records, &["user", "roles"])?;
+            range.note(records.len());
         }
         Action::Set { account, change, disable, enable } => {
             let change = change.into_change((disable || enable).then_some(disable));

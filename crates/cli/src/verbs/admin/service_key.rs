@@ -157,7 +157,6 @@ impl Wanted {
 
 pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<()> {
     let holder = desk.holder().await?;
-    let now = desk.service.clock.now();
     let changed = match action {
         Action::Create { service_account, id, algorithm, lives, switches: named, key_file } => {
             let material = NewKeyMaterial::Generate(switches(&named));
@@ -170,6 +169,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
         }
         Action::List { service_account } => {
             let keys = desk.service.service_keys(&holder, &service_account).await?;
+            let now = desk.service.clock.now();
             let records: Vec<_> = keys.iter().map(|key| record(key, now)).collect();
             desk.out.list(&records, &["key", "algorithm", "made", "switches_on", "state", "expires"])?;
             return Ok(());
@@ -186,7 +186,8 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
             desk.service.disable_service_key(&ACTOR, &holder, &id(&key)?, false).await?
         }
     };
-    desk.out.one(&record(&changed, now))?;
+    // A key that ends at once has ended by now.
+    desk.out.one(&record(&changed, desk.service.clock.now()))?;
     Ok(())
 }
 

@@ -126,7 +126,7 @@ fn with_accounts(person: &Person, associations: &[Association], json: bool) -> V
     record
 }
 
-fn id(text: &str) -> anyhow::Result<PersonId> {
+pub(super) fn id(text: &str) -> anyhow::Result<PersonId> {
     super::id(PersonId::parse, text, "user list")
 }
 
