@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use enter::account::Account;
 use enter::context::ServiceContext;
@@ -299,8 +299,11 @@ async fn session_transfer(
     }
 }
 
-async fn login_page() -> &'static str {
-    "Sign in to the portal"
+async fn login_page() -> Html<&'static str> {
+    Html(
+        "<!doctype html><html lang=en><title>Portal</title><h1>Sign in to the portal</h1>\
+         <form method=post><label>User <input name=user></label> <button>Sign in</button></form>",
+    )
 }
 
 /// `user` of the form signs in; the query, with which the endpoint was reached, is kept.

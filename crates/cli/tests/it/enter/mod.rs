@@ -7,9 +7,16 @@
     reason = "a test ends at the first thing that is not as it must be"
 )]
 
+mod asking;
+mod authorizing;
+mod entering;
 mod grpc;
+mod in_browser;
 mod logout;
 mod oidc;
+mod python_sdk;
+mod relying_parties;
 mod robot;
 mod service_accounts;
 mod sso;
+mod visit;
