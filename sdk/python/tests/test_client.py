@@ -31,7 +31,7 @@ from vestibule import (
     Unauthenticated,
     Unavailable,
 )
-from vestibule.tokens import AccessToken, life_of
+from vestibule.tokens import AccessToken, AccessTokens, life_of
 
 ACCOUNT = ServiceContext.account("AG-1")
 ENTRY = "https://app.example/"
@@ -359,6 +359,19 @@ def test_a_message_without_end_is_cut(gateway: Gateway, client: Client) -> None:
     with pytest.raises(InvalidArgument) as refused:
         ask(client)
     assert refused.value.message == "x" * 1_000
+
+
+def test_an_exchange_has_only_the_time_that_is_left() -> None:
+    given: list[float] = []
+
+    def fetch(left_s: float) -> AccessToken:
+        given.append(left_s)
+        return AccessToken("t", 0.0, 9.0)
+
+    tokens = AccessTokens(fetch, lambda: 1.0)
+    assert tokens.get(1.5) == "t"
+    assert tokens.get(0.5, rejected="t") == "t"
+    assert given == [1.5, 0.5]
 
 
 def test_as_many_urls_as_were_asked_for(gateway: Gateway, client: Client) -> None:

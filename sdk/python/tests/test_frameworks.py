@@ -79,6 +79,13 @@ def test_the_access_check_is_told_where_the_user_wants_to_go(stage: Stage) -> No
     assert (transfer.account_id, transfer.next_url) == ("AG-1", "https://app.example/a")
 
 
+def test_a_refusal_is_one_line_of_the_log(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.gateway.usual = Answer(400, {"code": 3, "message": "next_url: `a\nERROR root: all is lost`"})
+    assert stage.ask(GOOD).status == 403
+    [record] = [record for record in caplog.records if record.name == "vestibule"]
+    assert "next_url" in record.getMessage() and "\n" not in record.getMessage()
+
+
 @pytest.mark.parametrize("allow", [1, "yes", object(), [True]])
 def test_only_true_is_yes(allow: Any, stage: Stage) -> None:
     stage.portal.allow = allow

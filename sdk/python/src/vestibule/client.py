@@ -180,8 +180,8 @@ class Client:
     def _call(self, service: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if self._process != os.getpid():
             # After a fork: the parent's connections are not ours, and a lock may be held by a thread that is not here.
-            self._process = os.getpid()
             self._begin()
+            self._process = os.getpid()
         url = f"{self._origin}/sso.v1.{service}/{method}"
         content = json.dumps({name: value for name, value in body.items() if value not in (None, "")}).encode()
 
@@ -207,7 +207,7 @@ class Client:
             raise Internal("the answer is no JSON object", http_status=answer.status)
         return value
 
-    def _exchange(self) -> AccessToken:
+    def _exchange(self, left_s: float) -> AccessToken:
         """Trades a fresh assertion for an access token. Not repeated here: who needs the token repeats the whole."""
         held, surroundings = self._credentials, self._surroundings
         began = surroundings.monotonic()
@@ -218,7 +218,7 @@ class Client:
             content_type = "application/x-www-form-urlencoded"
             body = urlencode({"grant_type": _GRANT, "assertion": assertion})
         headers = {"content-type": content_type}
-        answer = post(self._connections, held.token_url, headers, body.encode(), self._timeout_s)
+        answer = post(self._connections, held.token_url, headers, body.encode(), left_s)
         if answer.status != 200:
             raise token_error(answer.status, answer.body, answer.retry_after)
         return token_of(_json(answer), held.uses_session_token, surroundings.now(), began)

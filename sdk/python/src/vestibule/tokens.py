@@ -48,7 +48,7 @@ class AccessTokens:
     """One token for all threads. While one thread fetches, those that need the new one wait for it (single flight);
     those that may go on with the old one do."""
 
-    def __init__(self, fetch: Callable[[], AccessToken], monotonic: Callable[[], float]) -> None:
+    def __init__(self, fetch: Callable[[float], AccessToken], monotonic: Callable[[], float]) -> None:
         self._fetch = fetch
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class AccessTokens:
         self._flight: Optional[Future[AccessToken]] = None
 
     def get(self, wait_s: float, rejected: Optional[str] = None) -> str:
-        """A token that the gateway has not rejected. `rejected` is one that it has, as far as the caller knows."""
+        """A token that the gateway has not rejected, within `wait_s` seconds. `rejected` is one that it has, as far as the caller knows."""
         with self._lock:
             now = self._monotonic()
             held = self._token
@@ -71,7 +71,7 @@ class AccessTokens:
         if flight is not None:
             return self._of_others(flight, wait_s)
         try:
-            token = self._fetch()
+            token = self._fetch(wait_s)
         except BaseException as error:
             self._land(None)
             mine.set_exception(error)

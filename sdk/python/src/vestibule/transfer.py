@@ -186,7 +186,8 @@ def _parameters(query: str) -> Optional[dict[str, str]]:
 
 def _failed(error: VestibuleError) -> Refusal:
     code = error.code if isinstance(error, ApiError) else None
-    _log.warning("session transfer: %s: %s", type(error).__name__, error)
+    # As a literal: the gateway's words may quote what came in, and a line end in it would begin a line of its own.
+    _log.warning("session transfer: %s: %r", type(error).__name__, str(error))
     if isinstance(error, ApiError) and error.is_passing:
         return Refusal(503, "gateway_unavailable", "The app cannot be opened just now. Try again in a moment.")
     if code in (3, 5, 6, 7, 9):
