@@ -1,6 +1,7 @@
 //! The callback: what an outside system's redirect brings, and whether it belongs to an attempt.
 
 use super::Attempt;
+use crate::connector::flow::harmless;
 use crate::dialog::Failure;
 use kernel::{Hashed, Plain, SecretText, Time};
 
@@ -83,6 +84,8 @@ impl ProviderError {
             "access_denied"
             | "user_denied"
             | "user_cancelled"
+            | "user_cancelled_login"
+            | "user_cancelled_authorize"
             | "consent_required"
             | "interaction_required"
             | "login_required" => Failure::UserDenied,
@@ -93,11 +96,11 @@ impl ProviderError {
         }
     }
 
-    /// For the folded technical detail.
+    /// For the folded technical detail: one line without anything that looks like a token.
     pub fn detail(&self) -> String {
         match &self.description {
-            Some(description) => format!("{}: {description}", self.error),
-            None => self.error.clone(),
+            Some(description) => harmless(&format!("{}: {description}", self.error)),
+            None => harmless(&self.error),
         }
     }
 }

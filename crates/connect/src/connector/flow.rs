@@ -9,7 +9,7 @@ mod token;
 
 pub use answer::{read_refresh_answer, read_token_answer};
 pub use authorize::authorize_url;
-pub use callback::{Captured, captures_from_callback, check_callback, read_callback_error};
+pub use callback::{Captured, captures_from_callback, check_callback};
 pub use steps::{
     StepOutcome, account_of, read_revoke_answer, read_step_answer, read_verify_answer, revoke_request,
     step_request, verify_request, with_credential,

@@ -200,7 +200,14 @@ fn a_providers_error_becomes_a_sentence_of_ours() {
     assert_eq!(failure("error=temporarily_unavailable").0, Failure::ProviderDown);
     assert_eq!(failure("error=what%0d%0aever&error_description=").1, "whatever");
     let long = format!("error={}&error_description={}", "e".repeat(500), "d".repeat(5000));
-    assert_eq!(failure(&long).1.len(), 100 + 2 + 300);
+    assert_eq!(failure(&long).1.len(), 200);
+    // LinkedIn's words for the same no.
+    for no in ["user_cancelled_login", "user_cancelled_authorize"] {
+        assert_eq!(failure(&format!("error={no}")).0, Failure::UserDenied);
+    }
+    // Error texts repeat what they refused.
+    let telling = "error=invalid_request&error_description=code%204/0AX4XfWh_secretcode123%20is%20wrong";
+    assert_eq!(failure(telling).1, "invalid_request: code [hidden] is wrong");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the callback brings besides the code.
 
-use super::{ProviderFailure, code_of, harmless};
+use super::ProviderFailure;
 use crate::connector::definition::{Definition, SaveTo};
 use crate::credential::{App, Credential, Values};
 use crate::dialog::Failure;
@@ -90,22 +90,4 @@ pub fn check_callback(
         Ok(()) if !app.secret().is_empty() => Ok(()),
         _ => refused("the callback's signature is wrong"),
     }
-}
-
-/// What `error` in the callback means (RFC 6749, section 4.1.2.1).
-pub fn read_callback_error(error: &str, description: Option<&str>) -> ProviderFailure {
-    let failure = match error {
-        "access_denied"
-        | "user_denied"
-        | "user_cancelled_login"
-        | "user_cancelled_authorize"
-        | "consent_required"
-        | "interaction_required"
-        | "login_required" => Failure::UserDenied,
-        "temporarily_unavailable" | "server_error" => Failure::ProviderDown,
-        "invalid_scope" => Failure::MissingScopes,
-        _ => Failure::ServerError,
-    };
-    let detail = harmless(&format!("{error} {}", description.unwrap_or_default()));
-    ProviderFailure::new(failure, detail).with_code(code_of(error))
 }
