@@ -75,7 +75,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { token_get: 8 * 1024, token_post: 64 * 1000, webhook_body: 1024 * 1024, body: 256 * 1024 }
+        let (token_get, token_post) = (::connect::token::GET_BYTES, ::connect::token::POST_BYTES);
+        Self { token_get, token_post, webhook_body: 1024 * 1024, body: 256 * 1024 }
     }
 }
 

@@ -32,6 +32,16 @@ fn the_defaults_are_enough_to_start() {
     assert_eq!(settings.environments.sandbox.unwrap().as_str(), "http://localhost:8080");
     assert_eq!(settings.database.url.reveal(), "sqlite:vestibule.db");
     assert_eq!(settings.database.synchronous, Synchronous::Full);
+    // The rule, the service and the settings know one number each.
+    let limits = (settings.limits.token_get_bytes, settings.limits.token_post_bytes);
+    assert_eq!(limits, (connect::token::GET_BYTES, connect::token::POST_BYTES));
+    let service = service::Limits::default();
+    assert_eq!((service.token_get, service.token_post), limits);
+    assert_eq!(
+        (service.webhook_body, service.body),
+        (settings.limits.webhook_body_bytes, settings.limits.body_bytes)
+    );
+    assert_eq!((settings.limits.connections, settings.metrics.listen), (4096, None));
     assert_eq!(settings.outbound.allow, Allow::nothing());
     assert_eq!(settings.outbound.call_limits().timeout, Duration::from_secs(10));
     assert_eq!(settings.limits.token_get_bytes, 8192);

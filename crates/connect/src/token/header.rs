@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// The largest token in a URL, in bytes (contract `connect.md`, section 1).
 pub const GET_BYTES: usize = 8 * 1024;
 /// The largest token in a form field, in bytes.
-pub const POST_BYTES: usize = 64 * 1024;
+pub const POST_BYTES: usize = 64 * 1000;
 
 /// A token taken apart; nothing in it is proven.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn refused(why: CompactRefused) -> Refusal {
         CompactRefused::TooLarge { bytes, most } => {
             let told = format!(
                 "The token has {bytes} bytes; at most {most} are taken here. Send it by POST in the form field \
-                 `tenant`, which takes {POST_BYTES}, or carry less in `meta` and `xti`."
+                 `tenant`, which takes more, or carry less in `meta` and `xti`."
             );
             malformed(told).seen(json!({ "bytes": bytes }))
         }
