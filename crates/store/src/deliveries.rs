@@ -22,7 +22,8 @@ statements! {
         ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
     BY_ID = "SELECT id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body, received_at
         FROM deliveries WHERE organization_id = $1 AND id = $2";
-    RECEIVED = "SELECT id FROM deliveries WHERE webhook_id = $1 AND dedupe = $2 AND received_at >= $3";
+    RECEIVED = "SELECT id FROM deliveries
+        WHERE organization_id = $1 AND webhook_id = $2 AND dedupe = $3 AND received_at >= $4";
     MARK_TAKEN = "UPDATE deliveries SET taken_at = $3 WHERE organization_id = $1 AND id = $2 AND taken_at IS NULL";
     DELETE_TAKEN = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
         WHERE taken_at < $1 ORDER BY taken_at LIMIT $2)";
@@ -105,11 +106,12 @@ fn insertion(new: &Delivery) -> Result<Query, DbError> {
 /// [`DbError`].
 pub async fn was_received(
     tx: &mut Tx,
+    organization: &OrganizationId,
     webhook: &WebhookId,
     dedupe: &str,
     since: Time,
 ) -> Result<bool, DbError> {
-    Ok(sql(RECEIVED).bind(webhook).bind(dedupe).bind(since).maybe(tx).await?.is_some())
+    Ok(sql(RECEIVED).bind(organization).bind(webhook).bind(dedupe).bind(since).maybe(tx).await?.is_some())
 }
 
 /// # Errors

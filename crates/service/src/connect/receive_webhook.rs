@@ -214,10 +214,11 @@ impl Service {
         now: Time,
     ) -> Result<Result<Option<String>, Received>, Fault> {
         let day = now.seconds().div_euclid(HASH_WINDOW_S);
-        let (id, yesterday) = (webhook.id.clone(), format!("{key}:{}", day - 1));
+        let (owner, id) = (webhook.organization.clone(), webhook.id.clone());
+        let yesterday = format!("{key}:{}", day - 1);
         let since = now.plus_seconds(-HASH_WINDOW_S);
         let read = self.db.read(move |tx| {
-            Box::pin(async move { deliveries::was_received(tx, &id, &yesterday, since).await })
+            Box::pin(async move { deliveries::was_received(tx, &owner, &id, &yesterday, since).await })
         });
         Ok(if read.await? { Err(Received::Repeated) } else { Ok(Some(format!("{key}:{day}"))) })
     }
