@@ -45,9 +45,12 @@
     try {
       show(await post('confirm'));
     } catch {
-      // The next look at the server shows where it stands, and asks again.
-      confirmed = -1;
+      // Perhaps it never arrived: the server is asked where it stands, and if that is still here, once more.
       follow.poll();
+      window.setTimeout(() => {
+        confirmed = -1;
+        confirm();
+      }, LONGEST);
     }
   };
 

@@ -189,6 +189,16 @@ test('who is there is answered in this page: nothing from elsewhere takes the qu
   assert.equal(stage.at(), 'ready');
 });
 
+test('what went on elsewhere after a lost confirmation is not confirmed', async () => {
+  const stage = await dialog({
+    server: answers({ 'POST confirm': () => { throw new Error('no line'); }, 'GET state': state(4, 'installing') }),
+  });
+  await stage.event(state(3, 'checking', { auto: 'confirm' }));
+  assert.equal(stage.at(), 'installing');
+  await stage.pass(60_000);
+  assert.deepEqual(stage.calls, [`POST ${PATH}/confirm`, `GET ${PATH}/state`]);
+});
+
 test('a pending credential is confirmed once for each state', async () => {
   const stage = await dialog({ server: answers({ 'POST confirm': state(4, 'success') }) });
   await stage.event(state(3, 'checking', { auto: 'confirm' }));
@@ -214,7 +224,7 @@ test('a form that comes back with the same state confirms and announces nothing 
 });
 
 test('where confirming gets no answer the server is asked where it stands', async () => {
-  let now = state(3, 'checking', { auto: 'confirm' });
+  const now = state(3, 'checking', { auto: 'confirm' });
   let fails = true;
   const stage = await dialog({
     server: answers({
@@ -227,10 +237,14 @@ test('where confirming gets no answer the server is asked where it stands', asyn
   });
   await stage.event(now);
   assert.deepEqual(stage.calls, [`POST ${PATH}/confirm`, `GET ${PATH}/state`]);
+  await stage.pass(9999);
+  assert.equal(stage.asked.length, 2, 'not again and again');
+  // The request never arrived, so nothing changed at the server.
   fails = false;
-  now = state(4, 'checking', { auto: 'confirm' });
-  await stage.event(now);
-  assert.equal(stage.at(), 'success');
+  await stage.pass(1);
+  assert.deepEqual([stage.calls.at(-1), stage.at()], [`POST ${PATH}/confirm`, 'success']);
+  await stage.pass(60_000);
+  assert.equal(stage.asked.length, 3);
 });
 
 const MESSAGES = [{ targetOrigin: 'https://app.acme.example', data: { message: 'vestibule-success' } }];

@@ -241,7 +241,7 @@ CREATE TABLE dialogs (
     framed BOOLEAN NOT NULL,
     parent TEXT,
     locale TEXT NOT NULL,
-    announced BOOLEAN NOT NULL,
+    announced_to TEXT,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     replay_until BIGINT NOT NULL

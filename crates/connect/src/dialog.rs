@@ -137,8 +137,8 @@ pub struct Dialog {
     pub parent: Option<Origin>,
     /// BCP 47 tag that the page was negotiated to.
     pub locale: String,
-    /// Whether the messages for the parent window have been handed to the page.
-    pub announced: bool,
+    /// The page that the messages for the parent window were handed to, by the hash of its name for itself.
+    pub announced_to: Option<Hashed>,
     pub created: Time,
     pub expires: Time,
     /// Until when the row must stay so that the token cannot be used again.

@@ -13,7 +13,7 @@ const SOME_TENANT: i64 = (1 << 53) - 1;
 macro_rules! columns {
     () => {
         "id, organization_id, environment, jti_hash, integration_id, connector, own_connector, visitor, own_token,
-        inputs, stage, version, framed, parent, locale, announced, created_at, expires_at, replay_until"
+        inputs, stage, version, framed, parent, locale, announced_to, created_at, expires_at, replay_until"
     };
 }
 
@@ -23,7 +23,7 @@ statements! {
     OPEN = concat!("INSERT INTO dialogs (", columns!(), ")
         SELECT $1, $2, $3, $4, CAST($5 AS BIGINT), $6, $7, $8, $9, $10,
             CASE WHEN tenant IS NULL THEN $11 ELSE replace($20, $21, CAST(tenant AS TEXT)) END,
-            CAST($12 AS BIGINT), CAST($13 AS BOOLEAN), $14, $15, CAST($16 AS BOOLEAN),
+            CAST($12 AS BIGINT), CAST($13 AS BOOLEAN), $14, $15, $16,
             CAST($17 AS BIGINT), CAST($18 AS BIGINT), CAST($19 AS BIGINT)
         FROM (SELECT (", connected_tenant!("$2", "$3", "$5", "$23", "$6"), ") AS tenant FROM organizations
             WHERE id = $2 AND NOT disabled AND config_version = $22) AS standing
@@ -38,8 +38,9 @@ statements! {
     SAVE_STAGE = "UPDATE dialogs SET stage = $3, version = version + 1 WHERE id = $1 AND version = $2";
     SAVE_INPUTS = "UPDATE dialogs SET inputs = $2 WHERE id = $1";
     FORGET_SECRETS = "UPDATE dialogs SET inputs = NULL, own_token = NULL WHERE id = $1";
-    // The FALSE guard is the one thing that makes the announcement happen once.
-    MARK_ANNOUNCED = "UPDATE dialogs SET announced = TRUE WHERE id = $1 AND announced = FALSE";
+    // The guard is the one thing that makes the announcement go to one page only.
+    MARK_ANNOUNCED = "UPDATE dialogs SET announced_to = $2 WHERE id = $1
+        AND (announced_to IS NULL OR announced_to = $2)";
     // Not before the token can no longer be accepted: until then the row is what refuses its replay.
     DELETE_EXPIRED = "DELETE FROM dialogs WHERE id IN (SELECT id FROM dialogs
         WHERE replay_until < $1 AND expires_at < $1 ORDER BY replay_until LIMIT $2)";
@@ -54,7 +55,7 @@ fn read(row: &mut Row) -> Result<Dialog, DbError> {
     let (integration, connector, own_connector) = (row.take()?, row.take()?, row.take()?);
     let (visitor, own_token, inputs) = (row.take_json()?, row.take()?, row.take()?);
     let (stage, version, framed) = (row.take_json()?, row.take()?, row.take()?);
-    let (parent, locale, announced) = (row.take()?, row.take()?, row.take()?);
+    let (parent, locale, announced_to) = (row.take()?, row.take()?, row.take()?);
     let (created, expires, replay_until) = (row.take()?, row.take()?, row.take()?);
     Ok(Dialog {
         id,
@@ -72,7 +73,7 @@ fn read(row: &mut Row) -> Result<Dialog, DbError> {
         framed,
         parent,
         locale,
-        announced,
+        announced_to,
         created,
         expires,
         replay_until,
@@ -104,7 +105,7 @@ fn opening(new: &Dialog, version: i64, connected: impl FnOnce(TenantId) -> Stage
     let query = query.bind(new.integration).bind(&new.connector).bind(new.own_connector.as_ref());
     let query = query.bind(json(&new.visitor)?).bind(new.own_token.as_ref()).bind(new.inputs.as_ref());
     let query = query.bind(json(&new.stage)?).bind(new.version).bind(new.framed).bind(new.parent.as_ref());
-    let query = query.bind(&new.locale).bind(new.announced).bind(new.created).bind(new.expires);
+    let query = query.bind(&new.locale).bind(new.announced_to.as_ref()).bind(new.created).bind(new.expires);
     let query = query.bind(new.replay_until).bind(connected).bind(SOME_TENANT.to_string());
     Ok(query.bind(version).bind(&new.visitor.username))
 }
@@ -164,12 +165,12 @@ pub async fn forget_secrets(tx: &mut Tx, id: &Hashed) -> Result<(), DbError> {
     sql(FORGET_SECRETS).bind(id).execute(tx).await.map(drop)
 }
 
-/// `true` for exactly one caller: the one that may hand the messages for the parent window to the page.
+/// `true` for one page only, and for it as often as it asks: the messages for the parent window may be handed to it.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn mark_announced(tx: &mut Tx, id: &Hashed) -> Result<bool, DbError> {
-    sql(MARK_ANNOUNCED).bind(id).wrote(tx).await
+pub async fn mark_announced(tx: &mut Tx, id: &Hashed, page: &Hashed) -> Result<bool, DbError> {
+    sql(MARK_ANNOUNCED).bind(id).bind(page).wrote(tx).await
 }
 
 /// Deletes at most `limit` dialogs that are over and whose token can no longer be accepted, with their attempts.

@@ -58,7 +58,11 @@ pub async fn migrate(db: &Db, now: Time) -> Result<Vec<Migration>, DbError> {
     apply(db, MIGRATIONS, now).await
 }
 
-async fn apply(db: &Db, migrations: &'static [Migration], now: Time) -> Result<Vec<Migration>, DbError> {
+/// Applies of these migrations what is pending: with the first ones alone, the database of an older release is made.
+///
+/// # Errors
+/// As [`pending`].
+pub async fn apply(db: &Db, migrations: &'static [Migration], now: Time) -> Result<Vec<Migration>, DbError> {
     db.write(move |tx| {
         Box::pin(async move {
             tx.lock_for_migration().await?;

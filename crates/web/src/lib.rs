@@ -19,6 +19,7 @@ pub mod sso;
 pub mod table;
 pub mod texts;
 pub mod who;
+pub mod who_dialog;
 pub mod who_enter;
 
 use axum::Router;
@@ -196,6 +197,13 @@ fn embed(table: Table<Web>) -> Table<Web> {
         )
         .add(Method::GET, "/start/{ticket}", Proof::StartTicket, "on to the outside system", get(start::get))
         .add(Method::GET, "/oauth2/callback", Proof::StateAndCookie, "back from it", get(callback::get))
+        .add(
+            Method::POST,
+            "/oauth2/callback",
+            Proof::OwnCookieAndOrigin,
+            "one of several",
+            post(callback::post),
+        )
 }
 
 fn api(table: Table<Web>) -> Table<Web> {

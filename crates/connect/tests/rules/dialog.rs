@@ -251,7 +251,7 @@ fn dialog(stage: Stage) -> Dialog {
         framed: true,
         parent: None,
         locale: "en".into(),
-        announced: false,
+        announced_to: None,
         created: NOW,
         expires: NOW.plus_seconds(LIFETIME_S),
         replay_until: NOW,

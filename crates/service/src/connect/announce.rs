@@ -9,9 +9,14 @@ use kernel::{Environment, Plain};
 use std::sync::Arc;
 use store::dialogs;
 
+/// How long a page's name for itself is, in bytes: ours has 32.
+const PAGE_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
+
 impl Service {
-    /// The message that waits for the parent; a success and a cancellation are handed out exactly once, also
-    /// when a page asks twice or is reloaded. A failure may be told again: the person may have tried again.
+    /// The message that waits for the parent; a success and a cancellation are handed to one page only, which
+    /// names itself by `page`, a random text of its own: it may ask again where the answer was lost, and a page that
+    /// is loaded again, or another one, gets nothing. One that does not name itself is told once. A failure may be
+    /// told again: the person may have tried again.
     ///
     /// # Errors
     /// [`Fault`].
@@ -19,15 +24,18 @@ impl Service {
         &self,
         environment: Environment,
         bearer: &Plain,
+        page: Option<&str>,
     ) -> Result<Option<(Arc<OrganizationConfig>, serde_json::Value)>, Fault> {
         let Some(context) = self.dialog(environment, bearer).await? else { return Ok(None) };
         let brand = &context.config.organization.brand;
         let data = match &context.dialog.stage {
             Stage::Success { tenant } => {
                 let data = self.success(&context, *tenant).await?;
-                self.mark_announced(&context).await?.then_some(data)
+                self.mark_announced(&context, page).await?.then_some(data)
             }
-            Stage::Cancelled => self.mark_announced(&context).await?.then(|| message::install_cancel(brand)),
+            Stage::Cancelled => {
+                self.mark_announced(&context, page).await?.then(|| message::install_cancel(brand))
+            }
             Stage::Failed { failure, detail, .. } => {
                 let code = failure_code(*failure)?;
                 let told = detail.clone().unwrap_or_else(|| code.replace('_', " "));
@@ -38,9 +46,12 @@ impl Service {
         Ok(data.map(|data| (Arc::clone(&context.config), data)))
     }
 
-    async fn mark_announced(&self, context: &DialogContext) -> Result<bool, Fault> {
+    async fn mark_announced(&self, context: &DialogContext, page: Option<&str>) -> Result<bool, Fault> {
         let id = context.dialog.id.clone();
-        let write = self.db.write(move |tx| Box::pin(async move { dialogs::mark_announced(tx, &id).await }));
+        let page = page.filter(|page| PAGE_BYTES.contains(&page.len())).map(Plain::presented);
+        let page = page.unwrap_or_else(|| Plain::new(&*self.chance)).hashed();
+        let write =
+            self.db.write(move |tx| Box::pin(async move { dialogs::mark_announced(tx, &id, &page).await }));
         Ok(write.await?)
     }
 

@@ -4,12 +4,10 @@ use super::confirm::Held;
 use super::start::cookie_name;
 use super::view::DialogContext;
 use crate::{Fault, Service};
-use ::connect::attempt::{
-    Answer, Attempt, CallbackQuery, CallbackRefused, Outcome, ProviderError, short_code,
-};
+use ::connect::attempt::{Answer, Attempt, CallbackQuery, CallbackRefused, Outcome, short_code};
 use ::connect::connector::flow::{self, Exchange, ProviderFailure};
 use ::connect::credential::Credential;
-use ::connect::dialog::{Event, Failure, Stage};
+use ::connect::dialog::{Choice, Event, Failure, Stage};
 use kernel::ids::RefusalId;
 use kernel::{Environment, Hashed, Plain, SecretText};
 use std::sync::Arc;
@@ -24,6 +22,11 @@ pub enum Ended {
     },
     /// Opened in the frame's own tab: installed already.
     Installed,
+    /// Opened there too, and a step after connecting offers several: with the state and the cookie of this sign-in
+    /// one of them is chosen ([`Service::choose_in_tab`]).
+    Choose {
+        choices: Vec<Choice>,
+    },
     Failed {
         failure: Failure,
         detail: Option<String>,
@@ -41,6 +44,8 @@ pub struct CameBack {
     pub reference: String,
     /// The binding cookie that has done its work.
     pub spent_cookie: Option<String>,
+    /// The state of the sign-in, where the page has to show it once more.
+    pub state: Option<Plain>,
 }
 
 /// What the callback brought, once it may be used.
@@ -112,8 +117,12 @@ impl Service {
         if !claimed {
             return Ok(self.turned_away(&CallbackRefused::StateUsed, Some(context)));
         }
+        let mut values = query.all().iter().map(|(_, value)| Plain::presented(value.as_str()));
+        let state = values.find(|value| value.hashed() == attempt.state);
         let came = self.finish(attempt, context, query, brought).await?;
-        Ok(CameBack { spent_cookie: Some(cookie), ..came })
+        // What is still to be chosen needs the cookie once more.
+        let spent_cookie = Some(cookie).filter(|_| !matches!(came.ended, Ended::Choose { .. }));
+        Ok(CameBack { spent_cookie, state, ..came })
     }
 
     /// The attempt whose state this is, with whose it is. Some outside systems send `state` back under a name of
@@ -140,7 +149,7 @@ impl Service {
         Ok(None)
     }
 
-    async fn context_of(&self, attempt: &Attempt) -> Result<Option<DialogContext>, Fault> {
+    pub(super) async fn context_of(&self, attempt: &Attempt) -> Result<Option<DialogContext>, Fault> {
         let id = attempt.dialog.clone();
         let found = self.db.read(move |tx| Box::pin(async move { dialogs::by_id(tx, &id).await })).await?;
         match found {
@@ -156,7 +165,7 @@ impl Service {
         Ok(match query.answer(code_parameter, captures)? {
             Answer::Code(code) => Brought::Code(code),
             Answer::Captured => Brought::Nothing,
-            Answer::Error(error) => Brought::Error(error.failure(), Some(error_text(&error))),
+            Answer::Error(error) => Brought::Error(error.failure(), Some(error.detail())),
         })
     }
 
@@ -252,6 +261,7 @@ impl Service {
             ended,
             onwards,
             spent_cookie: None,
+            state: None,
         })
     }
 
@@ -259,10 +269,16 @@ impl Service {
     async fn confirm_in_tab(self: &Arc<Self>, attempt: &Attempt, otherwise: Ended) -> Result<Ended, Fault> {
         let Some(context) = self.context_of(attempt).await? else { return Ok(otherwise) };
         self.confirm_dialog(&context).await?;
+        self.stands_in_tab(attempt, otherwise).await
+    }
+
+    /// Where the dialog of a sign-in in the frame's own tab stands now.
+    pub(super) async fn stands_in_tab(&self, attempt: &Attempt, otherwise: Ended) -> Result<Ended, Fault> {
         let Some(context) = self.context_of(attempt).await? else { return Ok(otherwise) };
         Ok(match context.dialog.stage {
             Stage::Success { .. } => Ended::Installed,
             Stage::Failed { failure, detail, .. } => Ended::Failed { failure, detail },
+            Stage::Choose { choices, .. } => Ended::Choose { choices },
             _ => otherwise,
         })
     }
@@ -286,6 +302,7 @@ impl Service {
             ended,
             onwards,
             spent_cookie: None,
+            state: None,
         })
     }
 
@@ -325,7 +342,7 @@ impl Service {
     ///
     /// Decision: only to a registered origin, or, in a sandbox that has none, to the page that framed us. Attack:
     /// a landing opened from somebody's page, whose Referer would become our link (lesson 25).
-    fn onwards(&self, context: &DialogContext) -> String {
+    pub(super) fn onwards(&self, context: &DialogContext) -> String {
         let (dialog, origins) = (&context.dialog, &context.config.origins);
         let anyone = origins.is_empty() && dialog.environment == Environment::Sandbox && dialog.framed;
         let parent = dialog.parent.as_ref().filter(|parent| anyone || origins.contains(parent));
@@ -340,24 +357,17 @@ impl Service {
         Ok(serde_json::from_slice(&opened)?)
     }
 
-    fn turned_away(&self, refused: &CallbackRefused, context: Option<DialogContext>) -> CameBack {
+    pub(super) fn turned_away(&self, refused: &CallbackRefused, context: Option<DialogContext>) -> CameBack {
         tracing::info!(code = refused.code(), "a callback was refused");
         metrics::counter!("vestibule_callbacks_refused_total", "code" => refused.code()).increment(1);
         let fresh = || RefusalId::new(self.clock.now(), &*self.chance).to_string();
         let reference = context.as_ref().map_or_else(fresh, DialogContext::reference);
         let ended = Ended::Failed { failure: refused.failure(), detail: Some(refused.to_string()) };
-        CameBack { context, ended, onwards: None, reference, spent_cookie: None }
+        CameBack { context, ended, onwards: None, reference, spent_cookie: None, state: None }
     }
 }
 
 /// The outside system's own words, for the folded detail.
-fn error_text(error: &ProviderError) -> String {
-    match &error.description {
-        Some(description) => format!("{}: {description}", error.error),
-        None => error.error.clone(),
-    }
-}
-
 /// How many parameters are looked at for a state.
 const STATE_PARAMS: usize = 4;
 /// A state of ours: 256 bits in base64url.

@@ -67,9 +67,17 @@ impl Service {
         chosen: &str,
     ) -> Result<Option<DialogContext>, Fault> {
         let Some(context) = self.dialog(environment, bearer).await? else { return Ok(None) };
-        let (service, chosen) = (Arc::clone(self), chosen.to_owned());
-        self.stopping.to_its_end(async move { service.go_on_with(&context, chosen).await }).await?;
+        self.choose_for(&context, chosen).await?;
         self.dialog(environment, bearer).await
+    }
+
+    pub(super) async fn choose_for(
+        self: &Arc<Self>,
+        context: &DialogContext,
+        chosen: &str,
+    ) -> Result<(), Fault> {
+        let (service, context, chosen) = (Arc::clone(self), context.clone(), chosen.to_owned());
+        self.stopping.to_its_end(async move { service.go_on_with(&context, chosen).await }).await
     }
 
     async fn go_on_with(self: &Arc<Self>, context: &DialogContext, chosen: String) -> Result<(), Fault> {

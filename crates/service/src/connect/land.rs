@@ -281,7 +281,7 @@ impl Service {
             framed: landing.framed,
             parent: landing.parent.origin().cloned(),
             locale: landing.locale.to_owned(),
-            announced: false,
+            announced_to: None,
             created: now,
             expires: now.plus_seconds(LIFETIME_S),
             replay_until: claims.replay_until,

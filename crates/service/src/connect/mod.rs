@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod callback;
+pub mod choose_in_tab;
 pub mod confirm;
 pub mod disconnect;
 pub mod enter_inputs;

@@ -41,7 +41,7 @@ impl DialogContext {
     /// Whether messages for the parent window wait.
     pub fn has_announcement(&self) -> bool {
         match self.dialog.stage {
-            Stage::Success { .. } | Stage::Cancelled => !self.dialog.announced,
+            Stage::Success { .. } | Stage::Cancelled => self.dialog.announced_to.is_none(),
             Stage::Failed { .. } => true,
             _ => false,
         }

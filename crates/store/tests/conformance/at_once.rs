@@ -90,9 +90,13 @@ async fn one_announcement(world: World) {
     let organization = world.organization("acme").await;
     let dialog = world.new_dialog(&organization, "bearer", "jti");
     world.open(&dialog).await;
-    let results = at_once(|_| {
+    // Each from a page of its own.
+    let results = at_once(|number| {
         let (db, id) = (world.db.clone(), dialog.id.clone());
-        async move { db.write(move |tx| Box::pin(async move { dialogs::mark_announced(tx, &id).await })).await }
+        let page = kernel::Plain::presented(format!("page-{number}")).hashed();
+        async move {
+            db.write(move |tx| Box::pin(async move { dialogs::mark_announced(tx, &id, &page).await })).await
+        }
     });
     assert_eq!(wins(&results.await), 1);
 }

@@ -447,11 +447,12 @@ async fn dialogs_move_on(world: World) {
     assert_eq!(read!(world, |tx| dialogs::version(tx, &id)), Some(2));
     let id = dialog.id.clone();
     assert!(write!(world, |tx| dialogs::save_inputs(tx, &id, Some(&sealed("typed")))));
-    for first in [true, false] {
-        let id = dialog.id.clone();
-        assert_eq!(write!(world, |tx| dialogs::mark_announced(tx, &id)), first);
+    let page = |name: &str| kernel::Plain::presented(name).hashed();
+    for (asks, told) in [("one", true), ("other", false), ("one", true), ("other", false)] {
+        let (id, page) = (dialog.id.clone(), page(asks));
+        assert_eq!(write!(world, |tx| dialogs::mark_announced(tx, &id, &page)), told, "{asks}");
     }
-    (dialog.version, dialog.inputs, dialog.announced) = (2, Some(sealed("typed")), true);
+    (dialog.version, dialog.inputs, dialog.announced_to) = (2, Some(sealed("typed")), Some(page("one")));
     let id = dialog.id.clone();
     assert_eq!(read!(world, |tx| dialogs::by_id(tx, &id)), Some(dialog.clone()));
     let id = dialog.id.clone();

@@ -211,7 +211,7 @@ impl World {
             framed: true,
             parent: kernel::Origin::parse("https://app.example.com").ok(),
             locale: "de".to_owned(),
-            announced: false,
+            announced_to: None,
             created: NOW,
             expires: NOW.plus_seconds(900),
             replay_until: NOW.plus_seconds(420),

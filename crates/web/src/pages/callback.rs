@@ -4,7 +4,7 @@ use super::markup;
 use super::outcome::failure_code;
 use super::shell::{Party, Shell};
 use crate::texts::Words;
-use connect::dialog::Failure;
+use connect::dialog::{Choice, Failure};
 
 /// How the callback went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum CallbackOutcome {
     Arrived,
     /// The sign-in ran in the tab of the embedding page, and everything is done.
     Installed,
+    /// In that tab too, and one of several is to be chosen; the form carries the state of the sign-in.
+    Choose { state: String, choices: Vec<Choice> },
     /// As [`Arrived`](Self::Arrived), but the short code must be typed into the waiting dialog.
     Code(String),
     /// Nothing is pending. `detail` is technical and folded.
@@ -56,16 +58,24 @@ impl CallbackPage {
         self.outcome == CallbackOutcome::Arrived && self.continue_url.is_none()
     }
 
+    /// Whether the person has to answer before it goes on.
+    pub fn asks(&self) -> bool {
+        matches!(self.outcome, CallbackOutcome::Choose { .. })
+    }
+
     /// Whether a button to close the window makes sense: not while the code must be read.
     pub fn may_close(&self) -> bool {
-        !matches!(self.outcome, CallbackOutcome::Code(_))
+        !matches!(self.outcome, CallbackOutcome::Code(_) | CallbackOutcome::Choose { .. })
     }
 
     /// Decides the sign between the two logos.
     pub const fn stage(&self) -> &'static str {
         match self.outcome {
             CallbackOutcome::Failed { .. } => "failed",
-            CallbackOutcome::Arrived | CallbackOutcome::Installed | CallbackOutcome::Code(_) => "arrived",
+            CallbackOutcome::Arrived
+            | CallbackOutcome::Installed
+            | CallbackOutcome::Choose { .. }
+            | CallbackOutcome::Code(_) => "arrived",
         }
     }
 

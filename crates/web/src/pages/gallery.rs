@@ -11,7 +11,7 @@ use super::refusal::{RefusalKind, RefusalPage};
 use super::shell::{Party, Scheme, Shell, Theme};
 use super::start::StartPage;
 use crate::texts::{Locale, Words};
-use connect::dialog::Failure;
+use connect::dialog::{Choice, Failure};
 use connect::refusal::Code;
 use kernel::{Color, Time};
 
@@ -191,6 +191,15 @@ fn callbacks() -> Vec<Specimen> {
     vec![
         sample("callback-arrived", CallbackOutcome::Arrived),
         Specimen::new("callback-tab", Page::Callback(tab)),
+        sample(
+            "callback-choose",
+            CallbackOutcome::Choose {
+                state: "0123456789abcdef".to_owned(),
+                choices: ["North", "South"]
+                    .map(|label| Choice { value: label.to_lowercase(), label: label.to_owned() })
+                    .into(),
+            },
+        ),
         sample("callback-code", CallbackOutcome::Code("K7F2QM".to_owned())),
         sample("callback-user_denied", failed(Failure::UserDenied)),
         Specimen::new("callback-state_mismatch", Page::Callback(stranger)),

@@ -21,6 +21,8 @@ pub enum RefusalKind {
     MethodNotAllowed,
     /// A POST whose `Origin` is not ours.
     OriginForbidden,
+    /// A form whose body is larger than one is taken.
+    BodyTooLarge,
     /// Our own fault, or a store that does not answer.
     Unavailable,
     /// A refusal of the second door, by its code, with its status: one of [`RefusalKind::ENTRY`].
@@ -29,13 +31,14 @@ pub enum RefusalKind {
 
 impl RefusalKind {
     /// Those beside the landing's codes.
-    pub const OTHERS: [Self; 7] = [
+    pub const OTHERS: [Self; 8] = [
         Self::DialogExpired,
         Self::StartExpired,
         Self::HostUnknown,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::OriginForbidden,
+        Self::BodyTooLarge,
         Self::Unavailable,
     ];
 
@@ -84,6 +87,7 @@ impl RefusalKind {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::OriginForbidden => "origin_forbidden",
+            Self::BodyTooLarge => "body_too_large",
             Self::Unavailable => "unavailable",
             Self::Entry(code, _) => code,
         }
@@ -97,6 +101,7 @@ impl RefusalKind {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::OriginForbidden => 403,
+            Self::BodyTooLarge => 413,
             Self::Unavailable => 503,
             Self::Entry(_, status) => status,
         }
@@ -116,9 +121,11 @@ impl RefusalKind {
             | Self::Entry(_, 404) => "refused.heading.unknown",
             Self::Entry(_, 410) => "refused.heading.again",
             Self::Unavailable => "refused.heading.broken",
-            Self::Landing(_) | Self::MethodNotAllowed | Self::OriginForbidden | Self::Entry(..) => {
-                "refused.heading.mend"
-            }
+            Self::Landing(_)
+            | Self::MethodNotAllowed
+            | Self::OriginForbidden
+            | Self::BodyTooLarge
+            | Self::Entry(..) => "refused.heading.mend",
         }
     }
 }

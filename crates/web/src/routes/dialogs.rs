@@ -4,20 +4,18 @@ use crate::Web;
 use crate::answer;
 use crate::dialog_page::{asks_first, framing, show};
 use crate::headers;
-use crate::who::{Bearer, Here, OwnOrigin, wants_json};
+use crate::who::{Bearer, Here, wants_json};
+use crate::who_dialog::{AtDialog, Change};
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use kernel::{Environment, Plain};
 use serde_json::json;
 use service::Fault;
 use service::connect::turn::Turn;
 use service::connect::view::DialogContext;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -50,34 +48,23 @@ pub async fn page(
 }
 
 /// The state as JSON: what polling reads.
-pub async fn state(
-    State(web): State<Web>,
-    Here(place): Here,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    let found = web.service().dialog(place.environment, &bearer).await;
-    state_answer(&web, found, &bearer, &headers)
+pub async fn state(at: AtDialog) -> Response {
+    let found = at.web.service().dialog(at.environment, &at.bearer).await;
+    state_answer(&at, found)
 }
 
 /// The same as server-sent events: one at once, then one per change, until the dialog ends. Whoever finds every
 /// seat taken polls instead.
-pub async fn events(
-    State(web): State<Web>,
-    Here(place): Here,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    match web.service().dialog(place.environment, &bearer).await {
+pub async fn events(at: AtDialog) -> Response {
+    match at.web.service().dialog(at.environment, &at.bearer).await {
         Ok(Some(_)) => {}
-        Ok(None) => return answer::dialog_expired(&web, &headers),
-        Err(fault) => return answer::fault(&web, &headers, &fault),
+        Ok(None) => return answer::dialog_expired(&at.web, &at.headers),
+        Err(fault) => return answer::fault(&at.web, &at.headers, &fault),
     }
-    let Some(seat) = web.service().bells.sit(&bearer.hashed()) else {
+    let Some(seat) = at.web.service().bells.sit(&at.bearer.hashed()) else {
         return StatusCode::TOO_MANY_REQUESTS.into_response();
     };
-    let environment = place.environment;
-    let watch = Watch { web, environment, bearer, headers, seat, sent: None, is_over: false };
+    let watch = Watch { at, seat, sent: None, is_over: false };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
@@ -93,10 +80,7 @@ pub async fn events(
 
 /// Someone who waits for a dialog to change.
 struct Watch {
-    web: Web,
-    environment: Environment,
-    bearer: Plain,
-    headers: HeaderMap,
+    at: AtDialog,
     seat: service::bells::Seat,
     sent: Option<i64>,
     /// What was told last was the end.
@@ -107,18 +91,18 @@ impl Watch {
     /// `None` ends the stream: the dialog is over, the store does not answer (the page then polls), or the
     /// process stops (the page then asks another node, or this one's successor).
     async fn next(&mut self) -> Option<Event> {
-        let web = self.web.clone();
+        let web = self.at.web.clone();
         let stopping = &web.service().stopping;
         loop {
             if stopping.has_begun() || self.is_over {
                 return None;
             }
             let rung = self.seat.listen();
-            let context = self.web.service().dialog(self.environment, &self.bearer).await.ok().flatten()?;
+            let context = web.service().dialog(self.at.environment, &self.at.bearer).await.ok().flatten()?;
             if self.sent != Some(context.dialog.version) {
                 self.sent = Some(context.dialog.version);
                 self.is_over = context.dialog.stage.is_over();
-                let state = show(&self.web, &context, &self.bearer, &self.headers).state();
+                let state = show(&web, &context, &self.at.bearer, &self.at.headers).state();
                 return Event::default().event("stage").json_data(&state).ok();
             }
             // Whatever it is that comes first, the database is looked at next.
@@ -132,173 +116,100 @@ impl Watch {
 }
 
 /// A fresh start link.
-pub async fn start_link(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    match web.service().dialog(place.environment, &bearer).await {
+pub async fn start_link(Change { at, .. }: Change) -> Response {
+    match at.web.service().dialog(at.environment, &at.bearer).await {
         Ok(Some(context)) => {
-            let url = web.service().start_path(&context.dialog);
+            let url = at.web.service().start_path(&context.dialog);
             Json(json!({ "start_url": url, "expires_in": connect::attempt::TICKET_LIFETIME_S }))
                 .into_response()
         }
-        Ok(None) => answer::dialog_expired(&web, &headers),
-        Err(fault) => answer::fault(&web, &headers, &fault),
+        Ok(None) => answer::dialog_expired(&at.web, &at.headers),
+        Err(fault) => answer::fault(&at.web, &at.headers, &fault),
     }
 }
 
 /// The form of keys, passwords, or what the sign-in address needs.
-pub async fn inputs(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let entered: BTreeMap<String, String> = form(&body);
-    let done = web.service().enter_inputs(place.environment, &bearer, &entered).await;
-    turned(&web, done, &bearer, &headers)
+pub async fn inputs(Change { at, fields }: Change) -> Response {
+    let done = at.web.service().enter_inputs(at.environment, &at.bearer, &fields).await;
+    turned(&at, done)
 }
 
 /// "Yes, that is me": the landing was opened as a link.
-pub async fn identity(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    turn(&web, place.environment, &bearer, &headers, Turn::IdentityConfirmed).await
+pub async fn identity(Change { at, .. }: Change) -> Response {
+    turn(&at, Turn::IdentityConfirmed).await
 }
 
 /// The short code shown after the callback, typed here.
-pub async fn code(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let typed = form(&body).remove("code").unwrap_or_default();
-    let done = web.service().type_code(place.environment, &bearer, &typed).await;
-    turned(&web, done, &bearer, &headers)
+pub async fn code(Change { at, mut fields }: Change) -> Response {
+    let typed = fields.remove("code").unwrap_or_default();
+    let done = at.web.service().type_code(at.environment, &at.bearer, &typed).await;
+    turned(&at, done)
 }
 
 /// Phase two: the dialog takes the pending credential.
-pub async fn confirm(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    let done = web.service().confirm(place.environment, &bearer).await;
-    turned(&web, done, &bearer, &headers)
+pub async fn confirm(Change { at, .. }: Change) -> Response {
+    let done = at.web.service().confirm(at.environment, &at.bearer).await;
+    turned(&at, done)
 }
 
 /// One of several that an `after` step offers.
-pub async fn choose(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let chosen = form(&body).remove("choice").unwrap_or_default();
-    let done = web.service().choose(place.environment, &bearer, &chosen).await;
-    turned(&web, done, &bearer, &headers)
+pub async fn choose(Change { at, mut fields }: Change) -> Response {
+    let chosen = fields.remove("choice").unwrap_or_default();
+    let done = at.web.service().choose(at.environment, &at.bearer, &chosen).await;
+    turned(&at, done)
 }
 
-pub async fn cancel(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    turn(&web, place.environment, &bearer, &headers, Turn::Cancelled).await
+pub async fn cancel(Change { at, .. }: Change) -> Response {
+    turn(&at, Turn::Cancelled).await
 }
 
 /// Back to the beginning, after a failure or to connect again.
-pub async fn retry(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    turn(&web, place.environment, &bearer, &headers, Turn::Retried).await
+pub async fn retry(Change { at, .. }: Change) -> Response {
+    turn(&at, Turn::Retried).await
 }
 
 /// Takes the connection away, and revokes it at the outside system where that can be done.
-pub async fn disconnect(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    let done = web.service().disconnect_in_dialog(place.environment, &bearer).await;
-    turned(&web, done, &bearer, &headers)
+pub async fn disconnect(Change { at, .. }: Change) -> Response {
+    let done = at.web.service().disconnect_in_dialog(at.environment, &at.bearer).await;
+    turned(&at, done)
 }
 
-/// Hands the messages for the parent window to the page; those of a success exactly once.
-pub async fn announcement(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    Bearer(bearer): Bearer,
-    headers: HeaderMap,
-) -> Response {
-    match web.service().announce(place.environment, &bearer).await {
+/// Hands the messages for the parent window to the page; those of a success to one page only, which names itself
+/// in the field `page` and may ask again where the answer was lost.
+pub async fn announcement(Change { at, fields }: Change) -> Response {
+    let page = fields.get("page").map(String::as_str);
+    match at.web.service().announce(at.environment, &at.bearer, page).await {
         Ok(Some((config, data))) => {
             Json(json!({ "messages": crate::messages::addressed(&config, &data) })).into_response()
         }
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
-        Err(fault) => answer::fault(&web, &headers, &fault),
+        Err(fault) => answer::fault(&at.web, &at.headers, &fault),
     }
 }
 
-async fn turn(
-    web: &Web,
-    environment: Environment,
-    bearer: &Plain,
-    headers: &HeaderMap,
-    turn: Turn,
-) -> Response {
-    turned(web, web.service().turn(environment, bearer, turn).await, bearer, headers)
+async fn turn(at: &AtDialog, turn: Turn) -> Response {
+    turned(at, at.web.service().turn(at.environment, &at.bearer, turn).await)
 }
 
 /// With a script the answer is the new state; without, the browser is sent back to the page.
-fn turned(web: &Web, found: Found, bearer: &Plain, headers: &HeaderMap) -> Response {
-    if wants_json(headers) {
-        return state_answer(web, found, bearer, headers);
+fn turned(at: &AtDialog, found: Found) -> Response {
+    if wants_json(&at.headers) {
+        return state_answer(at, found);
     }
     match found {
         Ok(Some(_)) => {
-            let to = format!("/dialogs/{}", bearer.reveal());
+            let to = format!("/dialogs/{}", at.bearer.reveal());
             (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
         }
-        Ok(None) => answer::dialog_expired(web, headers),
-        Err(fault) => answer::fault(web, headers, &fault),
+        Ok(None) => answer::dialog_expired(&at.web, &at.headers),
+        Err(fault) => answer::fault(&at.web, &at.headers, &fault),
     }
 }
 
-fn state_answer(web: &Web, found: Found, bearer: &Plain, headers: &HeaderMap) -> Response {
+fn state_answer(at: &AtDialog, found: Found) -> Response {
     match found {
-        Ok(Some(context)) => Json(show(web, &context, bearer, headers).state()).into_response(),
-        Ok(None) => answer::dialog_expired(web, headers),
-        Err(fault) => answer::fault(web, headers, &fault),
+        Ok(Some(context)) => Json(show(&at.web, &context, &at.bearer, &at.headers).state()).into_response(),
+        Ok(None) => answer::dialog_expired(&at.web, &at.headers),
+        Err(fault) => answer::fault(&at.web, &at.headers, &fault),
     }
-}
-
-/// The fields of a form; of a field that stands twice the last counts, as it does in a browser's own reading.
-fn form(body: &[u8]) -> BTreeMap<String, String> {
-    url::form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }

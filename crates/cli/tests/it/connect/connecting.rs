@@ -1,10 +1,36 @@
 //! From a signed token to an installed tenant, at each of the systems that ship.
 
-use kernel::Environment;
+use connect::credential::App;
+use kernel::{Environment, SecretText};
 use serde_json::json;
 use testkit::on_both;
-use testkit::standins::{ACCESS_TOKEN, ProviderKind, STRIPE_KEY};
-use testkit::world::{OWN_TOKEN, World};
+use testkit::standins::{ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, ProviderKind, STRIPE_KEY};
+use testkit::world::{OWN_TOKEN, Person, World};
+
+/// Signs in at the stand-in for HubSpot, and asks which of the company's own sites.
+const SEVERAL: &str = r#"
+id = "several"
+name = "Several"
+
+[auth]
+kind = "oauth2"
+
+[authorize]
+url = "{hubspot}/oauth/authorize"
+pkce = "off"
+
+[token]
+url = "{hubspot}/oauth/v1/token"
+
+[[after]]
+request = { url = "{own}/sites", credential = false }
+choose = { value = "/id", label = "/name" }
+save = { "/0/id" = "site_id" }
+
+[api]
+base_url = "{hubspot}"
+headers = { Authorization = "Bearer {token.access}" }
+"#;
 
 async fn audited(world: &World) -> Vec<String> {
     let rows = world.rows("SELECT action FROM audit WHERE action LIKE 'tenant.%' ORDER BY id").await;
@@ -215,6 +241,107 @@ on_both! {
         let asked = futures_util::future::join_all((0..20).map(|_| dialog.announcement())).await;
         assert_eq!(asked.iter().filter(|messages| !messages.is_empty()).count(), 1);
         assert_eq!(dialog.state().await["announce"], false);
+    }
+
+    async fn a_choice_after_a_sign_in_in_the_same_tab_is_made_on_the_page_at_its_end(world: World) {
+        let acme = world.organization("acme").await;
+        let hubspot = world.standin(ProviderKind::HubSpot).origin();
+        acme.add_connector(&SEVERAL.replace("{hubspot}", &hubspot)).await;
+        let app = App { client_id: CLIENT_ID.to_owned(), client_secret: Some(SecretText::new(CLIENT_SECRET)), ..App::default() };
+        acme.put_app("several", &app).await;
+        acme.integrate(&["several"]).await;
+        let anna = world.person();
+        let dialog = anna.opens(&acme, "several", &acme.token("several").sign()).await;
+        let link = format!("{}?tab=1", dialog.start_link().await);
+        let started = anna.get(&link).same_origin().await;
+        let back = anna.comes_back(&anna.signs_in_at(started.location()).await).await;
+        assert_eq!(back.status, 200, "{}", back.text());
+        let page = back.text();
+        assert!(page.contains("name=\"choice\" value=\"s-1\"") && page.contains("value=\"s-2\""), "{page}");
+        assert_eq!(anna.cookies().len(), 1, "the cookie is needed once more");
+        let state = page.split("name=\"state\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let choose = |person: &Person, state: &str, choice: &str| {
+            person.post("/oauth2/callback").form(&[("state", state), ("choice", choice)])
+        };
+
+        // Not from elsewhere, not in another browser, not with another state, and only what was offered.
+        let foreign = choose(&anna, &state, "s-2").header("origin", "https://evil.example").json().await;
+        assert_eq!((foreign.status, foreign.json()["code"].as_str()), (403, Some("origin_forbidden")));
+        assert_eq!(choose(&world.person(), &state, "s-2").await.status, 400);
+        assert_eq!(choose(&anna, &"A".repeat(43), "s-2").await.status, 400);
+        let again = choose(&anna, &state, "s-3").await;
+        assert!(again.status == 200 && again.text().contains("value=\"s-2\""), "asked again: {}", again.text());
+        assert_eq!((world.count("tenants").await, anna.cookies().len()), (0, 1));
+
+        let done = choose(&anna, &state, "s-2").await;
+        assert_eq!(done.status, 200, "{}", done.text());
+        assert!(done.text().contains("href=\"https://app.acme.example/\""), "{}", done.text());
+        assert_eq!((dialog.stage().await.as_str(), world.count("tenants").await), ("success", 1));
+        assert!(anna.cookies().is_empty(), "{:?}", anna.cookies());
+        assert_eq!(choose(&anna, &state, "s-1").await.status, 400, "once");
+
+        // A dialog whose frame is still there asks in it, and nowhere else.
+        let framed = anna.opens(&acme, "several", &acme.token("several").sign()).await;
+        framed.retries().await;
+        let authorize = framed.starts().await;
+        let state = url::Url::parse(&authorize).unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        let cookie = anna.cookie_line("/oauth2/callback");
+        anna.comes_back(&anna.signs_in_at(&authorize).await).await;
+        assert_eq!(framed.confirms().await["stage"], "choose");
+        let refused = choose(&anna, &state, "s-1").header("cookie", &cookie).await;
+        assert_eq!((refused.status, framed.stage().await.as_str()), (400, "choose"));
+    }
+
+    async fn an_announcement_whose_answer_was_lost_is_told_again_to_the_same_page(world: World) {
+        let acme = world.organization("acme").await;
+        let anna = world.person();
+        let dialog = anna.opens(&acme, "hubspot", &acme.token("hubspot").sign()).await;
+        dialog.goes_and_comes_back().await;
+        dialog.confirms().await;
+        let (one, other) = ("a".repeat(32), "b".repeat(32));
+        let first = dialog.posts("announcement", &[("page", &one)]).await;
+        assert_eq!(first.status, 200, "{}", first.text());
+        let again = dialog.posts("announcement", &[("page", &one)]).await;
+        assert_eq!((again.status, again.json()), (200, first.json()));
+        // Another page, one that does not say which it is, and one whose name is no name get nothing.
+        for (name, page) in [("page", other.as_str()), ("page", ""), ("page", "a"), ("pages", one.as_str())] {
+            assert_eq!(dialog.posts("announcement", &[(name, page)]).await.status, 204, "{name}={page}");
+        }
+        assert_eq!(dialog.posts("announcement", &[("page", &"a".repeat(65))]).await.status, 204);
+        // What names no page is told once, and its next try is another page.
+        let second = anna.opens(&acme, "stripe", &acme.token("stripe").sign()).await;
+        second.cancels().await;
+        assert_eq!(second.posts("announcement", &[("page", "short")]).await.status, 200);
+        assert_eq!(second.posts("announcement", &[("page", "short")]).await.status, 204);
+    }
+
+    async fn a_form_that_is_too_large_is_refused_in_words(world: World) {
+        let acme = world.organization("acme").await;
+        let anna = world.person();
+        let dialog = anna.opens(&acme, "stripe", &acme.token("stripe").sign()).await;
+        let limit = world.service().limits.body;
+        let form = |bytes: usize| {
+            let body = format!("api_key={}", "k".repeat(bytes - "api_key=".len()));
+            anna.post(&format!("{}/inputs", dialog.path)).body("application/x-www-form-urlencoded", body)
+        };
+        let told = form(limit + 1).json().await;
+        assert_eq!((told.status, told.json()["code"].as_str()), (413, Some("body_too_large")));
+        assert!(told.json()["message"].as_str().unwrap().contains("larger than can be taken"), "{}", told.text());
+        let page = form(limit + 1).header("accept-language", "de").await;
+        assert_eq!((page.status, page.header("content-type")), (413, "text/html; charset=utf-8"));
+        assert!(page.text().contains("<h1") && page.text().contains("größer"), "{}", page.text());
+        assert_eq!(dialog.stage().await, "form");
+        // Who is not in a page of ours is told that before anything is read.
+        let stranger = form(100).header("origin", "https://evil.example").json().await;
+        assert_eq!((stranger.status, stranger.json()["code"].as_str()), (403, Some("origin_forbidden")));
+        // As much as is allowed is read, and is no key.
+        assert_eq!(form(limit).json().await.status, 200);
+        for what in ["code", "choose", "cancel", "retry", "identity", "confirm", "start", "announcement", "disconnect"] {
+            let ask = anna.post(&format!("{}/{what}", dialog.path)).json();
+            let told = ask.body("application/x-www-form-urlencoded", vec![b'x'; limit + 1]).await;
+            assert_eq!(told.status, 413, "{what}: {}", told.text());
+        }
+        assert_eq!(dialog.stage().await, "form");
     }
 
     async fn the_same_user_connecting_again_keeps_the_tenant(world: World) {

@@ -351,5 +351,76 @@ reply = "?hub.challenge"
         accepted(&delivery(&sender, &to, r#"{"id":1}"#).header("x-token", "hook-secret-1").await);
         repeated(&delivery(&sender, &to, r#"{"id":1}"#).header("x-token", "hook-secret-1").await);
         assert_eq!(world.count("deliveries").await, 1);
+        // What was presented to prove the sender does not lie in the database; the rest of the headers does.
+        let mut row = world.rows("SELECT headers FROM deliveries").await.remove(0);
+        let headers: String = row.take().unwrap();
+        assert!(headers.contains("content-type") && !headers.contains("hook-secret-1") && !headers.contains("x-token"), "{headers}");
+    }
+
+    async fn a_secret_in_the_header_of_a_user_and_password_or_of_a_signed_token_is_not_kept(world: World) {
+        let acme = world.organization("acme").await;
+        let sender = world.person();
+        for (name, scheme, header) in [("pair", "basic", None), ("pass", "token", Some("X-Pass"))] {
+            let header = header.map(|header| format!("header = \"{header}\"")).unwrap_or_default();
+            let form = format!(
+                "id = \"{name}\"\nname = \"{name}\"\n[auth]\nkind = \"api_key\"\n\
+                 [[inputs]]\nkey = \"api_key\"\nlabel = \"Key\"\nsecret = true\n\
+                 [[inputs]]\nkey = \"hook\"\nlabel = \"Hook\"\nsecret = true\n\
+                 [verify]\nrequest = {{ url = \"{{own}}/me\", headers = {{ Authorization = \"Bearer {{inputs.api_key}}\" }} }}\n\
+                 [api]\nbase_url = \"{{own}}\"\n\
+                 [webhook.verify]\nscheme = \"{scheme}\"\n{header}\nsecret_from = \"tenant\"\nsecret_name = \"hook\"\n"
+            );
+            acme.add_connector(&form).await;
+            acme.integrate(&[name]).await;
+            let anna = world.person();
+            let dialog = anna.opens(&acme, name, &acme.token(name).sign()).await;
+            dialog.types(&[("api_key", testkit::world::OWN_TOKEN), ("hook", "user:hook-secret-2")]).await;
+            let tenant = TenantId::parse(&dialog.succeeds().await["id"].to_string()).unwrap();
+            let to = world.service().webhook_url(&acme.id, tenant, Some(&Slug::parse(name).unwrap())).await.unwrap().unwrap();
+            let proof = if scheme == "basic" { format!("Basic {}", STANDARD.encode("user:hook-secret-2")) } else { "user:hook-secret-2".to_owned() };
+            let with = |value: &str| {
+                let ask = delivery(&sender, &to, "{}").header("x-kind", name);
+                if scheme == "basic" { ask.header("authorization", value) } else { ask.header("x-pass", value) }
+            };
+            assert_eq!(with("wrong").await.status, 401, "{name}");
+            accepted(&with(&proof).await);
+            let rows = world.rows("SELECT headers FROM deliveries ORDER BY received_at, id").await;
+            let headers: Vec<String> = rows.into_iter().map(|mut row| row.take().unwrap()).collect();
+            assert!(headers.iter().any(|it| it.contains(&format!("\"{name}\""))), "{headers:?}");
+            let told = headers.concat();
+            assert!(!told.contains("hook-secret-2") && !told.contains(&STANDARD.encode("user:hook-secret-2")), "{told}");
+        }
+    }
+
+    async fn an_address_counts_under_its_own_host_whatever_a_proxy_is_said_to_have_seen(world: World) {
+        let acme = world.organization("acme").await;
+        let to = receiver(&world, &acme, "hubspot").await;
+        let sender = world.person();
+        let host = |url: &str| url.trim_start_matches("http://").to_owned();
+        let (own, other) = (host(world.url(Environment::Sandbox)), host(world.url(Environment::Production)));
+        let at = world.now().micros() / 1000;
+        for address in [&to.own, &to.connectors] {
+            let signed = || hubspot(&sender, address, r#"[{"subscriptionType":"a"}]"#, at, CLIENT_SECRET);
+            // The other environment has no such address; a host of nobody has none at all.
+            assert_eq!(signed().header("host", &other).await.status, 404, "{address}");
+            let nobody = signed().header("host", "evil.example").await;
+            assert_eq!((nobody.status, nobody.json()["code"].as_str()), (421, Some("host_unknown")), "{address}");
+            // What a proxy is said to have seen moves nothing: not the place, and not the URL that was signed.
+            let forged = signed().header("host", &other).header("x-forwarded-host", &own).header("forwarded", &format!("host={own}"));
+            assert_eq!(forged.await.status, 404, "{address}");
+        }
+        assert_eq!(world.count("deliveries").await, 0);
+        let forged = hubspot(&sender, &to.connectors, r#"[{"subscriptionType":"a"}]"#, at, CLIENT_SECRET);
+        let forged = forged.header("x-forwarded-host", "evil.example").header("x-forwarded-proto", "https");
+        let forged = forged.header("forwarded", "host=evil.example;proto=https").header("x-original-url", "/evil");
+        accepted(&forged.header("x-forwarded-for", "203.0.113.7").await);
+        // And who signed the address that a forged header names did not sign ours.
+        let evil = to.connectors.replace(&own, "evil.example");
+        let body = r#"[{"subscriptionType":"b"}]"#;
+        let signature = STANDARD.encode(mac(CLIENT_SECRET, &format!("POST{evil}{body}{at}")));
+        let ask = delivery(&sender, &to.connectors, body).header("x-hubspot-request-timestamp", &at.to_string());
+        let ask = ask.header("x-hubspot-signature-v3", &signature).header("x-forwarded-host", "evil.example");
+        assert_eq!(ask.await.status, 401);
+        assert_eq!(world.count("deliveries").await, 1);
     }
 }

@@ -1,10 +1,11 @@
 //! The same dialogs on a telephone, with less motion, and in German.
 
-use super::deadline::until;
+use super::deadline::{SOON, until, within};
 use super::scene::{HARBOR, Plan, Scene};
 use serde_json::json;
 use testkit::browser::Options;
-use testkit::standins::STRIPE_KEY;
+use testkit::standins::{ProviderKind, STRIPE_KEY};
+use testkit::world::OWN_TOKEN;
 
 fn telephone() -> Options {
     Options { width: 360, height: 740, ..Options::default() }
@@ -49,6 +50,89 @@ async fn a_sign_in_is_done_on_a_telephone_of_360_px() {
     scene.click("form[action$='/cancel'] button").await;
     scene.stage("cancelled").await;
     scene.inspect("phone-cancelled").await;
+}
+
+/// The confirmation waits in the page until `release()`.
+const HOLDS_CONFIRMATION: &str = "
+    const send = window.fetch;
+    window.fetch = (url, ...rest) => String(url).endsWith('/confirm')
+        ? new Promise((go) => { window.release = () => go(send(url, ...rest)); })
+        : send(url, ...rest);";
+
+/// A connector whose accounts have several sites.
+const SITES: &str = r#"
+id = "sites"
+name = "Sites"
+
+[auth]
+kind = "api_key"
+
+[[inputs]]
+key = "api_key"
+label = "Key"
+secret = true
+
+[verify]
+request = { url = "{own}/me", headers = { Authorization = "Bearer {inputs.api_key}" } }
+
+[[after]]
+request = { url = "{own}/sites" }
+choose = { value = "/id", label = "/name" }
+save = { "/0/id" = "site_id" }
+
+[api]
+base_url = "{own}"
+"#;
+
+/// The stages in which the server works, each held until it was looked at.
+async fn looks_while_the_server_works(screen: Options, name: &str) {
+    let scene = Scene::set(Plan { browser: screen, ..Plan::default() }).await;
+    let hubspot = scene.world.standin(ProviderKind::HubSpot);
+    scene.embeds("hubspot").await;
+    scene.stage("ready").await;
+    scene.ask(HOLDS_CONFIRMATION).await;
+    scene.click("a[data-popup]").await;
+    scene.stage("checking").await;
+    scene.inspect(&format!("{name}-checking")).await;
+    let focused = "return document.activeElement === document.querySelector('h1')";
+    assert_eq!(scene.ask(focused).await, true);
+    hubspot.hold();
+    until("the confirmation goes on", || async {
+        (scene.ask("return typeof release").await == "function").then_some(())
+    })
+    .await;
+    scene.ask("release()").await;
+    within(SOON, "the outside system is asked", hubspot.wait_until_held()).await;
+    scene.stage("installing").await;
+    scene.inspect(&format!("{name}-installing")).await;
+    assert_eq!(scene.ask(focused).await, true);
+    assert!(scene.heard("vestibule-success").await.is_empty());
+    hubspot.let_go();
+    scene.stage("success").await;
+    scene.hears("vestibule-success").await;
+
+    scene.acme.add_connector(SITES).await;
+    scene.acme.integrate(&["sites"]).await;
+    scene.embeds("sites").await;
+    scene.stage("form").await;
+    scene.types("input[name=api_key]", OWN_TOKEN).await;
+    scene.click("button.primary").await;
+    scene.stage("choose").await;
+    scene.inspect(&format!("{name}-choose")).await;
+    scene.click("label.choice:last-of-type").await;
+    scene.click("button.primary").await;
+    scene.stage("success").await;
+    assert_eq!(scene.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stages_in_which_the_server_works_are_without_barriers_on_a_telephone() {
+    looks_while_the_server_works(telephone(), "phone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stages_in_which_the_server_works_are_without_barriers_on_a_desk() {
+    looks_while_the_server_works(Options { width: 1280, height: 800, ..Options::default() }, "desk").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
