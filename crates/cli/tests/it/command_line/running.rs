@@ -2,6 +2,7 @@
 
 use super::Shell;
 use super::serve::{PATIENCE, Serving, settings};
+use kernel::{Clock as _, SystemClock};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -24,6 +25,36 @@ fn half_a_delivery(serving: &Serving) -> TcpStream {
 }
 
 const PATIENT: [&str; 4] = ["--set", "limits.stop_seconds=600", "--set", "limits.request_seconds=600"];
+
+/// A database that the first release made, in the shell's folder.
+async fn of_an_older_release(shell: &Shell) {
+    let url = format!("sqlite:{}", shell.path("vestibule.db").display());
+    let db = store::Db::open(&store::Config::new(url)).await.unwrap();
+    assert_eq!(
+        store::migrate::apply(&db, &store::migrate::MIGRATIONS[..1], SystemClock.now()).await.unwrap().len(),
+        1
+    );
+    db.close().await;
+}
+
+#[tokio::test]
+async fn a_database_in_use_is_migrated_where_that_was_asked_for_and_never_on_the_way() {
+    let shell = Shell::new();
+    of_an_older_release(&shell).await;
+    let listen = format!("listen=127.0.0.1:{}", free_port());
+    let said = shell.refused(&["serve", "--set", &listen]);
+    assert!(said.contains("lacks") && said.contains("0002") | said.contains("second_door"), "{said}");
+    assert!(said.contains("make a copy of it, then run `vestibule migrate`"), "{said}");
+    let serving = Serving::start(&shell, &["--migrate"]);
+    assert!(serving.process.output().contains("migrated version=2"), "{}", serving.process.output());
+    assert!(serving.get("/health/ready").ends_with("ready\n"));
+    assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"));
+    assert!(shell.good(&["migrate"]).contains("up to date"));
+    // From now on it starts without being asked to.
+    let serving = Serving::start(&shell, &[]);
+    assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"));
+    assert!(!serving.process.output().contains("migrated"));
+}
 
 #[test]
 fn a_second_request_to_end_is_obeyed_at_once() {
