@@ -78,10 +78,7 @@ pub(crate) async fn watch(State(witness): State<Arc<Witness>>, request: Request,
         Seen::Callback => witness.callback(response),
         Seen::Dialog { bearer, action } => witness.dialog(&bearer, action, response).await,
         Seen::Webhook => witness.webhook(response).await,
-        Seen::Entering(seen) => {
-            witness.entering(seen, &response);
-            response
-        }
+        Seen::Entering(seen) => witness.entering(seen, response).await,
     }
 }
 
@@ -296,7 +293,7 @@ pub(super) fn location(response: &Response) -> Option<&str> {
 }
 
 /// The answer's body, and the answer with it.
-async fn read(response: Response) -> (Response, Bytes) {
+pub(super) async fn read(response: Response) -> (Response, Bytes) {
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, LARGEST_ANSWER).await.unwrap_or_default();
     (Response::from_parts(parts, Body::from(body.clone())), body)

@@ -12,12 +12,20 @@ use thirtyfour::prelude::*;
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
 
 /// The README's blocks with their ports replaced.
+#[derive(Clone, Copy)]
 struct Walkthrough {
     gateway: u16,
     backend: u16,
+    portal: u16,
+    app: u16,
 }
 
 impl Walkthrough {
+    fn on_free_ports() -> Self {
+        let [gateway, backend, portal, app] = [(); 4].map(|()| free_port());
+        Self { gateway, backend, portal, app }
+    }
+
     /// The block marked `walkthrough={name}`.
     fn block(&self, name: &str) -> String {
         let mark = format!("walkthrough={name}\n");
@@ -27,6 +35,10 @@ impl Walkthrough {
             .replace("localhost:8080", &format!("localhost:{}", self.gateway))
             .replace("localhost:3000", &format!("localhost:{}", self.backend))
             .replace("(\"localhost\", 3000)", &format!("(\"localhost\", {})", self.backend))
+            .replace("localhost:3001", &format!("localhost:{}", self.portal))
+            .replace("port=3001", &format!("port={}", self.portal))
+            .replace("localhost:3002", &format!("localhost:{}", self.app))
+            .replace("port=3002", &format!("port={}", self.app))
             + "\n"
     }
 
@@ -58,10 +70,22 @@ impl Walkthrough {
 
     fn backend(&self, folder: &Path) -> Supervised {
         assert_eq!(self.block("backend"), "python server.py\n");
-        let python = testkit::python::interpreter();
-        let launch = Launch::new(python).unwrap().argument("-u").argument("server.py");
-        launch.working_folder(folder).start().unwrap()
+        python(folder, "server.py")
     }
+
+    /// The partner's portal, then the app.
+    fn partner_and_app(&self, folder: &Path) -> [Supervised; 2] {
+        let run = "VESTIBULE_CREDENTIALS=key.json python portal.py &\npython app.py\n";
+        assert_eq!(self.block("enter-run"), run);
+        ["portal.py", "app.py"].map(|file| python(folder, file))
+    }
+}
+
+fn python(folder: &Path, file: &str) -> Supervised {
+    let launch = Launch::new(testkit::python::interpreter()).unwrap().argument("-u").argument(file);
+    let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/python/src");
+    let launch = launch.environment("VESTIBULE_CREDENTIALS", "key.json").environment("PYTHONPATH", sdk);
+    launch.working_folder(folder).start().unwrap()
 }
 
 async fn until_it_listens(port: u16) {
@@ -79,7 +103,7 @@ fn said(output: &Output) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_embeds_the_page_by_copying_what_stands_there() {
     let folder = tempfile::tempdir().unwrap();
-    let walkthrough = Walkthrough { gateway: free_port(), backend: free_port() };
+    let walkthrough = Walkthrough::on_free_ports();
     for name in ["acme.toml", "weather.toml", "embed.html", "server.py"] {
         fs::write(folder.path().join(name), walkthrough.block(name)).unwrap();
     }
@@ -128,4 +152,38 @@ async fn a_reader_embeds_the_page_by_copying_what_stands_there() {
     while !refused(&walkthrough.shell(folder.path(), look)) {
         assert!(tokio::time::Instant::now() < deadline, "{}{}", gateway.output(), backend.output());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_lets_users_into_an_app_by_copying_what_stands_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let walkthrough = Walkthrough::on_free_ports();
+    for name in ["portal.py", "app.py"] {
+        fs::write(folder.path().join(name), walkthrough.block(name)).unwrap();
+    }
+    let gateway = walkthrough.serve(folder.path());
+    until_it_listens(walkthrough.gateway).await;
+    let setup = walkthrough.shell(folder.path(), &walkthrough.block("enter-setup"));
+    assert!(setup.status.success(), "{}{}", said(&setup), gateway.output());
+    let secret = fs::read_to_string(folder.path().join("client-secret.txt")).unwrap();
+    assert!(secret.trim().starts_with("vst_cs_"), "the secret alone is in the file: {}", said(&setup));
+    let [portal, app] = walkthrough.partner_and_app(folder.path());
+    for port in [walkthrough.portal, walkthrough.app] {
+        until_it_listens(port).await;
+    }
+
+    let browser = Browser::start(&Options::default()).await;
+    let at = |account: &str| format!("http://localhost:{}/accounts/{account}", walkthrough.app);
+    browser.goto(at("AG-1")).await.unwrap();
+    let seen = browser.source().await.unwrap();
+    let logs = || format!("{}\n{}\n{}", gateway.output(), portal.output(), app.output());
+    assert!(seen.contains("AG-1") && seen.contains("PT-1") && seen.contains("U-"), "{seen}\n{}", logs());
+    let users = walkthrough.shell(folder.path(), "vestibule user list --organization meridian");
+    assert!(said(&users).contains("rosa"), "{}", said(&users));
+
+    browser.goto(at("AG-2")).await.unwrap();
+    let seen = browser.source().await.unwrap();
+    assert!(seen.contains("access_denied"), "{seen}\n{}", logs());
+    let refused = walkthrough.shell(folder.path(), "vestibule refusals --organization meridian");
+    assert!(said(&refused).contains("access_denied"), "{}", said(&refused));
 }

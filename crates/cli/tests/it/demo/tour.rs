@@ -12,7 +12,11 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// Waits until the page has it, and clicks it.
 async fn click(browser: &Browser, selector: &str) {
     let found = browser.query(By::Css(selector)).wait(SOON, GLANCE).first().await;
-    found.unwrap_or_else(|_| panic!("{selector} never came")).click().await.unwrap();
+    let element = found.unwrap_or_else(|_| panic!("{selector} never came"));
+    // The page scrolls smoothly, and a click in the middle of that would miss.
+    let there = "arguments[0].scrollIntoView({ behavior: 'instant', block: 'center' })";
+    browser.execute(there, vec![element.to_json().unwrap()]).await.unwrap();
+    element.click().await.unwrap();
 }
 
 async fn sees(browser: &Browser, selector: &str) {
