@@ -243,9 +243,7 @@ CREATE TABLE deliveries (
     received_at BIGINT NOT NULL,
     taken_at BIGINT,
     CONSTRAINT deliveries_body_encoding_check CHECK ((body_encoding = ANY (ARRAY['utf-8'::text, 'base64'::text]))),
-    CONSTRAINT deliveries_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT deliveries_pkey PRIMARY KEY (id),
-    CONSTRAINT deliveries_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id),
     CONSTRAINT deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id)
 );
 
@@ -275,7 +273,6 @@ CREATE TABLE dialogs (
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     replay_until BIGINT NOT NULL,
-    CONSTRAINT dialogs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT dialogs_pkey PRIMARY KEY (id)
 );
 

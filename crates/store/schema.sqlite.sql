@@ -207,8 +207,8 @@ CREATE INDEX data_keys_organization ON data_keys (organization_id, created_at);
 
 CREATE TABLE deliveries (
     id TEXT NOT NULL PRIMARY KEY,
-    organization_id TEXT NOT NULL REFERENCES organizations (id),
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    organization_id TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL,
     webhook_id TEXT NOT NULL REFERENCES webhooks (id),
     dedupe TEXT,
     headers TEXT NOT NULL,
@@ -227,7 +227,7 @@ CREATE INDEX deliveries_webhook ON deliveries (webhook_id);
 
 CREATE TABLE dialogs (
     id TEXT NOT NULL PRIMARY KEY,
-    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    organization_id TEXT NOT NULL,
     environment TEXT NOT NULL,
     jti_hash TEXT NOT NULL,
     integration_id BIGINT NOT NULL,

@@ -54,6 +54,7 @@ pub struct Service {
     /// Bounds what a flood of refusals can write.
     pub(crate) flood: connect::refuse::Flood,
     pub(crate) own_addresses: connect::receive_webhook::OwnAddresses,
+    pub(crate) fresh: connect::fresh::Fresh,
     /// Begun when the process shall end: streams end, and it is no longer ready.
     pub stopping: Stopping,
     ticket_key: Zeroizing<[u8; 32]>,
@@ -122,6 +123,7 @@ impl Service {
             notices: tokio::sync::Notify::new(),
             flood: connect::refuse::Flood::default(),
             own_addresses: connect::receive_webhook::OwnAddresses::default(),
+            fresh: connect::fresh::Fresh::default(),
             stopping: Stopping::default(),
             ticket_key,
             recent_key,

@@ -27,7 +27,7 @@ statements! {
             CAST($17 AS BIGINT), CAST($18 AS BIGINT), CAST($19 AS BIGINT)
         FROM (SELECT (", connected_tenant!("$2", "$3", "$5", "$23", "$6"), ") AS tenant FROM organizations
             WHERE id = $2 AND NOT disabled AND config_version = $22) AS standing
-        WHERE TRUE ON CONFLICT (organization_id, environment, jti_hash) DO NOTHING");
+        WHERE TRUE ON CONFLICT (organization_id, environment, jti_hash) DO NOTHING RETURNING stage");
     BY_ID = concat!("SELECT ", columns!(), " FROM dialogs WHERE id = $1");
     // The organization's columns are renamed, because `columns!` names those of the dialog alone.
     WITH_CONFIG = concat!("SELECT ", columns!(), ", slug, config_version FROM dialogs
@@ -80,9 +80,9 @@ fn read(row: &mut Row) -> Result<Dialog, DbError> {
     })
 }
 
-/// Records the token's `jti` and creates the dialog, in one durable statement. `false` where the token was used
-/// before (on any node, also before a restart), where the organization's configuration is no longer at `version`,
-/// and where it is disabled.
+/// Records the token's `jti` and creates the dialog, in one durable statement; its stage. `None` where the token
+/// was used before (on any node, also before a restart), where the organization's configuration is no longer at
+/// `version`, and where it is disabled.
 ///
 /// `new.stage` is that of a visitor who has nothing connected; `connected` gives the one of who has, in a tenant.
 ///
@@ -93,9 +93,9 @@ pub async fn open(
     new: &Dialog,
     version: i64,
     connected: impl FnOnce(TenantId) -> Stage,
-) -> Result<bool, DbError> {
+) -> Result<Option<Stage>, DbError> {
     let query = opening(new, version, connected)?;
-    Ok(db.execute(query).await? > 0)
+    db.write_one(query).await?.map(|mut row| row.take_json()).transpose()
 }
 
 fn opening(new: &Dialog, version: i64, connected: impl FnOnce(TenantId) -> Stage) -> Result<Query, DbError> {

@@ -255,7 +255,7 @@ impl Service {
     async fn open_dialog(
         &self,
         landing: &Landing<'_>,
-        config: &OrganizationConfig,
+        config: &Arc<OrganizationConfig>,
         Judged { claims, asked, target }: Judged,
     ) -> Result<Plain, Denied> {
         let Target { integration, connector, definition } = target;
@@ -265,7 +265,7 @@ impl Service {
         let own_token = self.vault.seal(&self.db, owner, &place, asked.token.reveal().as_bytes()).await?;
         let now = self.clock.now();
         let stage = |connected| Stage::first(landing.framed, opening(&definition, false, connected));
-        let dialog = Dialog {
+        let mut dialog = Dialog {
             id,
             organization: owner.clone(),
             environment: config.environment,
@@ -288,7 +288,9 @@ impl Service {
         };
         let version = config.organization.config_version;
         let opened = dialogs::open(&self.db, &dialog, version, |tenant| stage(Some(tenant))).await?;
-        if opened {
+        if let Some(stage) = opened {
+            dialog.stage = stage;
+            self.fresh.put(dialog, Arc::clone(config));
             return Ok(bearer);
         }
         let message = "this token was used before; sign a new one, with a new jti, for every page view";

@@ -6,6 +6,7 @@ pub mod choose_in_tab;
 pub mod confirm;
 pub mod disconnect;
 pub mod enter_inputs;
+pub(crate) mod fresh;
 pub mod install;
 pub mod land;
 pub mod look_up;

@@ -60,6 +60,13 @@ impl Service {
         bearer: &Plain,
     ) -> Result<Option<DialogContext>, Fault> {
         let id = bearer.hashed();
+        if let Some((dialog, config)) = self.fresh.take(&id, self.clock.now()) {
+            return if dialog.environment == environment {
+                self.in_config(dialog, config).await
+            } else {
+                Ok(None)
+            };
+        }
         let found = dialogs::with_config(&self.db, &id).await?;
         let Some((dialog, slug, version)) = found.filter(|(dialog, ..)| dialog.environment == environment)
         else {

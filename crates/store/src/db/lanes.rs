@@ -8,12 +8,15 @@ use super::statement::Query;
 use super::value::Row;
 use super::{Config, DbError};
 use deadpool_postgres::{Client, Pool};
+use futures_util::TryStreamExt as _;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_postgres::Statement;
+use tokio_postgres::types::ToSql;
 
 /// How many writes share one commit at most: bounds how long the first of them waits.
 const LARGEST_BATCH: usize = 128;
@@ -41,9 +44,15 @@ impl Reading {
     }
 }
 
+/// What a statement did: how many rows it wrote, and the first one that it returned.
+pub(super) struct Wrote {
+    pub(super) count: u64,
+    pub(super) row: Option<Row>,
+}
+
 struct Job {
     query: Query,
-    answer: oneshot::Sender<Result<u64, DbError>>,
+    answer: oneshot::Sender<Result<Wrote, DbError>>,
 }
 
 /// The two connections: one reads, one writes.
@@ -78,7 +87,7 @@ impl Lanes {
     }
 
     /// Decision: a full queue is refused at once instead of waited for, as on SQLite.
-    pub(super) async fn execute(&self, query: Query) -> Result<u64, DbError> {
+    pub(super) async fn write(&self, query: Query) -> Result<Wrote, DbError> {
         let (answer, answered) = oneshot::channel();
         let sent = match &*self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(queue) => queue.try_send(Job { query, answer }),
@@ -133,9 +142,9 @@ impl Writing {
     async fn run(&mut self, jobs: &mut Vec<Job>) {
         let together = if jobs.len() > 1 { self.in_one_commit(jobs).await } else { Ok(None) };
         match together {
-            Ok(Some(counts)) => {
-                for (job, count) in jobs.drain(..).zip(counts) {
-                    job.answer.send(Ok(count)).ok();
+            Ok(Some(all)) => {
+                for (job, wrote) in jobs.drain(..).zip(all) {
+                    job.answer.send(Ok(wrote)).ok();
                 }
             }
             // Each by itself: a statement that fails takes nobody else's with it.
@@ -160,9 +169,12 @@ impl Writing {
         }
     }
 
-    async fn alone(&mut self, query: &Query) -> Result<u64, DbError> {
+    async fn alone(&mut self, query: &Query) -> Result<Wrote, DbError> {
         let client = self.take().await?;
-        let result = execute(&client, query).await;
+        let result = match statement(&client, query).await {
+            Ok(statement) => write(&client, &statement, &parameters(query)).await,
+            Err(error) => Err(error),
+        };
         match &result {
             Err(error) if is_weather(error) => drop(Client::take(client)),
             _ => self.client = Some(client),
@@ -172,7 +184,7 @@ impl Writing {
 
     /// All of them in one transaction. `None` where one of them failed: PostgreSQL has then kept nothing. An error
     /// says that it is not known what was kept; callers' keys make a second try safe.
-    async fn in_one_commit(&mut self, jobs: &[Job]) -> Result<Option<Vec<u64>>, DbError> {
+    async fn in_one_commit(&mut self, jobs: &[Job]) -> Result<Option<Vec<Wrote>>, DbError> {
         let client = self.take().await?;
         let outcome = together(&client, jobs).await;
         match outcome {
@@ -183,13 +195,26 @@ impl Writing {
     }
 }
 
-async fn execute(client: &Client, query: &Query) -> Result<u64, DbError> {
-    let statement = statement(client, query).await?;
-    client.execute(&statement, &parameters(query)).await.map_err(|error| explain(&error))
+/// The statement is sent when this is first polled.
+async fn write(
+    client: &Client,
+    statement: &Statement,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Wrote, DbError> {
+    let written = async {
+        let mut returned = pin!(client.query_raw(statement, values.iter().copied()).await?);
+        let mut first = None;
+        while let Some(next) = returned.try_next().await? {
+            first.get_or_insert(next);
+        }
+        Ok((returned.rows_affected().unwrap_or(0), first))
+    };
+    let (count, first) = written.await.map_err(|error: tokio_postgres::Error| explain(&error))?;
+    Ok(Wrote { count, row: first.as_ref().map(row).transpose()? })
 }
 
 /// Sends BEGIN, every statement and COMMIT without waiting in between.
-async fn together(client: &Client, jobs: &[Job]) -> Result<Option<Vec<u64>>, DbError> {
+async fn together(client: &Client, jobs: &[Job]) -> Result<Option<Vec<Wrote>>, DbError> {
     let mut statements = Vec::with_capacity(jobs.len());
     for job in jobs {
         let Ok(statement) = statement(client, &job.query).await else { return Ok(None) };
@@ -199,19 +224,19 @@ async fn together(client: &Client, jobs: &[Job]) -> Result<Option<Vec<u64>>, DbE
     let begun = poll_fn(|context| Poll::Ready(begin.as_mut().poll(context))).await;
     let mut sent = Vec::with_capacity(jobs.len());
     for (statement, values) in &statements {
-        let mut execution = Box::pin(client.execute(statement, values));
-        // The driver sends a statement when it is first polled: so they leave in this order, COMMIT behind them.
-        let early = poll_fn(|context| Poll::Ready(execution.as_mut().poll(context))).await;
-        sent.push((execution, early));
+        let mut writing = Box::pin(write(client, statement, values));
+        // So they leave in this order, and COMMIT behind them.
+        let early = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
+        sent.push((writing, early));
     }
     let committed = client.batch_execute("COMMIT").await;
     let begun = if let Poll::Ready(begun) = begun { begun } else { begin.await };
     begun.and(committed).map_err(|error| explain(&error))?;
-    let mut counts = Vec::with_capacity(jobs.len());
-    for (execution, early) in sent {
-        let result = if let Poll::Ready(result) = early { result } else { execution.await };
-        let Ok(count) = result else { return Ok(None) };
-        counts.push(count);
+    let mut all = Vec::with_capacity(jobs.len());
+    for (writing, early) in sent {
+        let result = if let Poll::Ready(result) = early { result } else { writing.await };
+        let Ok(wrote) = result else { return Ok(None) };
+        all.push(wrote);
     }
-    Ok(Some(counts))
+    Ok(Some(all))
 }

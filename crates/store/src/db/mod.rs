@@ -177,7 +177,26 @@ impl Db {
             }
             Engine::Postgres { lanes, .. } => {
                 query.checked()?;
-                lanes.execute(query).await
+                lanes.write(query).await.map(|wrote| wrote.count)
+            }
+        }
+    }
+
+    /// The same for a statement with RETURNING that writes one row or none: the row.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn write_one(&self, query: Query) -> Result<Option<Row>, DbError> {
+        match &*self.engine {
+            Engine::Sqlite { writer, .. } => {
+                let (unit, answer) =
+                    unit::Unit::new(|tx| Box::pin(async move { query.maybe(tx).await }), true);
+                writer.submit(Box::new(unit))?;
+                answer.await.unwrap_or_else(|_| Err(writer::ended()))
+            }
+            Engine::Postgres { lanes, .. } => {
+                query.checked()?;
+                lanes.write(query).await.map(|wrote| wrote.row)
             }
         }
     }

@@ -222,7 +222,10 @@ impl World {
     pub(crate) async fn open(&self, dialog: &Dialog) -> bool {
         let version = organizations::config_version_by_id(&self.db, &dialog.organization).await.unwrap();
         let (_, version) = version.expect("the organization is there");
-        dialogs::open(&self.db, dialog, version, |tenant| Stage::Connected { tenant }).await.unwrap()
+        dialogs::open(&self.db, dialog, version, |tenant| Stage::Connected { tenant })
+            .await
+            .unwrap()
+            .is_some()
     }
 
     pub(crate) fn new_attempt(&self, dialog: &Dialog, ticket: &str, state: &str) -> Attempt {
