@@ -1,5 +1,6 @@
 //! What is measured, one file each.
 
+pub mod empty;
 pub mod footprint;
 pub mod install;
 pub mod landing;

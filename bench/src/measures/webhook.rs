@@ -36,6 +36,12 @@ pub struct Sender {
     status: u16,
 }
 
+impl Sender {
+    pub(super) fn new(connection: Connection, request: Vec<u8>, status: u16) -> Self {
+        Self { connection, request, status }
+    }
+}
+
 impl Work for Sender {
     async fn operate(&mut self) -> Result<bool> {
         self.connection.send(&self.request).await?.expect(self.status)?;
@@ -54,11 +60,11 @@ impl Measure for Webhooks {
 
     fn gateway(&self, world: &World, connection: Connection) -> Sender {
         let request = request("POST", &self.path, &world.host, HEADERS, &body());
-        Sender { connection, request, status: 202 }
+        Sender::new(connection, request, 202)
     }
 
     fn floor(&self, world: &World, connection: Connection) -> Sender {
-        Sender { connection, request: request("POST", "/commit", &world.host, HEADERS, &body()), status: 201 }
+        Sender::new(connection, request("POST", "/commit", &world.host, HEADERS, &body()), 201)
     }
 
     fn least(&self) -> usize {
