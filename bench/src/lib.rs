@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use databases::{Databases, Kind};
 use indicatif::{ProgressBar, ProgressStyle};
 use machine::Machine;
-use measures::{Plan, beside, footprint, install, landing, tenants, webhook};
+use measures::{Plan, beside, empty, footprint, install, landing, tenants, webhook};
 use provider::Provider;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -48,6 +48,8 @@ enum Task {
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
+    /// What stands around every route
+    Empty,
     /// Token posted, page read
     Landing,
     /// Delivery kept, 202
@@ -168,6 +170,10 @@ impl Bed<'_> {
 }
 
 async fn loads(world: &mut World, what: &[What], plan: &Plan, report: &mut Report) -> Result<()> {
+    // No database is asked, so one says it all.
+    if what.contains(&What::Empty) && world.kind == Kind::SqliteFull {
+        beside(world, &mut empty::Empties, plan, report).await?;
+    }
     if what.contains(&What::Landing) {
         beside(world, &mut landing::Landings::default(), plan, report).await?;
     }
@@ -187,6 +193,7 @@ fn plan(arguments: &ConnectArguments, what: &[What], kinds: &[Kind], rungs: &[i6
     let beside = [What::Landing, What::Webhook, What::Install].iter().filter(|it| what.contains(it)).count();
     let ladders = kinds.iter().filter(|kind| **kind != Kind::SqliteNormal).count();
     let mut steps = beside * kinds.len() * arguments.clients.len();
+    steps += if what.contains(&What::Empty) { arguments.clients.len() } else { 0 };
     steps += if what.contains(&What::Footprint) { 2 } else { 0 };
     steps += if what.contains(&What::Tenants) { ladders * rungs.len() * 2 } else { 0 };
     let progress = ProgressBar::new(u64::try_from(steps)?);
