@@ -19,7 +19,12 @@ macro_rules! columns {
 statements! {
     INSERT = concat!("INSERT INTO apps (", columns!(), ", created_at, modified_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) ON CONFLICT (id) DO NOTHING");
-    FIND = concat!("SELECT ", columns!(), " FROM apps WHERE id = $1 AND environment = $2");
+    // An organization that is switched off takes its apps along, whatever their own state is (lesson 14).
+    FIND = "SELECT a.id, a.organization_id, a.environment, a.name, a.entry_template, a.primary_domain, a.domains,
+        a.logout_url, a.initiate_login_uri, a.session_url, a.pre_approved_scopes, a.open_to_all,
+        CASE WHEN o.disabled THEN COALESCE(a.disabled_at, a.modified_at) ELSE a.disabled_at END
+        FROM apps AS a JOIN organizations AS o ON o.id = a.organization_id
+        WHERE a.id = $1 AND a.environment = $2";
     OWNED = concat!("SELECT ", columns!(), ", modified_at FROM apps
         WHERE id = $1 AND organization_id = $2 AND environment = $3");
     OF_ORGANIZATION = concat!("SELECT ", columns!(), ", modified_at FROM apps
@@ -81,7 +86,7 @@ pub async fn insert(tx: &mut Tx, app: &App, now: Time) -> Result<bool, DbError> 
     bind(sql(INSERT), app)?.bind(now).wrote(tx).await
 }
 
-/// Also a disabled one: the rules decide.
+/// Also a disabled one: the rules decide. One of an organization that is switched off is disabled.
 ///
 /// # Errors
 /// [`DbError`].

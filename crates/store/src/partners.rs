@@ -18,7 +18,11 @@ macro_rules! columns {
 statements! {
     INSERT = concat!("INSERT INTO partners (", columns!(), ", created_at, modified_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (id) DO NOTHING");
-    FIND = concat!("SELECT ", columns!(), " FROM partners WHERE id = $1 AND environment = $2");
+    // An organization that is switched off takes its partners along, whatever their own state is (lesson 14).
+    FIND = "SELECT p.id, p.organization_id, p.environment, p.name, p.transfer_url, p.domains, p.just_in_time,
+        CASE WHEN o.disabled THEN COALESCE(p.disabled_at, p.modified_at) ELSE p.disabled_at END
+        FROM partners AS p JOIN organizations AS o ON o.id = p.organization_id
+        WHERE p.id = $1 AND p.environment = $2";
     OWNED = concat!("SELECT ", columns!(), ", modified_at FROM partners
         WHERE id = $1 AND organization_id = $2 AND environment = $3");
     OF_ORGANIZATION = concat!("SELECT ", columns!(), ", modified_at FROM partners
@@ -63,7 +67,7 @@ pub async fn insert(tx: &mut Tx, partner: &Partner, now: Time) -> Result<bool, D
     bind(sql(INSERT), partner)?.bind(now).wrote(tx).await
 }
 
-/// Also a disabled one: the rules decide.
+/// Also a disabled one: the rules decide. One of an organization that is switched off is disabled.
 ///
 /// # Errors
 /// [`DbError`].

@@ -5,12 +5,12 @@ use super::{bearer, late, longest};
 use crate::Web;
 use crate::answer;
 use crate::who;
-use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use enter::sso::{Code, Method, Refused};
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use service::Place;
 
@@ -31,11 +31,28 @@ async fn answered(web: &Web, place: &Place, method: Method, request: Request) ->
     carry_out(web, &caller, method, &Input::Json(body)).await
 }
 
-/// The body, as far as it is allowed to be long.
+/// How many times the allowed size is read, and dropped, of a body that is too long.
+const HEARD_OUT: usize = 8;
+
+/// The body, as far as it is allowed to be long. Of a longer one somewhat more is read and dropped before the answer:
+/// who is still writing when the connection ends hears of nothing but that.
 pub(crate) async fn body(web: &Web, request: Request) -> Result<Bytes, Refused> {
     let most = web.service().limits.body;
-    let read = to_bytes(request.into_body(), most).await;
-    read.map_err(|_| Refused::field("body", format!("it could not be read; at most {most} bytes are taken")))
+    let mut pieces = request.into_body().into_data_stream();
+    let (mut body, mut length) = (BytesMut::new(), 0_usize);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| Refused::field("body", "it ended before it was complete"))?;
+        length = length.saturating_add(piece.len());
+        if length <= most {
+            body.extend_from_slice(&piece);
+        } else if length > most.saturating_mul(HEARD_OUT) {
+            break;
+        }
+    }
+    if length <= most {
+        return Ok(body.freeze());
+    }
+    Err(Refused::field("body", format!("it is too long; at most {most} bytes are taken")))
 }
 
 /// The published shape of an error.

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use kernel::jose::Algorithm;
 use kernel::{Actor, Time};
 use serde_json::{Value, json};
+use service::admin::organizations::OrganizationChange;
 use service::admin::service_accounts::ServiceAccountChange;
 use service::admin::service_keys::{NewKeyMaterial, NewServiceKey};
 use testkit::on_both;
@@ -187,6 +188,27 @@ on_both! {
         configuration.disabled = true;
         service.change_partner(&actor, &robot.holder, &scene.partner.id, configuration).await.unwrap();
         ended(&token, "partner").await;
+    }
+
+    async fn lesson_14_an_organization_that_is_switched_off_takes_all_of_its_along(world: World) {
+        let scene = Scene::named(&world, "acme").await;
+        let robot = Robot::of(&scene).await;
+        let client = scene.web().await;
+        let user = scene.tokens(&client).await;
+        let token = robot.token().await;
+        let off = async |disabled| {
+            let change = OrganizationChange { disabled: Some(disabled), ..OrganizationChange::default() };
+            world.service().change_organization(&Actor::Operator, "acme", change).await.unwrap();
+        };
+        let method = "IdentityProvider/GetEntryURL";
+        off(true).await;
+        assert_eq!(refused(&robot.asks(&token, method, &robot.entry()).await).0, 16);
+        assert_eq!(robot.refusal(&robot.assertion()).await.0, 400);
+        assert_eq!(scene.user_info(user["access_token"].as_str().unwrap()).await.status, 401);
+        assert_eq!(scene.refreshing(&client, user["refresh_token"].as_str().unwrap()).await.status, 400);
+        off(false).await;
+        assert_eq!(robot.asks(&token, method, &robot.entry()).await.status, 200);
+        assert_eq!(scene.user_info(user["access_token"].as_str().unwrap()).await.status, 200);
     }
 
     async fn lesson_15_an_assertion_ends_soon_whether_it_says_so_or_not(world: World) {
