@@ -51,6 +51,8 @@ struct Memory {
 pub struct EnterApp {
     pub id: AppId,
     pub client: ClientId,
+    /// The client's, as it was shown once.
+    pub secret: String,
     /// `http://127.0.0.1:PORT`.
     pub origin: String,
     pub organization: OrganizationId,
@@ -194,7 +196,15 @@ impl Listening {
         let listener = self.listener;
         let server =
             tokio::spawn(async move { axum::serve(listener, router).await.expect("the app serves") });
-        EnterApp { id: app.id, client: client.id, origin, organization: owner.clone(), memory, server }
+        EnterApp {
+            id: app.id,
+            client: client.id,
+            secret: secret.reveal().to_owned(),
+            origin,
+            organization: owner.clone(),
+            memory,
+            server,
+        }
     }
 }
 

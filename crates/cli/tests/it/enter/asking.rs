@@ -62,6 +62,30 @@ on_both! {
         assert_eq!(world.count("sessions").await, 0);
     }
 
+    async fn eight_requests_of_one_browser_wait_and_the_oldest_goes(world: World) {
+        let visit = Visit::of(&world, true).await;
+        let anna = visit.signed_in(&world, "anna").await;
+        visit.partner.transfers(Transfer::WithoutCode, "");
+        let mut nonces = Vec::new();
+        for _ in 0..9 {
+            let stopped = anna.opens(&visit.app.login(&[("account_id", "AG-1")])).await;
+            let ours = stopped.way.iter().find(|url| url.contains("/enter/continue?pending=")).unwrap();
+            nonces.push(ours.split("pending=").nth(1).unwrap().to_owned());
+            world.pass_seconds(61);
+        }
+        assert_eq!(cookie(&anna.at_gateway, "vst_waiting").split('.').collect::<Vec<_>>(), nonces[1..]);
+        // Each is answered by its own nonce: the one that has gone cannot be.
+        let next = |nonce: &str| {
+            format!("{}/enter/continue?pending={nonce}", world.url(kernel::Environment::Sandbox))
+        };
+        let ordered = |nonce: &str| Ordered::new("anna", &visit.app.id, &account("AG-1")).with("next_url", &next(nonce));
+        let rest = anna.opens(&visit.partner.entry_url(&ordered(&nonces[4])).await.unwrap()).await;
+        assert!(rest.text().starts_with("signed in as U-"), "{}", rest.text());
+        assert_eq!(cookie(&anna.at_gateway, "vst_waiting").split('.').count(), 7);
+        let asked = anna.opens(&visit.partner.entry_url(&ordered(&nonces[0])).await.unwrap()).await;
+        assert!(asked.text().contains("Continue as"), "{}", asked.text());
+    }
+
     async fn an_old_sdk_that_drops_next_url_comes_in_after_a_question(world: World) {
         let visit = Visit::of(&world, true).await;
         let anna = visit.signed_in(&world, "anna").await;

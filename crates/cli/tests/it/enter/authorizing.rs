@@ -199,6 +199,40 @@ on_both! {
         assert_eq!((answer.status, answer.header("location")), (400, ""));
     }
 
+    async fn a_pushed_request_is_answered_once_and_for_its_own_client(world: World) {
+        let visit = Visit::of(&world, true).await;
+        let anna = visit.inside(&world, "anna").await;
+        let good = request(&world, &visit).await;
+        let push = async || {
+            let mut fields: Vec<(&str, &str)> =
+                good.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            fields.push(("client_secret", &visit.app.secret));
+            let answer = world.person().ask(Method::POST, "/oauth2/par").json().form(&fields).await;
+            assert_eq!(answer.status, 201, "{}", answer.text());
+            answer.json()["request_uri"].as_str().unwrap().to_owned()
+        };
+        let asks = async |uri: &str, client: &str, more: &str| {
+            let uri: String = url::form_urlencoded::byte_serialize(uri.as_bytes()).collect();
+            anna.at_gateway.get(&format!("/oauth2/auth?client_id={client}&request_uri={uri}{more}")).await
+        };
+        let uri = push().await;
+        for client in ["client-MP-2", ""] {
+            let answer = asks(&uri, client, "").await;
+            assert_eq!((answer.status, answer.header("location")), (400, ""), "{client}");
+        }
+        // What stands beside the reference counts for nothing.
+        let answer = asks(&uri, "client-MP-1", "&redirect_uri=https%3A%2F%2Fevil.example%2F&scope=x&prompt=none").await;
+        assert!(answer.location().starts_with(&format!("{}/callback?code=", visit.app.origin)), "{}", answer.location());
+        for more in ["", "&prompt=none"] {
+            let answer = asks(&uri, "client-MP-1", more).await;
+            assert_eq!((answer.status, answer.header("location")), (400, ""), "used{more}");
+        }
+        let late = push().await;
+        world.pass_seconds(90);
+        let answer = asks(&late, "client-MP-1", "").await;
+        assert_eq!((answer.status, answer.header("location")), (400, ""), "late");
+    }
+
     async fn authorize_may_be_asked_by_post(world: World) {
         let visit = Visit::of(&world, true).await;
         let anna = visit.inside(&world, "anna").await;
