@@ -2,7 +2,7 @@
 
 use crate::db::{DbError, Row, Tx, json, sql};
 use crate::statements::statements;
-use enter::ids::{AppId, ClientId, GrantId, PersonId, SessionId};
+use enter::ids::{AccountId, AppId, ClientId, GrantId, PartnerId, PersonId, SessionId};
 use enter::oidc::Grant;
 use kernel::{Environment, Time};
 
@@ -18,6 +18,12 @@ statements! {
         expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     FIND = concat!("SELECT ", columns!(), " FROM grants AS g JOIN clients AS c ON c.id = g.client_id
         JOIN apps AS a ON a.id = c.app_id WHERE g.id = $1 AND a.environment = $2");
+    // One question instead of three: it is asked whenever a token is used.
+    ACCESS = "SELECT
+        (SELECT COUNT(*) FROM accounts WHERE id = $1 AND environment = $2 AND partner_id = $3
+            AND disabled_at IS NULL),
+        (SELECT COUNT(*) FROM activations WHERE app_id = $4 AND account_id = $1),
+        (SELECT roles FROM associations WHERE person_id = $5 AND account_id = $1)";
     REVOKE = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     REVOKE_OF_SESSION = "UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL";
     REVOKE_OF_PERSON = "UPDATE grants SET revoked_at = $3
@@ -51,6 +57,34 @@ pub async fn insert(tx: &mut Tx, new: &Grant) -> Result<(), DbError> {
 /// [`DbError`].
 pub async fn find(tx: &mut Tx, environment: Environment, id: &GrantId) -> Result<Option<Grant>, DbError> {
     sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(grant).transpose()
+}
+
+/// What stands between a person and an account, for one app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The account is there, is the partner's, and is switched on.
+    pub account_live: bool,
+    /// The app was activated for it.
+    pub activated: bool,
+    /// `None` without an association.
+    pub roles: Option<Vec<String>>,
+}
+
+/// The access that a grant for an account rests on.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn access(
+    tx: &mut Tx,
+    environment: Environment,
+    partner: &PartnerId,
+    app: &AppId,
+    (person, account): (&PersonId, &AccountId),
+) -> Result<Access, DbError> {
+    let query = sql(ACCESS).bind(account).bind(environment).bind(partner).bind(app).bind(person);
+    let mut row = query.one(tx).await?;
+    let (accounts, activations) = (row.take::<i64>()?, row.take::<i64>()?);
+    Ok(Access { account_live: accounts > 0, activated: activations > 0, roles: row.take_json_or_null()? })
 }
 
 /// Ends a grant and with it every token of it; `false` where it had ended.

@@ -12,8 +12,8 @@ use ::enter::session::{Session, SessionApp};
 use kernel::{Environment, Plain, SafeUrl, Time};
 use serde_json::{Map, Value};
 use store::{
-    DbError, Tx, accounts, activations, apps, associations, authorization_codes, clients, grants, partners,
-    people, revoked_tokens, service_accounts, session_apps, sessions,
+    DbError, Tx, apps, authorization_codes, clients, grants, partners, people, revoked_tokens, service_accounts,
+    session_apps, sessions,
 };
 
 /// What an authorize request that is granted leads to.
@@ -91,11 +91,11 @@ impl Loaded {
         let entry = session_apps::find(tx, &session.id, &app.id).await?;
         let (mut account_live, mut active, mut roles) = (false, false, None);
         if let Some(id) = &grant.account {
-            let account = accounts::find(tx, environment, id).await?;
-            account_live =
-                account.is_some_and(|account| account.disabled.is_none() && account.partner == partner.id);
-            active = app.open_to_all || activations::is_active(tx, &app.id, id).await?;
-            roles = associations::find(tx, &grant.person, id).await?.map(|association| association.roles);
+            let access =
+                grants::access(tx, environment, &partner.id, &app.id, (&grant.person, id)).await?;
+            account_live = access.account_live;
+            active = app.open_to_all || access.activated;
+            roles = access.roles;
         }
         Ok(Some(Self { grant, client, app, partner, person, session, entry, account_live, active, roles }))
     }

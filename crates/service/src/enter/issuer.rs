@@ -5,11 +5,11 @@ use ::enter::ids::IssuerKeyId;
 use ::enter::signing::{self, IssuerKey, Rhythm, Step};
 use kernel::audit::Event;
 use kernel::jose::{Algorithm, Compact, OTHER_RULES, OWN_KEY, PublicKey, SigningKey, strict_json};
-use kernel::{Actor, Environment, Time};
+use kernel::{Actor, Environment, Hashed, Plain, Time};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use store::issuer_keys::{self, KeptKey};
 use store::{DbError, audit};
 
@@ -53,8 +53,8 @@ impl KeySet {
         signing::published(&self.keys, kid).is_some()
     }
 
-    /// The claims of a token that one of these keys has signed as `typ`; nothing else about it is judged.
-    fn proven(&self, compact: &Compact, typ: &str) -> Option<Map<String, Value>> {
+    /// The claims of a token that one of these keys has signed as `typ`, and which; nothing else about it is judged.
+    fn proven(&self, compact: &Compact, typ: &str) -> Option<Proven> {
         let text = |name: &str| compact.header.get(name).and_then(Value::as_str);
         let foreign = OWN_KEY.iter().chain(OTHER_RULES).any(|name| compact.header.contains_key(*name));
         // Exactly the `typ` that we write: an ID token is no access token, nor the other way round (lesson 8).
@@ -67,10 +67,20 @@ impl KeySet {
             return None;
         }
         match strict_json(&compact.payload) {
-            Ok(Value::Object(claims)) => Some(claims),
+            Ok(Value::Object(claims)) => {
+                Some(Proven { by: key.id.clone(), typ: typ.to_owned(), claims: Arc::new(claims) })
+            }
             _ => None,
         }
     }
+}
+
+/// A token whose signature was proven before.
+#[derive(Debug, Clone)]
+struct Proven {
+    by: IssuerKeyId,
+    typ: String,
+    claims: Arc<Map<String, Value>>,
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +93,8 @@ struct Known {
 #[derive(Debug, Default)]
 pub struct Issuers {
     known: RwLock<HashMap<Environment, Known>>,
+    /// By the hash of the whole token, so that nothing but the same bytes is found again.
+    proven: Mutex<HashMap<(Environment, Hashed), Proven>>,
     /// Held by the one task of this process that makes keys.
     making: tokio::sync::Mutex<()>,
 }
@@ -95,6 +107,27 @@ impl Issuers {
     fn put(&self, environment: Environment, set: &Arc<KeySet>, checked: Time) {
         let known = Known { set: Arc::clone(set), checked };
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(environment, known);
+    }
+}
+
+/// Proven tokens that are remembered; when there are more, all are proven anew.
+const PROVEN_MOST: usize = 8192;
+
+impl Issuers {
+    /// Decision: a signature is checked once for each token and process, because apps show the same one many times and
+    /// the check is most of what an answer costs. Everything else about the token is looked at every time: that its
+    /// key is still published, its times, and what it rests on. Trade: a few megabytes.
+    fn proven(&self, environment: Environment, hash: &Hashed, typ: &str) -> Option<Proven> {
+        let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        proven.get(&(environment, hash.clone())).filter(|proven| proven.typ == typ).cloned()
+    }
+
+    fn remember(&self, environment: Environment, hash: Hashed, proven: Proven) {
+        let mut all = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= PROVEN_MOST {
+            all.clear();
+        }
+        all.insert((environment, hash), proven);
     }
 }
 
@@ -302,7 +335,7 @@ impl Service {
         if algorithm != Algorithm::Rs256 {
             return key.jws(&header, &payload).map_err(|error| failed(&error));
         }
-        // RSA takes a good part of a millisecond, in which the thread could answer many others.
+        // RSA takes about half a millisecond, in which the thread could answer others.
         let key = Arc::clone(key);
         let signed = tokio::task::spawn_blocking(move || key.jws(&header, &payload)).await;
         signed.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
@@ -318,10 +351,16 @@ impl Service {
         environment: Environment,
         text: &str,
         typ: &str,
-    ) -> Result<Option<Map<String, Value>>, Fault> {
+    ) -> Result<Option<Arc<Map<String, Value>>>, Fault> {
+        let mut set = self.issuer_keys(environment).await?;
+        let hash = Plain::presented(text).hashed();
+        if let Some(proven) = self.issuers.proven(environment, &hash, typ)
+            && set.knows(proven.by.as_str())
+        {
+            return Ok(Some(proven.claims));
+        }
         let Ok(compact) = Compact::parse(text, TOKEN_BYTES) else { return Ok(None) };
         let Some(kid) = compact.header.get("kid").and_then(Value::as_str) else { return Ok(None) };
-        let mut set = self.issuer_keys(environment).await?;
         let known = self.issuers.known(environment);
         let stale = known.is_none_or(|known| !within(&known, self.clock.now(), LOOK_AGAIN_S));
         if !set.knows(kid) && stale {
@@ -331,6 +370,9 @@ impl Service {
         }
         let issuer = self.places.of(environment).map(crate::Place::url);
         let proven = set.proven(&compact, typ);
-        Ok(proven.filter(|claims| claims.get("iss").and_then(Value::as_str) == issuer))
+        let proven = proven.filter(|proven| proven.claims.get("iss").and_then(Value::as_str) == issuer);
+        let Some(proven) = proven else { return Ok(None) };
+        self.issuers.remember(environment, hash, proven.clone());
+        Ok(Some(proven.claims))
     }
 }

@@ -18,5 +18,6 @@ mod python_sdk;
 mod relying_parties;
 mod robot;
 mod service_accounts;
+mod single_page;
 mod sso;
 mod visit;
