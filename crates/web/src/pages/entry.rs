@@ -131,7 +131,7 @@ impl EntryPage {
                 .with("app", &view.app)
                 .with("partner", &view.partner)
                 .with("now", view.now.as_ref().map(Person::line).unwrap_or_default())
-                .with("next", view.next.line()),
+                .with("next", view.next.name.clone()),
             EntryView::SignOut { person, app, .. } => {
                 words.with("person", person.line()).with("app", app.clone().unwrap_or_default())
             }
@@ -202,20 +202,6 @@ pub fn samples() -> Vec<(&'static str, EntryPage)> {
             next: Person::new("Ben Okafor", Some("ben@meridian.example".to_owned())),
         })
     };
-    let scopes = |list: &[&str]| list.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>();
-    let consent = EntryView::Consent(ConsentView {
-        pending: "sample".to_owned(),
-        app: "Beacon".to_owned(),
-        vendor: "Beacon Labs".to_owned(),
-        person: anna(),
-        account: Some("Bakery Krume".to_owned()),
-        scopes: scopes(&["profile", "email", "offline_access", "reports:read"]),
-    });
-    let allowed = AllowedView {
-        client: "client-sample".to_owned(),
-        app: "Beacon".to_owned(),
-        scopes: scopes(&["profile", "email"]),
-    };
     let recent = vec!["Meridian".to_owned(), "Harbour Bank".to_owned()];
     let sign_out =
         EntryView::SignOut { person: anna(), app: Some("Beacon".to_owned()), query: String::new() };
@@ -227,16 +213,36 @@ pub fn samples() -> Vec<(&'static str, EntryPage)> {
         ("entry-account-empty", choice(Vec::new(), 0, "")),
         ("entry-partner", EntryView::Partner { app: "Beacon".to_owned(), partners: recent }),
         ("entry-partner-unknown", EntryView::Partner { app: "Beacon".to_owned(), partners: Vec::new() }),
-        ("entry-consent", consent),
+        ("entry-consent", sample_consent()),
         ("entry-other_user", ask(Some(anna()))),
         ("entry-other_request", ask(None)),
         ("entry-onward", onward),
         ("entry-sign_out", sign_out),
         ("entry-signed_out", EntryView::SignedOut),
-        ("entry-allowed", EntryView::Allowed { person: Some(anna()), list: vec![allowed] }),
+        ("entry-allowed", EntryView::Allowed { person: Some(anna()), list: vec![sample_allowed()] }),
         ("entry-allowed-nothing", EntryView::Allowed { person: Some(anna()), list: Vec::new() }),
         ("entry-allowed-nobody", EntryView::Allowed { person: None, list: Vec::new() }),
     ]
     .map(|(slug, view)| (slug, EntryPage::new(Shell::sample(), view)))
     .into()
+}
+
+fn scopes(list: &[&str]) -> Vec<String> {
+    list.iter().map(|scope| (*scope).to_owned()).collect()
+}
+
+fn sample_consent() -> EntryView {
+    EntryView::Consent(ConsentView {
+        pending: "sample".to_owned(),
+        app: "Beacon".to_owned(),
+        vendor: "Beacon Labs".to_owned(),
+        person: Person::sample(),
+        account: Some("Bakery Krume".to_owned()),
+        scopes: scopes(&["profile", "email", "offline_access", "reports:read"]),
+    })
+}
+
+fn sample_allowed() -> AllowedView {
+    let (client, app) = ("client-sample".to_owned(), "Beacon".to_owned());
+    AllowedView { client, app, scopes: scopes(&["profile", "email"]) }
 }
