@@ -14,6 +14,11 @@ macro_rules! columns {
 statements! {
     INSERT = concat!("INSERT INTO refresh_tokens (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     BY_HASH = concat!("SELECT ", columns!(), " FROM refresh_tokens WHERE hash = $1");
+    // One statement, because it sees one moment also on PostgreSQL: a successor that is read after somebody else's
+    // refresh does not fit the token that was read before it, and would look used.
+    WITH_SUCCESSOR = "SELECT t.hash, t.grant_id, t.client_id, t.state, t.used_at, t.successor, t.issued_at, t.expires_at,
+        s.hash, s.grant_id, s.client_id, s.state, s.used_at, s.successor, s.issued_at, s.expires_at
+        FROM refresh_tokens AS t LEFT JOIN refresh_tokens AS s ON s.hash = t.successor WHERE t.hash = $1";
     // The guard on the state (and, from the second use on, on the successor) that the decision was made from is
     // the one thing that lets one of many uses at once win; the others decide again.
     SAVE = "UPDATE refresh_tokens SET state = $2, used_at = $3, successor = $4
@@ -34,19 +39,24 @@ fn written(state: &RefreshState) -> (&'static str, Option<Time>, Option<&Hashed>
     }
 }
 
-fn token(mut row: Row) -> Result<RefreshToken, DbError> {
-    let (hash, grant, client) = (row.take()?, row.take()?, row.take()?);
-    let (state, used, successor): (String, Option<Time>, Option<Hashed>) =
-        (row.take()?, row.take()?, row.take()?);
-    let state = match (state.as_str(), used, successor) {
-        ("live", _, _) => RefreshState::Live,
-        ("rotated", Some(at), Some(successor)) => RefreshState::Rotated { at, successor },
-        ("forgiven", Some(at), Some(successor)) => RefreshState::Forgiven { at, successor },
-        ("revoked", _, _) => RefreshState::Revoked,
+/// The next eight columns; `None` where there is no row behind them.
+fn token(row: &mut Row) -> Result<Option<RefreshToken>, DbError> {
+    let (hash, grant, client) =
+        (row.take::<Option<_>>()?, row.take::<Option<_>>()?, row.take::<Option<_>>()?);
+    let (state, used, successor) =
+        (row.take::<Option<String>>()?, row.take::<Option<Time>>()?, row.take::<Option<Hashed>>()?);
+    let (_issued, expires) = (row.take::<Option<Time>>()?, row.take::<Option<Time>>()?);
+    let Some((((hash, grant), client), expires)) = hash.zip(grant).zip(client).zip(expires) else {
+        return Ok(None);
+    };
+    let state = match (state.as_deref(), used, successor) {
+        (Some("live"), _, _) => RefreshState::Live,
+        (Some("rotated"), Some(at), Some(successor)) => RefreshState::Rotated { at, successor },
+        (Some("forgiven"), Some(at), Some(successor)) => RefreshState::Forgiven { at, successor },
+        (Some("revoked"), _, _) => RefreshState::Revoked,
         _ => return Err(DbError::Corrupt("a refresh token's state does not fit together".to_owned())),
     };
-    let _issued: Time = row.take()?;
-    Ok(RefreshToken { hash, client, grant, expires: row.take()?, state })
+    Ok(Some(RefreshToken { hash, client, grant, expires, state }))
 }
 
 /// # Errors
@@ -62,7 +72,21 @@ pub async fn insert(tx: &mut Tx, new: &RefreshToken, issued: Time) -> Result<(),
 /// # Errors
 /// [`DbError`].
 pub async fn by_hash(tx: &mut Tx, hash: &Hashed) -> Result<Option<RefreshToken>, DbError> {
-    sql(BY_HASH).bind(hash).maybe(tx).await?.map(token).transpose()
+    let row = sql(BY_HASH).bind(hash).maybe(tx).await?;
+    row.map_or(Ok(None), |mut row| token(&mut row))
+}
+
+/// The same with the successor that it names, as both are at one moment.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn with_successor(
+    tx: &mut Tx,
+    hash: &Hashed,
+) -> Result<Option<(RefreshToken, Option<RefreshToken>)>, DbError> {
+    let Some(mut row) = sql(WITH_SUCCESSOR).bind(hash).maybe(tx).await? else { return Ok(None) };
+    let Some(found) = token(&mut row)? else { return Ok(None) };
+    Ok(Some((found, token(&mut row)?)))
 }
 
 /// Stores the next state of a token where it is still in the state `from` that the decision was made from.

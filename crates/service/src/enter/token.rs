@@ -258,7 +258,7 @@ struct RefreshRequest {
 
 impl RefreshRequest {
     async fn rotate(self, tx: &mut Tx) -> Result<Turn<(Loaded, Vec<String>)>, Undone> {
-        let Some(token) = refresh_tokens::by_hash(tx, &self.hash).await? else {
+        let Some((token, successor)) = refresh_tokens::with_successor(tx, &self.hash).await? else {
             return Ok(Turn::Refused(invalid_grant(Reuse::Invalid)));
         };
         // Before anything is used up: a grant that has ended, a client that has none of it, a scope too many.
@@ -272,12 +272,6 @@ impl RefreshRequest {
         let scopes = match narrowed(self.scope.as_deref(), &loaded.grant.scopes) {
             Ok(scopes) => scopes,
             Err(refused) => return Ok(Turn::Refused(refused)),
-        };
-        let successor = match &token.state {
-            RefreshState::Rotated { successor, .. } | RefreshState::Forgiven { successor, .. } => {
-                refresh_tokens::by_hash(tx, successor).await?
-            }
-            RefreshState::Live | RefreshState::Revoked => None,
         };
         let from = token.state.clone();
         match token.present(&self.client, self.next.clone(), successor.as_ref(), self.now) {
