@@ -26,6 +26,15 @@ impl<'a> Answer<'a> {
         header(self.head, name)
     }
 
+    /// Every header of that lower-case name.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let lines = std::str::from_utf8(self.head).unwrap_or_default().lines();
+        lines.filter_map(move |line| {
+            let (own, value) = line.split_once(':')?;
+            own.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
     pub fn text(&self) -> &'a str {
         std::str::from_utf8(self.body).unwrap_or_default()
     }

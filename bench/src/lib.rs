@@ -1,4 +1,5 @@
-//! `cargo xtask bench connect`: what the first door costs, beside the floor of what it could cost at best.
+//! `cargo xtask bench connect` and `cargo xtask bench enter`: what the doors cost, beside the floor of what they could
+//! cost at best.
 //!
 //! The server under test is the program itself, built for speed, as a process of its own on a fresh database.
 //! Nothing here asserts a time: figures are shown, and people judge.
@@ -12,6 +13,7 @@ pub mod measures;
 pub mod process;
 pub mod provider;
 pub mod report;
+pub mod second_door;
 pub mod tokens;
 pub mod world;
 
@@ -20,7 +22,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use databases::{Databases, Kind};
 use indicatif::{ProgressBar, ProgressStyle};
 use machine::Machine;
-use measures::{Plan, beside, empty, footprint, install, landing, tenants, webhook};
+use measures::{Plan, Stock, beside, empty, enter, footprint, install, landing, tenants, webhook};
 use provider::Provider;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,8 @@ struct Arguments {
 enum Task {
     /// The first door: landing, webhook, installation, many tenants, and what the program weighs
     Connect(ConnectArguments),
+    /// The second door: sign-in, whole entry, exchange, refresh, introspection, userinfo, discovery
+    Enter(EnterArguments),
     /// The floor's own server; started by `connect`
     #[command(hide = true)]
     Floor(floor::FloorArguments),
@@ -60,6 +64,49 @@ enum What {
     Tenants,
     /// Memory, start, executable, page
     Footprint,
+}
+
+/// What is measured of the second door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EnterWhat {
+    /// Session, authorize, code, token
+    Token,
+    /// Mint, redeem, authorize, token
+    Entry,
+    /// A service account's assertion for a token
+    Exchange,
+    Refresh,
+    Introspect,
+    Userinfo,
+    Discovery,
+}
+
+#[derive(Debug, clap::Args)]
+struct EnterArguments {
+    /// Short windows: for a glance, not for the record
+    #[arg(long)]
+    quick: bool,
+    /// Only these, with commas between them
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<EnterWhat>,
+    /// Only these databases
+    #[arg(long, value_enum, value_delimiter = ',')]
+    on: Vec<Kind>,
+    /// Numbers of clients at the same time
+    #[arg(long, value_delimiter = ',', default_values_t = [8, 32])]
+    clients: Vec<usize>,
+    /// Length of one window in seconds [default: 5, with --quick 1]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60))]
+    window: Option<u64>,
+    /// Windows of each, floor and gateway in turns
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Writes the tables into this file too, as markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// The executable to measure; built first where none is named
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,6 +151,9 @@ pub fn run() -> Result<()> {
         // One thread: the client must leave the cores to what it measures.
         Task::Connect(connect) => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(&connect))
+        }
+        Task::Enter(enter) => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_enter(&enter))
         }
     }
 }
@@ -169,6 +219,72 @@ impl Bed<'_> {
     }
 }
 
+async fn measure_enter(arguments: &EnterArguments) -> Result<()> {
+    let program = match &arguments.program {
+        Some(program) => program.canonicalize().with_context(|| program.display().to_string())?,
+        None => build()?,
+    };
+    let what = if arguments.only.is_empty() { EnterWhat::value_variants() } else { &arguments.only };
+    let kinds = if arguments.on.is_empty() { &Kind::ALL[..] } else { &arguments.on };
+    let seconds = arguments.window.unwrap_or(if arguments.quick { 1 } else { 5 });
+    let steps = what.len() * kinds.len() * arguments.clients.len();
+    let plan = steady(seconds, arguments.rounds, &arguments.clients, steps)?;
+    let databases = Databases::start(kinds).await?;
+    let machine = Machine::look(databases.folder())?;
+    let provider = Provider::start().await?;
+    let mut report = Report::default();
+    println!("{machine}");
+    let mut outcome = Ok(());
+    for &kind in kinds {
+        let mut world = World::new(&program, &databases, &provider, kind, "enter").await?;
+        outcome = enters(&mut world, what, &plan, &mut report).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    plan.progress.finish_and_clear();
+    println!("{}", report.shown());
+    if let Some(file) = &arguments.markdown {
+        std::fs::write(file, report.markdown(&machine, &command()))?;
+    }
+    outcome
+}
+
+async fn enters(world: &mut World, what: &[EnterWhat], plan: &Plan, report: &mut Report) -> Result<()> {
+    let door = second_door::SecondDoor::open(world).await?;
+    let (token, again) = (String::new(), || std::rc::Rc::clone(&door));
+    for one in what {
+        match one {
+            EnterWhat::Token => beside(world, &mut enter::SignIns(again()), plan, report).await?,
+            EnterWhat::Entry => {
+                let mut entries = enter::Entries::new(world, &door).await?;
+                beside(world, &mut entries, plan, report).await?;
+            }
+            EnterWhat::Exchange => {
+                let mut exchanges = enter::Exchanges { door: again(), stock: Stock::default() };
+                beside(world, &mut exchanges, plan, report).await?;
+            }
+            EnterWhat::Refresh => {
+                let mut refreshes = enter::Refreshes { door: again(), stock: Stock::default() };
+                beside(world, &mut refreshes, plan, report).await?;
+            }
+            EnterWhat::Introspect => {
+                let mut introspections = enter::Introspections { door: again(), token: token.clone() };
+                beside(world, &mut introspections, plan, report).await?;
+            }
+            EnterWhat::Userinfo => {
+                let mut infos = enter::UserInfos { door: again(), token: token.clone() };
+                beside(world, &mut infos, plan, report).await?;
+            }
+            EnterWhat::Discovery => {
+                let mut discoveries = enter::Discoveries { door: again(), token: token.clone() };
+                beside(world, &mut discoveries, plan, report).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn loads(world: &mut World, what: &[What], plan: &Plan, report: &mut Report) -> Result<()> {
     // No database is asked, so one says it all.
     if what.contains(&What::Empty) && world.kind == Kind::SqliteFull {
@@ -196,14 +312,18 @@ fn plan(arguments: &ConnectArguments, what: &[What], kinds: &[Kind], rungs: &[i6
     steps += if what.contains(&What::Empty) { arguments.clients.len() } else { 0 };
     steps += if what.contains(&What::Footprint) { 2 } else { 0 };
     steps += if what.contains(&What::Tenants) { ladders * rungs.len() * 2 } else { 0 };
+    steady(seconds, arguments.rounds, &arguments.clients, steps)
+}
+
+fn steady(seconds: u64, rounds: usize, clients: &[usize], steps: usize) -> Result<Plan> {
     let progress = ProgressBar::new(u64::try_from(steps)?);
     progress.set_style(ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {msg}")?);
     progress.enable_steady_tick(Duration::from_millis(500));
     Ok(Plan {
         window: Duration::from_secs(seconds),
         warm_up: Duration::from_millis(500),
-        rounds: arguments.rounds.max(1),
-        clients: arguments.clients.clone(),
+        rounds: rounds.max(1),
+        clients: clients.to_vec(),
         progress,
     })
 }

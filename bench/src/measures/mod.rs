@@ -1,6 +1,7 @@
 //! What is measured, one file each.
 
 pub mod empty;
+pub mod enter;
 pub mod footprint;
 pub mod install;
 pub mod landing;

@@ -12,8 +12,8 @@ use ::enter::session::{Session, SessionApp};
 use kernel::{Environment, Plain, SafeUrl, Time};
 use serde_json::{Map, Value};
 use store::{
-    DbError, Tx, apps, authorization_codes, clients, grants, partners, people, revoked_tokens, service_accounts,
-    session_apps, sessions,
+    DbError, Tx, apps, authorization_codes, clients, grants, partners, people, revoked_tokens,
+    service_accounts, session_apps, sessions,
 };
 
 /// What an authorize request that is granted leads to.
@@ -91,8 +91,7 @@ impl Loaded {
         let entry = session_apps::find(tx, &session.id, &app.id).await?;
         let (mut account_live, mut active, mut roles) = (false, false, None);
         if let Some(id) = &grant.account {
-            let access =
-                grants::access(tx, environment, &partner.id, &app.id, (&grant.person, id)).await?;
+            let access = grants::access(tx, environment, &partner.id, &app.id, (&grant.person, id)).await?;
             account_live = access.account_live;
             active = app.open_to_all || access.activated;
             roles = access.roles;
