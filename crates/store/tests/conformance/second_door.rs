@@ -1,5 +1,6 @@
 //! The tables of the second door on both databases, and what their tests begin with.
 
+mod browser_side;
 mod partner_side;
 mod registry;
 
