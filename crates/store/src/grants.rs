@@ -23,7 +23,8 @@ statements! {
         (SELECT COUNT(*) FROM accounts WHERE id = $1 AND environment = $2 AND partner_id = $3
             AND disabled_at IS NULL),
         (SELECT COUNT(*) FROM activations WHERE app_id = $4 AND account_id = $1),
-        (SELECT roles FROM associations WHERE person_id = $5 AND account_id = $1)";
+        (SELECT roles FROM associations WHERE person_id = $5 AND account_id = $1)
+        FROM people WHERE id = $5";
     REVOKE = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     REVOKE_OF_SESSION = "UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL";
     REVOKE_OF_PERSON = "UPDATE grants SET revoked_at = $3
