@@ -399,6 +399,8 @@ CREATE TABLE logout_notices (
     CONSTRAINT logout_notices_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
 );
 
+CREATE INDEX logout_notices_created_at ON logout_notices USING btree (created_at) WHERE (next_at IS NULL);
+
 CREATE INDEX logout_notices_next_at ON logout_notices USING btree (next_at) WHERE (next_at IS NOT NULL);
 
 CREATE INDEX logout_notices_session ON logout_notices USING btree (session_id);

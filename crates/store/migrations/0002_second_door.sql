@@ -335,4 +335,5 @@ CREATE TABLE logout_notices (
     created_at BIGINT NOT NULL
 );
 CREATE INDEX logout_notices_next_at ON logout_notices (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX logout_notices_created_at ON logout_notices (created_at) WHERE next_at IS NULL;
 CREATE INDEX logout_notices_session ON logout_notices (session_id);

@@ -51,7 +51,17 @@ async fn nodes_that_start_at_once_migrate_once() {
 /// What keeps look-ups flat as tables grow: nothing reads a whole table, save what is named here.
 #[tokio::test]
 async fn no_statement_reads_a_whole_table() {
-    const WHOLE: [&str; 3] = ["organizations::LIST", "migrate::APPLIED", "triggers::UNCLAIMED"];
+    // The last two read an index of the few rows that matter, and what has just been found.
+    const WHOLE: [&str; 5] = [
+        "organizations::LIST",
+        "migrate::APPLIED",
+        "triggers::UNCLAIMED",
+        "service_accounts::LENIENT",
+        "logout_notices::DUE",
+    ];
+    // What an operator set up is deleted rarely. An index for each column that leads to it would cost every entry.
+    const DELETED_BY_HAND: [&str; 5] =
+        ["accounts::DELETE", "apps::DELETE", "clients::DELETE", "partners::DELETE", "people::DELETE"];
     let world = World::on_sqlite().await;
     let mut scans = Vec::new();
     for (place, text) in store::all_statements() {
@@ -62,7 +72,8 @@ async fn no_statement_reads_a_whole_table() {
         for mut row in plan {
             let _numbers: (i64, i64, i64) = (row.take().unwrap(), row.take().unwrap(), row.take().unwrap());
             let step: String = row.take().unwrap();
-            if step.starts_with("SCAN") && !WHOLE.contains(&place.as_str()) {
+            let known = WHOLE.contains(&place.as_str()) || DELETED_BY_HAND.contains(&place.as_str());
+            if step.starts_with("SCAN") && !known {
                 scans.push(format!("{place}: {step}"));
             }
         }

@@ -3,6 +3,8 @@
 mod browser_side;
 mod partner_side;
 mod registry;
+mod swept;
+mod tokens;
 
 use crate::world::{NOW, SANDBOX, World, slug};
 use enter::account::{Account, Identity, PartnerUserId, Person};
