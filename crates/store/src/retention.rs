@@ -2,9 +2,9 @@
 
 use crate::db::{Db, DbError};
 use crate::{
-    attempts, audit, authorization_codes, deliveries, dialogs, entry_codes, grants, held_entries, logout_notices,
-    pending_requests, pushed_requests, refresh_tokens, refusals, revoked_tokens, sessions, triggers, used_assertions,
-    webhooks,
+    attempts, audit, authorization_codes, deliveries, dialogs, entry_codes, grants, held_entries,
+    logout_notices, pending_requests, pushed_requests, refresh_tokens, refusals, revoked_tokens, sessions,
+    triggers, used_assertions, webhooks,
 };
 use connect::dialog::GRACE_S;
 use kernel::Time;
