@@ -152,9 +152,10 @@ pub fn run() -> Result<()> {
         Task::Connect(connect) => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(&connect))
         }
-        Task::Enter(enter) => {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_enter(&enter))
-        }
+        Task::Enter(enter) => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(measure_enter(&enter)),
     }
 }
 

@@ -61,7 +61,10 @@ impl Market {
         let write = self.world.db().write(move |tx| {
             Box::pin(async move {
                 let id = client.id.clone();
-                assert!(clients::insert(tx, &ClientRecord { client, name: "library".to_owned(), created: now }).await?);
+                assert!(
+                    clients::insert(tx, &ClientRecord { client, name: "library".to_owned(), created: now })
+                        .await?
+                );
                 if with_secret {
                     clients::add_secret(tx, &id, &hash, now).await?;
                 }
@@ -119,7 +122,12 @@ async fn strict_library(engine: testkit::world::Engine) {
     let proofs = [
         (Authentication::Secret(vec![]), Algorithm::Rs256, json!({}), false),
         (Authentication::Secret(vec![]), Algorithm::EdDsa, json!({ "post": true }), true),
-        (keyed, Algorithm::Es256, json!({ "private_key": key.private_pem, "kid": "1", "alg": "ES256" }), true),
+        (
+            keyed,
+            Algorithm::Es256,
+            json!({ "private_key": key.private_pem, "kid": "1", "alg": "ES256" }),
+            true,
+        ),
         (Authentication::None, Algorithm::Es256, json!({}), false),
     ];
     for (authentication, algorithm, mut proof, par) in proofs {
@@ -147,12 +155,18 @@ async fn strict_library(engine: testkit::world::Engine) {
         assert_eq!(told["claims"]["partner_id"], json!(market.partner.partner.id), "{told}");
         assert_eq!(told["revoked"], "invalid_grant", "{told}");
         if confidential {
-            assert_eq!((&told["live"]["active"], &told["dead"]["active"]), (&json!(true), &json!(false)), "{told}");
+            assert_eq!(
+                (&told["live"]["active"], &told["dead"]["active"]),
+                (&json!(true), &json!(false)),
+                "{told}"
+            );
         }
 
         // Already signed in: no trip to the partner, and `max_age` is answered.
         let trips = market.partner.trips().len();
-        let again = with(&asked, json!({ "more": { "account_id": "AG-1", "prompt": "none", "max_age": "3600" } })).await;
+        let again =
+            with(&asked, json!({ "more": { "account_id": "AG-1", "prompt": "none", "max_age": "3600" } }))
+                .await;
         let rest = surfer.opens(again["url"].as_str().unwrap()).await;
         assert_eq!(market.partner.trips().len(), trips);
         let callback = json!({
@@ -180,13 +194,26 @@ async fn authlib(engine: testkit::world::Engine) {
         let rest = market.goes(&surfer, &format!("{}/login?account_id=AG-1", settings.origin())).await;
         assert!(rest.url.as_str().starts_with(&settings.redirect_uri()), "{}: {}", rest.url, rest.text());
         let claims = rest.answer.json()["claims"].clone();
-        assert_eq!((&claims["account_id"], &claims["iss"]), (&json!("AG-1"), &json!(market.issuer())), "{}", rest.text());
+        assert_eq!(
+            (&claims["account_id"], &claims["iss"]),
+            (&json!("AG-1"), &json!(market.issuer())),
+            "{}",
+            rest.text()
+        );
         let info = surfer.opens(&format!("{}/userinfo", settings.origin())).await;
-        assert_eq!((info.answer.status, &info.answer.json()["sub"]), (200, &claims["sub"]), "{}", info.text());
+        assert_eq!(
+            (info.answer.status, &info.answer.json()["sub"]),
+            (200, &claims["sub"]),
+            "{}",
+            info.text()
+        );
         let refreshed = surfer.opens(&format!("{}/refresh", settings.origin())).await;
         assert_eq!(refreshed.answer.status, 200, "{}", refreshed.text());
         let names: Vec<String> = app.events().into_iter().map(|event| event.name).collect();
-        assert!(names.contains(&"signed_in".to_owned()) && names.contains(&"refreshed".to_owned()), "{names:?}");
+        assert!(
+            names.contains(&"signed_in".to_owned()) && names.contains(&"refreshed".to_owned()),
+            "{names:?}"
+        );
     }
 }
 

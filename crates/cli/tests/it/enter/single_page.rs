@@ -46,11 +46,11 @@ async fn site(authority: String) -> (String, ClientId) {
     let origin = format!("http://spa.localhost:{}", listener.local_addr().unwrap().port());
     let id = ClientId::new(&SystemChance);
     let page = PAGE.replace("AUTHORITY", &authority).replace("CLIENT", id.as_str());
-    let library = std::fs::read_to_string(package_file("oidc-client-ts/dist/browser/oidc-client-ts.min.js")).unwrap();
+    let library =
+        std::fs::read_to_string(package_file("oidc-client-ts/dist/browser/oidc-client-ts.min.js")).unwrap();
     let script = move || async move { ([("content-type", "text/javascript")], library) };
-    let router = Router::new()
-        .route("/oidc-client-ts.js", get(script))
-        .fallback(move || async move { Html(page) });
+    let router =
+        Router::new().route("/oidc-client-ts.js", get(script)).fallback(move || async move { Html(page) });
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     (origin, id)
 }
