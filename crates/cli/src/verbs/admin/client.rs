@@ -180,7 +180,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
     let holder = desk.holder().await?;
     match action {
         Action::Create { id, service_provider, change } => {
-            create(desk, id, service_provider, *change).await?
+            create(desk, id, service_provider, *change).await?;
         }
         Action::List { service_provider } => {
             let app = app(desk, service_provider).await?;
