@@ -47,7 +47,7 @@ fn dialog(organization: &OrganizationId) -> Dialog {
         framed: true,
         parent: None,
         locale: "en".to_owned(),
-        announced: false,
+        announced_to: None,
         created: NOW,
         expires: NOW.plus_seconds(900),
         replay_until: NOW.plus_seconds(420),

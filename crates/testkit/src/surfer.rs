@@ -104,7 +104,7 @@ impl Surfer {
             assert!(way.len() <= REDIRECTS_MOST, "round in circles: {way:#?}");
             let answer = self.step(&method, &url, fields).await;
             let next = match answer.status {
-                301 | 302 | 303 => Some(url.join(answer.location()).expect("a URL")),
+                301..=303 => Some(url.join(answer.location()).expect("a URL")),
                 200 => refreshed(&answer.text()).map(|to| url.join(&to).expect("a URL")),
                 _ => None,
             };

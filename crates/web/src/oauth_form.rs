@@ -28,13 +28,13 @@ pub fn form(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<
     Parameters::parse(text).map_err(|_| refused("a parameter stands twice, or there are too many"))
 }
 
-/// The one `Authorization` header with its scheme in lower case; `Err` where there are several or one is no text.
-fn authorization(headers: &HeaderMap) -> Result<Option<(String, &str)>, ()> {
+/// The one `Authorization` header with its scheme in lower case.
+fn authorization(headers: &HeaderMap) -> Result<Option<(String, &str)>, Unreadable> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(one), None) = (all.next(), all.next()) else {
-        return if headers.contains_key(header::AUTHORIZATION) { Err(()) } else { Ok(None) };
+        return if headers.contains_key(header::AUTHORIZATION) { Err(Unreadable) } else { Ok(None) };
     };
-    let (scheme, rest) = one.to_str().map_err(drop)?.split_once(' ').ok_or(())?;
+    let (scheme, rest) = one.to_str().map_err(|_| Unreadable)?.split_once(' ').ok_or(Unreadable)?;
     Ok(Some((scheme.to_ascii_lowercase(), rest.trim())))
 }
 
@@ -71,14 +71,21 @@ fn form_decoded(text: &str) -> Option<String> {
     }
 }
 
-/// The bearer token of `Authorization`; `Err` for several headers or another scheme.
-pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ()> {
+/// An `Authorization` header that cannot be read: several of them, or another scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
+
+/// The bearer token of `Authorization`.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Unreadable> {
     match authorization(headers)? {
         None => Ok(None),
         Some((scheme, token)) if scheme == "bearer" && !token.is_empty() && !token.contains(' ') => {
             Ok(Some(token))
         }
-        Some(_) => Err(()),
+        Some(_) => Err(Unreadable),
     }
 }
 
@@ -116,7 +123,7 @@ mod tests {
         assert_eq!(bearer(&with(&["Bearer a.b.c"])), Ok(Some("a.b.c")));
         assert_eq!(bearer(&with(&[])), Ok(None));
         for bad in [&["Bearer a", "Bearer b"][..], &["Basic YTpi"], &["Bearer"], &["Bearer a b"]] {
-            assert_eq!(bearer(&with(bad)), Err(()), "{bad:?}");
+            assert_eq!(bearer(&with(bad)), Err(Unreadable), "{bad:?}");
         }
     }
 

@@ -7,8 +7,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use kernel::ids::RequestId;
 use metrics::{Counter, Histogram};
-use std::collections::HashMap;
 use service::Place;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{PoisonError, RwLock};
 use tracing::Instrument as _;
@@ -72,9 +72,12 @@ struct Meter {
     seconds: Histogram,
 }
 
-/// The meters by route, then by method and status.
+/// The meters of one route, by method and status.
+type OfRoute = HashMap<(&'static str, u16), Meter>;
+
+/// The meters by route.
 #[derive(Debug, Default)]
-pub struct Meters(RwLock<HashMap<String, HashMap<(&'static str, u16), Meter>>>);
+pub struct Meters(RwLock<HashMap<String, OfRoute>>);
 
 impl Meters {
     fn count(&self, route: &str, method: &'static str, status: u16, seconds: f64) {

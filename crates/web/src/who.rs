@@ -2,9 +2,9 @@
 
 use crate::Web;
 use crate::answer;
+use axum::RequestExt as _;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRef, FromRequestParts, RawPathParams, Request};
-use axum::RequestExt as _;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;

@@ -2,7 +2,7 @@
 
 use crate::Web;
 use crate::oauth_answer::{self, Bearing};
-use crate::oauth_form::bearer;
+use crate::oauth_form::{Unreadable, bearer};
 use crate::who::Here;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
@@ -51,7 +51,7 @@ fn shown(headers: &HeaderMap) -> Result<&str, Box<Response>> {
     match bearer(headers) {
         Ok(Some(token)) => Ok(token),
         Ok(None) => Err(Box::new(oauth_answer::bearing(Bearing::Missing))),
-        Err(()) => Err(Box::new(oauth_answer::bearing(Bearing::Invalid))),
+        Err(Unreadable) => Err(Box::new(oauth_answer::bearing(Bearing::Invalid))),
     }
 }
 

@@ -196,7 +196,7 @@ impl Service {
         let person = found.person.as_ref().map_or(&stand_in, |person| &person.id);
         match found.onward(place, person, false) {
             Ok(Onward::Ask(question)) => self.hold(place, found, question, browser).await,
-            Ok(_) => self.let_in(place, found, admission, false, browser).await,
+            Ok(_) => Box::pin(self.let_in(place, found, admission, false, browser)).await,
             Err(problem) => self.no_way(place, &found, problem, browser).await,
         }
     }
@@ -293,7 +293,7 @@ impl Service {
         // Single use and the 60 seconds were judged when the person was asked; everything else is judged again.
         let fresh = EntryCode { state: ::enter::entry::State::Issued, issued: now, ..found.code.clone() };
         match found.judge(fresh, now) {
-            Ok(admission) => self.let_in(place, found, admission, true, browser).await,
+            Ok(admission) => Box::pin(self.let_in(place, found, admission, true, browser)).await,
             Err(refused) => self.denied(place, ROUTE, found.denial(refused), browser).await,
         }
     }
@@ -328,7 +328,7 @@ impl Service {
         let person = entered.session.person.clone();
         match found.onward(place, &person, true) {
             // A request of before goes on only with the answer that was asked for, or by its nonce.
-            Ok(Onward::Continue(pending)) => self.go_on(place, &pending.nonce, browser).await,
+            Ok(Onward::Continue(pending)) => Box::pin(self.go_on(place, &pending.nonce, browser)).await,
             Ok(Onward::InitiateLogin(to) | Onward::EntryUrl(to)) => Ok(Reply { step: Step::Go(to), browser }),
             Ok(Onward::OlderKind { session_url, entry_url, next_url }) => {
                 let door = super::older::Door { session_url, entry_url, next_url };
@@ -378,7 +378,7 @@ impl Service {
             let waiting: Option<::enter::entry::Waiting> = read.await.map_err(Fault::from)?;
             let sent = waiting.and_then(|waiting| waiting.sent);
             if sent.is_some_and(|sent| live.session.authenticated >= sent) {
-                return self.go_on(place, &nonce, browser).await;
+                return Box::pin(self.go_on(place, &nonce, browser)).await;
             }
         }
         let text = "the browser came back to nextUrl without an entry code; the session-transfer endpoint must call \

@@ -72,7 +72,7 @@ impl Service {
         search: &str,
         browser: Browser,
     ) -> Result<Reply, Fault> {
-        let (request, browser) = match self.answering(place, nonce, browser).await? {
+        let (request, browser) = match Box::pin(self.answering(place, nonce, browser)).await? {
             Ok((_, request)) => *request,
             Err(reply) => return Ok(*reply),
         };
@@ -91,7 +91,7 @@ impl Service {
         account: AccountId,
         browser: Browser,
     ) -> Result<Reply, Fault> {
-        let (live, request) = match self.answering(place, nonce, browser).await? {
+        let (live, request) = match Box::pin(self.answering(place, nonce, browser)).await? {
             Ok(answering) => answering,
             Err(reply) => return Ok(*reply),
         };
@@ -108,6 +108,6 @@ impl Service {
             Box::pin(async move { pending_requests::answer(tx, &kept, &person, &answers).await })
         });
         let _: bool = write.await.map_err(|error: DbError| Fault::from(error))?;
-        self.go_on(place, nonce, browser).await
+        Box::pin(self.go_on(place, nonce, browser)).await
     }
 }

@@ -62,7 +62,7 @@ impl Service {
         allowed: bool,
         browser: Browser,
     ) -> Result<Reply, Fault> {
-        let (live, request) = match self.answering(place, nonce, browser).await? {
+        let (live, request) = match Box::pin(self.answering(place, nonce, browser)).await? {
             Ok(answering) => answering,
             Err(reply) => return Ok(*reply),
         };
@@ -88,7 +88,7 @@ impl Service {
             })
         });
         write.await.map_err(|error: DbError| Fault::from(error))?;
-        self.go_on(place, &nonce, browser).await
+        Box::pin(self.go_on(place, &nonce, browser)).await
     }
 
     /// The waiting request that an answer on one of our pages is for, and who answers; a reply where there is none.
@@ -99,7 +99,7 @@ impl Service {
         browser: Browser,
     ) -> Result<Result<(LiveSession, Box<(Request, Browser)>), Box<Reply>>, Fault> {
         if !browser.waiting.contains(nonce) {
-            return self.go_on(place, nonce, browser).await.map(|reply| Err(Box::new(reply)));
+            return Box::pin(self.go_on(place, nonce, browser)).await.map(|reply| Err(Box::new(reply)));
         }
         let live = self.live_session(place, &browser).await?;
         let (environment, wanted) = (place.environment, nonce.clone());
@@ -118,7 +118,7 @@ impl Service {
         };
         let Ok(request) = ::enter::oidc::authorize::check(&parameters, Some(&client)) else {
             // What was registered has changed meanwhile: the answer is that of the request itself.
-            return self.go_on(place, nonce, browser).await.map(|reply| Err(Box::new(reply)));
+            return Box::pin(self.go_on(place, nonce, browser)).await.map(|reply| Err(Box::new(reply)));
         };
         let hint = self.judge_hint(place, parameters.get("id_token_hint"), &client).await?;
         let (place, query) = (place.clone(), parameters.query());

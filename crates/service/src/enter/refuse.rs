@@ -17,15 +17,22 @@ pub struct Denial {
     pub message: String,
     /// Which parameter.
     pub parameter: Option<String>,
-    /// What was seen, for the record.
-    pub seen: Value,
+    /// What was seen, for the record; boxed, because denials travel as errors.
+    pub seen: Box<Value>,
     /// Whose engineer reads it: the partner's organization, else the app's; `None` where neither is known.
     pub organization: Option<OrganizationId>,
 }
 
 impl Denial {
     pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into(), parameter: None, seen: Value::Null, organization: None }
+        Self {
+            code,
+            status,
+            message: message.into(),
+            parameter: None,
+            seen: Box::default(),
+            organization: None,
+        }
     }
 
     #[must_use]
@@ -42,7 +49,7 @@ impl Denial {
 
     #[must_use]
     pub fn seen(mut self, seen: Value) -> Self {
-        self.seen = seen;
+        self.seen = Box::new(seen);
         self
     }
 }
@@ -71,7 +78,7 @@ impl Service {
             status: denial.status,
             claim: denial.parameter.clone(),
             message: denial.message.clone(),
-            seen: denial.seen.clone(),
+            seen: Value::clone(&denial.seen),
             route: route.to_owned(),
         };
         metrics::counter!("vestibule_refusals_total", "code" => denial.code).increment(1);

@@ -221,7 +221,7 @@ impl World {
     /// Writes a dialog under its organization's present configuration, as a landing does.
     pub(crate) async fn open(&self, dialog: &Dialog) -> bool {
         let version = organizations::config_version_by_id(&self.db, &dialog.organization).await.unwrap();
-        let (_, version) = version.expect("the organization is there");
+        let (_, version) = version.unwrap();
         dialogs::open(&self.db, dialog, version, |tenant| Stage::Connected { tenant })
             .await
             .unwrap()

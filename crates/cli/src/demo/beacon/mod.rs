@@ -184,8 +184,12 @@ async fn backchannel(State(beacon): State<Arc<Beacon>>, Form(told): Form<Told>) 
             drop(memory);
             let text =
                 "The gateway sent a signed logout token straight to Beacon's backend; no browser was needed.";
-            let line =
-                Line::new(At::Beacon, if ended == 0 { "Had no such session" } else { "Ended its own session" }, text).reaches(Milestone::Left);
+            let line = Line::new(
+                At::Beacon,
+                if ended == 0 { "Had no such session" } else { "Ended its own session" },
+                text,
+            )
+            .reaches(Milestone::Left);
             beacon.stage.story.tell(line);
             json_answer(200, &json!({}))
         }

@@ -69,7 +69,7 @@ pub struct Change {
     /// What people read. Where none is given at first: the id
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// Where its users come in; {{accountId}} or <accountId> in path or query is where the account goes
+    /// Where its users come in; `{{accountId}}` or `<accountId>` in path or query is where the account goes
     #[arg(long, value_name = "URL")]
     entry_url: Option<String>,
     /// A host of the app, the primary one first (may be repeated; replaces all). Default: the entry URL's host

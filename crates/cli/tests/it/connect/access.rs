@@ -287,7 +287,10 @@ fn each_route_stands_once() {
     let lines: BTreeSet<String> =
         routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     assert_eq!(lines.len(), routes.len());
-    assert!(routes.iter().all(|route| matches!(route.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::POST | Method::PATCH)));
+    assert!(routes.iter().all(|route| matches!(
+        route.method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::POST | Method::PATCH
+    )));
     // What changes something for a person needs more than an address that could leak.
     let posts =
         routes.iter().filter(|route| route.path.starts_with("/dialogs/") && route.method == Method::POST);

@@ -37,7 +37,8 @@ async fn by_sdk(scene: &Scene, file: &Value, calls: &[Value]) -> Vec<Value> {
     output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn call(method: &str, arguments: Value) -> Value {
+fn call(method: &str, arguments: impl Into<Value>) -> Value {
+    let arguments: Value = arguments.into();
     json!({ "method": method, "arguments": arguments })
 }
 

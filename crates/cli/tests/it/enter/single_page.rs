@@ -10,7 +10,7 @@ use enter::oidc::{Authentication, Client, ClientKind};
 use kernel::jose::Algorithm;
 use kernel::{Environment, SystemChance};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::clients::ClientRecord;
 use store::{DbError, clients};
 use testkit::browser::{Browser, Options};
@@ -20,6 +20,7 @@ use testkit::node::package_file;
 use testkit::on_both;
 use testkit::world::{Engine, World};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 const SOON: Duration = Duration::from_secs(60);
 

@@ -71,7 +71,7 @@ async fn sessions_are_found_renewed_left_and_ended(world: World) {
     let (of, partner) = (person.id.clone(), session.partner.clone());
     assert_eq!(read!(world, |tx| sessions::of_person(tx, SANDBOX, &of)).len(), 1);
     let found = read!(world, |tx| sessions::by_partner_session(tx, SANDBOX, &partner, "their session"));
-    assert_eq!(found, [session.clone()]);
+    assert_eq!(found, std::slice::from_ref(&session));
 
     let renewed =
         Session { secret: hashed("second"), authenticated: LATER, touched: LATER, ..session.clone() };

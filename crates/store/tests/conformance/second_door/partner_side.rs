@@ -15,7 +15,7 @@ use enter::partner::Partner;
 use enter::session::{Session, SessionApp, SessionDetail};
 use kernel::{Environment, SafeUrl};
 use serde_json::json;
-use store::logout_notices::{Ending, Due};
+use store::logout_notices::{Due, Ending};
 use store::*;
 
 on_both!(
@@ -123,7 +123,8 @@ async fn old_entry_codes_go(world: World) {
     let partner = world.partner("PT-1").await;
     let app = world.app(&partner.organization, "MP-1").await;
     for at in 0..3 {
-        let code = EntryCode { issued: NOW.plus_seconds(at), ..code(order(&partner, &app), &format!("c{at}")) };
+        let code =
+            EntryCode { issued: NOW.plus_seconds(at), ..code(order(&partner, &app), &format!("c{at}")) };
         insert_code(&world, &code).await;
     }
     assert_eq!(write!(world, |tx| entry_codes::delete_before(tx, NOW.plus_seconds(2), 1)), 1);
@@ -136,7 +137,9 @@ async fn an_assertion_is_used_by_one_of_many(world: World) {
         let db = world.db.clone();
         tokio::spawn(async move {
             let write = db.write(move |tx| {
-                Box::pin(async move { used_assertions::insert(tx, "service_account:a", &hashed("jti"), NOW).await })
+                Box::pin(async move {
+                    used_assertions::insert(tx, "service_account:a", &hashed("jti"), NOW).await
+                })
             });
             write.await.unwrap()
         })
@@ -147,7 +150,10 @@ async fn an_assertion_is_used_by_one_of_many(world: World) {
     }
     assert_eq!(used, 1);
     let later = NOW.plus_seconds(60);
-    assert!(write!(world, |tx| used_assertions::insert(tx, "client:a", &hashed("jti"), later)), "another principal");
+    assert!(
+        write!(world, |tx| used_assertions::insert(tx, "client:a", &hashed("jti"), later)),
+        "another principal"
+    );
     assert_eq!(write!(world, |tx| used_assertions::delete_over(tx, NOW.plus_seconds(1), 9)), 1);
     assert!(!write!(world, |tx| used_assertions::insert(tx, "client:a", &hashed("jti"), later)));
 }
@@ -203,9 +209,10 @@ async fn a_session_ends_once_and_takes_its_grants_with_it(world: World) {
     let (second, _) = session(&world, &anna, "two", &client).await;
     let (third, theirs) = session(&world, &berta, "one", &client).await;
     let production = Ending::One(first.id.clone());
-    let ended = write!(world, |tx| logout_notices::end_sessions(tx, Environment::Production, &production, NOW));
+    let ended =
+        write!(world, |tx| logout_notices::end_sessions(tx, Environment::Production, &production, NOW));
     assert!(ended.is_empty());
-    assert_eq!(end(&world, Ending::One(first.id.clone())).await, [first.id.clone()]);
+    assert_eq!(end(&world, Ending::One(first.id.clone())).await, std::slice::from_ref(&first.id));
     assert!(end(&world, Ending::One(first.id)).await.is_empty(), "once");
     let (granted, other) = (grant.id.clone(), theirs.id.clone());
     assert_eq!(read!(world, |tx| grants::find(tx, SANDBOX, &granted)).unwrap().revoked, Some(NOW));
@@ -223,7 +230,8 @@ async fn sessions_of_another_partner_do_not_end(world: World) {
     let client = world.client(&app, "client-1").await.client;
     let anna = world.person(&partner, "anna").await;
     let (session, _) = session(&world, &anna, "one", &client).await;
-    let of = |partner: &PartnerId| Ending::PartnerSession { partner: partner.clone(), session: "one".to_owned() };
+    let of =
+        |partner: &PartnerId| Ending::PartnerSession { partner: partner.clone(), session: "one".to_owned() };
     assert!(end(&world, of(&other.id)).await.is_empty());
     let foreign = Ending::Person { partner: other.id.clone(), person: anna.id.clone() };
     assert!(end(&world, foreign).await.is_empty());
@@ -237,7 +245,8 @@ async fn those_who_took_part_are_to_be_told(world: World) {
     older.sign_in = SignIn::SessionUrl(SafeUrl::parse("https://app.beacon.example/session").unwrap());
     let row = older.clone();
     assert!(write!(world, |tx| apps::insert(tx, &row, NOW)));
-    let (client, bystander) = (world.client(&app, "client-1").await.client, world.client(&app, "client-2").await.client);
+    let (client, bystander) =
+        (world.client(&app, "client-1").await.client, world.client(&app, "client-2").await.client);
     let anna = world.person(&partner, "anna").await;
     let (session, _) = session(&world, &anna, "one", &client).await;
     for app in [&app, &older] {
@@ -253,10 +262,15 @@ async fn those_who_took_part_are_to_be_told(world: World) {
     }
     let told = read!(world, |tx| logout_notices::to_tell(tx, &session.id));
     let uri = |text: &str| SafeUrl::parse(text).unwrap();
-    assert_eq!(told, [
-        (Listener::Client(client.id), uri("https://app.beacon.example/backchannel")),
-        (Listener::App(older.id), uri("https://app.beacon.example/logout")),
-    ], "not {}, which took no part, and not the app by its client's address", bystander.id);
+    assert_eq!(
+        told,
+        [
+            (Listener::Client(client.id), uri("https://app.beacon.example/backchannel")),
+            (Listener::App(older.id), uri("https://app.beacon.example/logout")),
+        ],
+        "not {}, which took no part, and not the app by its client's address",
+        bystander.id
+    );
 }
 
 /// A notice to this address, due at once.
@@ -282,12 +296,15 @@ async fn notices_are_claimed_told_and_given_up(world: World) {
     assert!(!read!(world, |tx| logout_notices::is_due(tx, NOW)));
     let made = notice(&world, &session.id, &client, "https://app.beacon.example/backchannel").await;
     let of = session.id.clone();
-    assert_eq!(read!(world, |tx| logout_notices::of_session(tx, &of)), [made.clone()]);
+    assert_eq!(read!(world, |tx| logout_notices::of_session(tx, &of)), std::slice::from_ref(&made));
     assert!(read!(world, |tx| logout_notices::is_due(tx, NOW)));
     let [due] = claim(&world, 0).await.try_into().unwrap();
     assert_eq!(due.notice.attempts, 1);
     assert_eq!(due.notice.next, Some(NOW.plus_seconds(LEASE_S)));
-    assert_eq!((&due.ended.session, &due.ended.person, &due.ended.partner), (&session.id, &anna.id, &partner.id));
+    assert_eq!(
+        (&due.ended.session, &due.ended.person, &due.ended.partner),
+        (&session.id, &anna.id, &partner.id)
+    );
     assert_eq!((due.environment, due.algorithm), (SANDBOX, Some(client.id_token_algorithm)));
     assert_eq!(due.organization, app.organization);
     assert!(claim(&world, 0).await.is_empty(), "it is somebody's");
@@ -295,7 +312,10 @@ async fn notices_are_claimed_told_and_given_up(world: World) {
     let [again] = claim(&world, LEASE_S).await.try_into().unwrap();
     assert_eq!(again.notice.attempts, 2, "the lease was over");
     let late = due.notice.clone();
-    assert!(!write!(world, |tx| logout_notices::save(tx, &late, After::Told, None, NOW)), "it is another's now");
+    assert!(
+        !write!(world, |tx| logout_notices::save(tx, &late, After::Told, None, NOW)),
+        "it is another's now"
+    );
     let (tried, next) = (again.notice.clone(), NOW.plus_seconds(500));
     assert!(write!(world, |tx| logout_notices::save(tx, &tried, After::Again(next), Some("503"), NOW)));
     assert!(claim(&world, 499).await.is_empty());
@@ -340,5 +360,9 @@ async fn notices_go_when_they_are_over(world: World) {
     let [first, _] = claim(&world, 0).await.try_into().unwrap();
     assert!(write!(world, |tx| logout_notices::save(tx, &first.notice, After::Told, None, NOW)));
     let later = NOW.plus_seconds(9);
-    assert_eq!(write!(world, |tx| logout_notices::delete_over(tx, later, 9)), 1, "the other one is still to be told");
+    assert_eq!(
+        write!(world, |tx| logout_notices::delete_over(tx, later, 9)),
+        1,
+        "the other one is still to be told"
+    );
 }

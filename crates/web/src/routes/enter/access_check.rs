@@ -19,12 +19,11 @@ pub async fn get(
 ) -> Response {
     let account = field(&query.unwrap_or_default(), "account_id");
     let outcome = web.service().check_access(&place, &token, account.as_deref()).await;
-    let response = match outcome {
+    match outcome {
         Ok(AccessCheck::Token(_)) => oauth_answer::bearing(Bearing::Invalid),
         Ok(outcome) => {
             StatusCode::from_u16(outcome.status()).unwrap_or(StatusCode::FORBIDDEN).into_response()
         }
         Err(fault) => oauth_answer::fault(&fault),
-    };
-    response
+    }
 }

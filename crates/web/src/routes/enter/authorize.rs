@@ -31,7 +31,7 @@ pub async fn get(
     }
     let query = query.unwrap_or_default();
     let visitor = Visitor::new(&web, &place, &headers, &query);
-    visitor.shown(web.service().authorize(&place, &query, visitor.browser()).await)
+    visitor.shown(Box::pin(web.service().authorize(&place, &query, visitor.browser())).await)
 }
 
 /// The same as a form.

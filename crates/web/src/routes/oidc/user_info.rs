@@ -2,7 +2,7 @@
 
 use crate::Web;
 use crate::oauth_answer::{self, Bearing};
-use crate::oauth_form::{bearer, form};
+use crate::oauth_form::{Unreadable, bearer, form};
 use crate::who::Here;
 use crate::who_enter::{UserToken, holder};
 use axum::body::Bytes;
@@ -42,7 +42,7 @@ pub async fn post(
         (Ok(Some(token)), None) | (Ok(None), Some(token)) => token,
         (Ok(None), None) => return oauth_answer::bearing(Bearing::Missing),
         (Ok(Some(_)), Some(_)) => return oauth_answer::bearing(Bearing::Several),
-        (Err(()), _) => return oauth_answer::bearing(Bearing::Invalid),
+        (Err(Unreadable), _) => return oauth_answer::bearing(Bearing::Invalid),
     };
     match holder(&web, &place, token).await {
         Ok(TokenHolder::User(token)) => answer(&web, &place, &headers, &token),

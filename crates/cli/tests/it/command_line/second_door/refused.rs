@@ -2,7 +2,6 @@
 
 use super::shell;
 use testkit::on_both;
-use testkit::world::Engine;
 
 const CREATE_APP: [&str; 4] = ["service-provider", "create", "--id", "MP-9"];
 

@@ -3,7 +3,6 @@
 use super::{audited, shell};
 use serde_json::{Value, json};
 use testkit::on_both;
-use testkit::world::Engine;
 
 fn actions(shell: &super::Shell) -> Vec<String> {
     audited(shell).iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect()

@@ -46,7 +46,8 @@ on_both! {
         let keys = set["keys"].as_array().unwrap();
         let mut published: Vec<&str> = keys.iter().map(|key| text(key, "alg")).collect();
         let mut promised = list(&document, "id_token_signing_alg_values_supported");
-        (published.sort_unstable(), promised.sort_unstable());
+        published.sort_unstable();
+        promised.sort_unstable();
         assert_eq!(published, promised);
         for key in keys {
             for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
