@@ -24,10 +24,10 @@ use std::process::ExitCode;
 #[command(name = "vestibule", version, disable_help_subcommand = true)]
 pub struct Arguments {
     /// Settings file. Default: VESTIBULE_CONFIG, or vestibule.toml in the working folder where it exists
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, display_order = 910, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Covers one setting, as in --set database.url=sqlite:other.db (may be repeated)
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, display_order = 911, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(subcommand)]
     verb: verbs::Verb,

@@ -17,6 +17,8 @@ const REDIRECTS_MOST: usize = 20;
 pub struct Surfer {
     /// The same person as the gateway alone sees them.
     pub at_gateway: Person,
+    /// `Accept-Language`.
+    language: &'static str,
     gateway: String,
     client: Client,
     jars: Arc<Mutex<BTreeMap<String, BTreeMap<String, String>>>>,
@@ -81,7 +83,13 @@ impl Surfer {
             .build()
             .expect("a client");
         let gateway = world.url(Environment::Sandbox).to_owned();
-        Self { at_gateway: world.person(), gateway, client, jars: Arc::default() }
+        Self { at_gateway: world.person(), language: "en", gateway, client, jars: Arc::default() }
+    }
+
+    /// With this `Accept-Language`.
+    #[must_use]
+    pub fn who_reads(self, language: &'static str) -> Self {
+        Self { language, ..self }
     }
 
     /// Opens an address at the top level and follows redirects.
@@ -120,7 +128,7 @@ impl Surfer {
                 Method::POST => self.at_gateway.post(url.as_str()).form(fields),
                 _ => self.at_gateway.get(url.as_str()).header("sec-fetch-site", "cross-site"),
             };
-            return ask.header("sec-fetch-dest", "document").await;
+            return ask.header("sec-fetch-dest", "document").header("accept-language", self.language).await;
         }
         let origin = url.origin().ascii_serialization();
         let mut request = self.client.request(method.clone(), url.clone());

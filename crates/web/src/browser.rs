@@ -38,7 +38,16 @@ pub fn read(service: &Service, place: &Place, headers: &HeaderMap) -> Browser {
             .map(|text| RecentPartners::read(text, service.recent_key()))
             .unwrap_or_default(),
         binding: secret(BINDING),
+        language: language(headers),
     }
+}
+
+/// The first language of `Accept-Language`: browsers write them in the order of preference.
+fn language(headers: &HeaderMap) -> Option<String> {
+    let all = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
+    let tag = all.split([',', ';']).next()?.trim();
+    let is_tag = (2..=35).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    is_tag.then(|| tag.to_owned())
 }
 
 /// Sets what changed from `before` to `after`.

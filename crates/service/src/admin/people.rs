@@ -2,10 +2,13 @@
 
 use super::{AdminRefused, Holder, accounts, partners, switched};
 use crate::Service;
+use crate::enter::end_sessions::end_sessions;
 use enter::account::{Association, Identity, PartnerUserId, Person};
 use enter::ids::{AccountId, PartnerId, PersonId};
 use kernel::{Actor, SafeUrl, Time};
 use serde_json::json;
+use std::sync::Arc;
+use store::logout_notices::Ending;
 use store::{Kept, Tx, associations, audit, people};
 
 const USER: &str = "user";
@@ -166,7 +169,8 @@ impl Service {
         read.await
     }
 
-    /// The audit log says which user was changed and whether it is switched off, and nothing personal.
+    /// The audit log says which user was changed and whether it is switched off, and nothing personal. Switching a user
+    /// off ends its sessions, and every app that was entered in them is told.
     ///
     /// # Errors
     /// [`AdminRefused`].
@@ -179,7 +183,7 @@ impl Service {
     ) -> Result<Person, AdminRefused> {
         let now = self.clock.now();
         let event = self.event(actor, "user.changed", id.as_str(), &holder.organization);
-        let (holder, id) = (holder.clone(), id.clone());
+        let (holder, id, chance) = (holder.clone(), id.clone(), Arc::clone(&self.chance));
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 let before = owned(tx, &holder, &id).await?;
@@ -192,10 +196,17 @@ impl Service {
                 wrote.ok_or_else(|| AdminRefused::changed(USER, &person.id))?;
                 let detail = json!({ "disabled": person.disabled.is_some() });
                 audit::insert(tx, &event.with(detail)).await?;
+                if person.disabled.is_some() && before.noun.disabled.is_none() {
+                    let Identity { partner, .. } = person.identity.clone();
+                    let all = Ending::Person { partner, person: person.id.clone() };
+                    end_sessions(tx, holder.environment, &all, now, &*chance).await?;
+                }
                 Ok(person)
             })
         });
-        write.await
+        let changed: Result<Person, AdminRefused> = write.await;
+        self.tell_soon();
+        changed
     }
 
     /// With its associations, sessions and what was granted in its name.

@@ -39,7 +39,7 @@ impl Service {
         door: Door,
         browser: Browser,
     ) -> Result<Reply, Fault> {
-        match self.older_code(place, &found.app, session, &door.session_url).await? {
+        match self.older_code(place, &found.app, session, &door.session_url, &browser).await? {
             Ok(code) => {
                 let to = landing(&door.entry_url, &code, door.next_url.as_deref());
                 Ok(Reply { step: Step::Go(to), browser })
@@ -64,6 +64,7 @@ impl Service {
         app: &App,
         session: &Session,
         session_url: &SafeUrl,
+        browser: &Browser,
     ) -> Result<Result<String, NoAnswer>, Fault> {
         let jti = Plain::new(&*self.chance);
         let token = SessionToken {
@@ -72,7 +73,7 @@ impl Service {
             session,
             person: &session.person,
             partner: &session.partner,
-            lang: "en",
+            lang: browser.language.as_deref().unwrap_or("en"),
             jti: jti.reveal(),
             now: self.clock.now(),
         };

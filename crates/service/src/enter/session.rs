@@ -19,6 +19,8 @@ pub struct Browser {
     pub recent: RecentPartners,
     /// Binds an answer to the browser that was asked (lesson 20).
     pub binding: Option<Plain>,
+    /// The language that it likes best, as a tag (RFC 9110, section 12.5.4); not kept.
+    pub language: Option<String>,
 }
 
 impl Browser {

@@ -184,6 +184,8 @@ async fn a_person_can_log_in_at_the_outside_provider_and_comes_back_with_a_code(
     browser.find(By::Name("login")).await.unwrap().send_keys("anna").await.unwrap();
     browser.find(By::Name("password")).await.unwrap().send_keys("anything").await.unwrap();
     browser.find(By::Css("[type=submit]")).await.unwrap().click().await.unwrap();
+    // The page before has such a button as well.
+    assert!(browser.query(By::Name("login")).not_exists().await.unwrap(), "the sign-in page stays");
     let consent = browser.query(By::Css("button[type=submit]:not([name])")).first().await.unwrap();
     consent.click().await.unwrap();
     browser.query(By::XPath("//*[text()='lost']")).first().await.unwrap();

@@ -101,7 +101,7 @@ pub struct Change {
     #[arg(long, value_name = "URL")]
     backchannel_logout_uri: Option<String>,
     /// Whether a refresh token whose answer was lost may be used once more within 30 seconds
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     forgive_lost_answers: Option<bool>,
 }
 

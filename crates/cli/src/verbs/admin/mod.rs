@@ -77,13 +77,13 @@ pub enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Scope {
     /// The organization's name; may be left out where there is one only
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, display_order = 900, value_name = "NAME")]
     organization: Option<String>,
     /// `sandbox` or `production`; may be left out where one only has a public URL
-    #[arg(long, global = true, value_name = "NAME", value_parser = environment)]
+    #[arg(long, global = true, display_order = 901, value_name = "NAME", value_parser = environment)]
     environment: Option<Environment>,
     /// JSON for programs instead of tables for people
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 902)]
     json: bool,
 }
 

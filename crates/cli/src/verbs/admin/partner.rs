@@ -57,7 +57,7 @@ pub struct Change {
     #[arg(long = "domain", value_name = "HOST")]
     domains: Option<Vec<String>>,
     /// Whether users are made, and associated with accounts, when they first enter
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     just_in_time: Option<bool>,
 }
 

@@ -88,7 +88,7 @@ pub struct Change {
     #[arg(long = "pre-approved-scope", value_name = "SCOPE")]
     pre_approved_scopes: Option<Vec<String>>,
     /// Whether every account may enter, or only those to which it is opened
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     open_to_all: Option<bool>,
 }
 

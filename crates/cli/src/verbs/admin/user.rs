@@ -73,10 +73,12 @@ pub struct Change {
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
     /// Whether the partner has checked the address
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     email_verified: Option<bool>,
+    /// Given name ('' for none)
     #[arg(long, value_name = "TEXT")]
     given_name: Option<String>,
+    /// Family name ('' for none)
     #[arg(long, value_name = "TEXT")]
     family_name: Option<String>,
     /// Language, as de or pt-BR

@@ -402,13 +402,15 @@ on_both! {
             let url = partner.entry_url(&ordered).await.unwrap();
             surfer.opens(&url).await
         };
-        let anna = Surfer::new(&world);
+        let anna = Surfer::new(&world).who_reads("pt-BR,pt;q=0.8,en;q=0.5");
         let rest = enters(&anna).await;
         let encoded: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
         assert_eq!(rest.url.as_str(), format!("{}/open/AG-1?code=their-code&nextUrl={encoded}", app.origin));
         let token = app.session_tokens().remove(0);
-        let header: serde_json::Value = serde_json::from_slice(&base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, token.split('.').next().unwrap()).unwrap()).unwrap();
-        assert_eq!(header["alg"], "RS256");
+        let compact = kernel::jose::Compact::parse(&token, 8192).unwrap();
+        assert_eq!(compact.header["alg"], "RS256");
+        let claims: serde_json::Value = serde_json::from_slice(&compact.payload).unwrap();
+        assert_eq!(claims["lang"], "pt-BR");
         for (status, body, code) in [
             (500, "no", "session_url_status"),
             (200, "no json", "session_url_answer"),

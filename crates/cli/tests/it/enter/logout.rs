@@ -13,8 +13,9 @@ use enter::older::session_hash;
 use enter::session::Session;
 use futures_util::future::join_all;
 use kernel::jose::Algorithm;
-use kernel::{Plain, SafeUrl, SystemChance, Time};
+use kernel::{Actor, Plain, SafeUrl, SystemChance, Time};
 use serde_json::{Value, json};
+use service::admin::people::PersonChange;
 use std::sync::{Arc, Mutex};
 use store::{apps, logout_notices, sessions};
 use testkit::on_both;
@@ -205,6 +206,25 @@ on_both! {
         let rounds = join_all(services.map(|service| service.tell_apps())).await;
         assert_eq!(rounds.into_iter().map(|round| round.unwrap().told).sum::<usize>(), 1);
         assert_eq!(app.heard().len(), 1);
+    }
+
+    async fn a_user_who_is_switched_off_leaves_every_app(engine: Engine) {
+        let (world, scene, robot, app) = stage(engine).await;
+        let rp = client_at(&scene, app.url("/bye"), Algorithm::Es256).await;
+        scene.tokens(&rp).await;
+        let off = |disabled: bool| {
+            let change = PersonChange { disabled: Some(disabled), ..PersonChange::default() };
+            world.service().change_person(&Actor::Operator, &robot.holder, &scene.person.id, change)
+        };
+        off(true).await.unwrap();
+        assert_eq!(world.service().tell_apps().await.unwrap().told, 1);
+        let told = kernel::jose::Compact::parse(&token_of(&app.heard()[0]), 8192).unwrap();
+        let claims: Value = serde_json::from_slice(&told.payload).unwrap();
+        assert_eq!(claims["sid"], scene.session.id.as_str());
+        // Switched on again, the session stays ended, and switched off again there is nothing more to tell.
+        off(false).await.unwrap();
+        off(true).await.unwrap();
+        assert_eq!(notices(&world, &scene.session.id).await.len(), 1);
     }
 
     async fn an_app_that_is_down_is_told_later_and_its_engineer_reads_of_it(engine: Engine) {

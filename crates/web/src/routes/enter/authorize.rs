@@ -1,16 +1,16 @@
 //! `/oauth2/auth`, and the answers on its pages.
 
-use super::shown::Visitor;
-use super::{field, form_text, not_looked_at, once_more_by_get};
+use super::asked::{Answered, Looked};
+use super::{form_text, once_more_by_get};
 use crate::Web;
 use crate::answer;
 use crate::headers::Framing;
 use crate::pages::RefusalKind;
-use crate::who::{Here, OwnOrigin};
+use crate::who::Here;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use enter::entry::Nonce;
 use enter::ids::AccountId;
@@ -19,19 +19,10 @@ const UNREADABLE: RefusalKind = RefusalKind::Entry("request_parameters", 400);
 const OVER: RefusalKind = RefusalKind::Entry("request_over", 410);
 
 /// The authorize request (OpenID Connect Core, section 3.1.2.1).
-pub async fn get(
-    State(web): State<Web>,
-    Here(place): Here,
-    method: Method,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(response) = not_looked_at(&method, &headers) {
-        return response;
-    }
-    let query = query.unwrap_or_default();
-    let visitor = Visitor::new(&web, &place, &headers, &query);
-    visitor.shown(Box::pin(web.service().authorize(&place, &query, visitor.browser())).await)
+pub async fn get(asked: Looked) -> Response {
+    let visitor = asked.visitor();
+    let service = asked.web.service();
+    visitor.shown(Box::pin(service.authorize(&asked.place, &asked.query, visitor.browser())).await)
 }
 
 /// The same as a form.
@@ -46,56 +37,37 @@ pub async fn post(
 }
 
 /// A search among the accounts.
-pub async fn search(
-    State(web): State<Web>,
-    Here(place): Here,
-    method: Method,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(response) = not_looked_at(&method, &headers) {
-        return response;
-    }
-    let query = query.unwrap_or_default();
-    let Some(nonce) = field(&query, "pending").as_deref().and_then(Nonce::parse) else {
-        return answer::other(&web, &headers, OVER, &Framing::Nobody);
+pub async fn search(asked: Looked) -> Response {
+    let Some(nonce) = asked.field("pending").as_deref().and_then(Nonce::parse) else {
+        return answer::other(&asked.web, &asked.headers, OVER, &Framing::Nobody);
     };
-    let search = field(&query, "search").unwrap_or_default();
-    let visitor = Visitor::new(&web, &place, &headers, &query);
-    visitor.shown(web.service().search_accounts(&place, &nonce, &search, visitor.browser()).await)
+    let search = asked.field("search").unwrap_or_default();
+    let visitor = asked.visitor();
+    let service = asked.web.service();
+    visitor.shown(service.search_accounts(&asked.place, &nonce, &search, visitor.browser()).await)
 }
 
 /// The account that was chosen.
-pub async fn account(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let form = form_text(&headers, body).unwrap_or_default();
-    let nonce = field(&form, "pending").as_deref().and_then(Nonce::parse);
-    let account = field(&form, "account").and_then(|id| AccountId::parse(&id).ok());
+pub async fn account(answered: Answered) -> Response {
+    let nonce = answered.field("pending").as_deref().and_then(Nonce::parse);
+    let account = answered.field("account").and_then(|id| AccountId::parse(&id).ok());
     let (Some(nonce), Some(account)) = (nonce, account) else {
-        return answer::other(&web, &headers, OVER, &Framing::Nobody);
+        return answer::other(&answered.web, &answered.headers, OVER, &Framing::Nobody);
     };
-    let visitor = Visitor::new(&web, &place, &headers, "");
-    visitor.shown_after_form(web.service().answer_account(&place, &nonce, account, visitor.browser()).await)
+    let visitor = answered.visitor();
+    let service = answered.web.service();
+    let reply = service.answer_account(&answered.place, &nonce, account, visitor.browser()).await;
+    visitor.shown_after_form(reply)
 }
 
 /// Whether the person allows what was asked. Anything but a clear yes is a no.
-pub async fn consent(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let form = form_text(&headers, body).unwrap_or_default();
-    let Some(nonce) = field(&form, "pending").as_deref().and_then(Nonce::parse) else {
-        return answer::other(&web, &headers, OVER, &Framing::Nobody);
+pub async fn consent(answered: Answered) -> Response {
+    let Some(nonce) = answered.field("pending").as_deref().and_then(Nonce::parse) else {
+        return answer::other(&answered.web, &answered.headers, OVER, &Framing::Nobody);
     };
-    let allowed = field(&form, "answer").as_deref() == Some("allow");
-    let visitor = Visitor::new(&web, &place, &headers, "");
-    visitor.shown_after_form(web.service().answer_consent(&place, &nonce, allowed, visitor.browser()).await)
+    let allowed = answered.field("answer").as_deref() == Some("allow");
+    let visitor = answered.visitor();
+    let service = answered.web.service();
+    let reply = service.answer_consent(&answered.place, &nonce, allowed, visitor.browser()).await;
+    visitor.shown_after_form(reply)
 }

@@ -1,14 +1,12 @@
 //! `/oauth2/consents`: what the person has allowed apps to know, and taking it back.
 
+use super::asked::Answered;
 use super::shown::{Visitor, person};
-use super::{field, form_text};
 use crate::Web;
 use crate::answer;
 use crate::pages::{AllowedView, EntryView};
-use crate::who::{Here, OwnOrigin};
-use axum::body::Bytes;
+use crate::who::Here;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use enter::ids::ClientId;
@@ -32,24 +30,17 @@ pub async fn get(State(web): State<Web>, Here(place): Here, headers: HeaderMap) 
 }
 
 /// Takes one back.
-pub async fn post(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let form = form_text(&headers, body).unwrap_or_default();
-    let client = field(&form, "client").and_then(|id| ClientId::parse(&id).ok());
-    let visitor = Visitor::new(&web, &place, &headers, "");
-    let live = web.service().live_session(&place, &visitor.browser()).await;
+pub async fn post(answered: Answered) -> Response {
+    let client = answered.field("client").and_then(|id| ClientId::parse(&id).ok());
+    let service = answered.web.service();
+    let live = service.live_session(&answered.place, &answered.visitor().browser()).await;
     let taken = match (live, client) {
-        (Ok(Some(live)), Some(client)) => web.service().take_consent_back(&live, &client).await.map(drop),
+        (Ok(Some(live)), Some(client)) => service.take_consent_back(&live, &client).await.map(drop),
         (Ok(_), _) => Ok(()),
         (Err(fault), _) => Err(fault),
     };
     match taken {
         Ok(()) => (StatusCode::SEE_OTHER, [(header::LOCATION, "/oauth2/consents")]).into_response(),
-        Err(fault) => answer::fault(&web, &headers, &fault),
+        Err(fault) => answer::fault(&answered.web, &answered.headers, &fault),
     }
 }

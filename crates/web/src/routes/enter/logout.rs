@@ -1,33 +1,23 @@
 //! `/oauth2/logout`: the end of this browser's session (OpenID Connect RP-Initiated Logout).
 
+use super::asked::{Answered, Looked};
 use super::shown::{Visitor, person};
-use super::{field, form_text, not_looked_at, once_more_by_get};
+use super::{form_text, once_more_by_get};
 use crate::Web;
 use crate::answer;
 use crate::headers::Framing;
 use crate::pages::{EntryView, RefusalKind};
-use crate::who::{Here, OwnOrigin};
+use crate::who::Here;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use service::enter::log_out_here::LoggedOut;
 
 /// Ends the session, or asks first.
-pub async fn get(
-    State(web): State<Web>,
-    Here(place): Here,
-    method: Method,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(response) = not_looked_at(&method, &headers) {
-        return response;
-    }
-    let query = query.unwrap_or_default();
-    let visitor = Visitor::new(&web, &place, &headers, &query);
-    logged_out(&visitor, &query, false).await
+pub async fn get(asked: Looked) -> Response {
+    logged_out(&asked.visitor(), &asked.query, false).await
 }
 
 /// The same as a form.
@@ -43,17 +33,9 @@ pub async fn post(
 }
 
 /// "Sign out?": yes.
-pub async fn confirm(
-    State(web): State<Web>,
-    Here(place): Here,
-    _: OwnOrigin,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let form = form_text(&headers, body).unwrap_or_default();
-    let query = field(&form, "request").unwrap_or_default();
-    let visitor = Visitor::new(&web, &place, &headers, &query);
-    logged_out(&visitor, &query, true).await
+pub async fn confirm(answered: Answered) -> Response {
+    let query = answered.field("request").unwrap_or_default();
+    logged_out(&answered.visitor_of(&query), &query, true).await
 }
 
 async fn logged_out(visitor: &Visitor<'_>, query: &str, agreed: bool) -> Response {

@@ -1,6 +1,7 @@
 //! The browser's side of the second door.
 
 pub mod access_check;
+pub mod asked;
 pub mod authorize;
 pub mod consents;
 pub mod entry;
@@ -10,19 +11,8 @@ mod shown;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-
-use crate::who::Fetch;
-
-/// What HEAD and prefetch get: nothing of theirs uses anything up or decides anything.
-fn not_looked_at(method: &Method, headers: &HeaderMap) -> Option<Response> {
-    if method == Method::HEAD {
-        return Some(StatusCode::OK.into_response());
-    }
-    // Not a success, so that the browser throws the early answer away and asks again when it is looked at.
-    Fetch::of(headers).prefetch.then(|| StatusCode::SERVICE_UNAVAILABLE.into_response())
-}
 
 /// The text of a form; `None` for anything that is none.
 fn form_text(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Option<String> {
