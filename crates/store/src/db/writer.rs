@@ -9,8 +9,6 @@ use tokio::sync::oneshot;
 
 /// How many units of work share one commit at most: bounds how long the first of them waits.
 const LARGEST_BATCH: usize = 256;
-/// After how many units of work SQLite may look whether its statistics are stale.
-const OPTIMIZE_EVERY: usize = 100_000;
 
 enum Message {
     Job(Box<dyn Job>),
@@ -32,8 +30,7 @@ impl Writer {
     pub(super) fn start(session: sqlite::Session, queue: usize) -> Result<Self, DbError> {
         let (sender, receiver) = sync_channel(queue);
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
-        let started =
-            thread.spawn(move || Thread { tx: Tx::new(Driver::Sqlite(session)), run: 0 }.serve(&receiver));
+        let started = thread.spawn(move || Thread { tx: Tx::new(Driver::Sqlite(session)) }.serve(&receiver));
         started.map_err(|error| DbError::Setup(format!("the writer's thread cannot be started: {error}")))?;
         Ok(Self { queue: Mutex::new(Some(sender)) })
     }
@@ -74,7 +71,6 @@ fn closing() -> DbError {
 
 struct Thread {
     tx: Tx,
-    run: usize,
 }
 
 impl Thread {
@@ -102,7 +98,6 @@ impl Thread {
                 .filter_map(|m| if let Message::Job(job) = m { Some(job) } else { None })
                 .collect(),
         );
-        self.maintain("PRAGMA optimize");
         self.maintain("PRAGMA wal_checkpoint(TRUNCATE)");
         drop(self.tx);
         if let Some(done) = closing {
@@ -136,7 +131,6 @@ impl Thread {
             return;
         }
         let alone = jobs.len() == 1;
-        self.run += jobs.len();
         let mut done = Vec::with_capacity(jobs.len());
         for mut job in jobs {
             let begun = if self.in_transaction() { Ok(()) } else { self.frame("BEGIN IMMEDIATE") };
@@ -162,10 +156,6 @@ impl Thread {
             self.roll_back();
         }
         done.into_iter().for_each(|job| job.answer(committed.as_ref().err()));
-        if self.run >= OPTIMIZE_EVERY {
-            self.run = 0;
-            self.maintain("PRAGMA optimize");
-        }
     }
 
     /// Runs one job between savepoints, so that its failure undoes its own changes only. A job that is alone
