@@ -81,20 +81,15 @@ enum EnterWhat {
     Discovery,
 }
 
+/// What every measure can be told.
 #[derive(Debug, clap::Args)]
-struct EnterArguments {
-    /// Short windows: for a glance, not for the record
+struct Options {
+    /// Short windows and few tenants: for a glance, not for the record
     #[arg(long)]
     quick: bool,
-    /// Only these, with commas between them
-    #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<EnterWhat>,
     /// Only these databases
     #[arg(long, value_enum, value_delimiter = ',')]
     on: Vec<Kind>,
-    /// Numbers of clients at the same time
-    #[arg(long, value_delimiter = ',', default_values_t = [8, 32])]
-    clients: Vec<usize>,
     /// Length of one window in seconds [default: 5, with --quick 1]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60))]
     window: Option<u64>,
@@ -109,32 +104,64 @@ struct EnterArguments {
     program: Option<PathBuf>,
 }
 
+impl Options {
+    fn program(&self) -> Result<PathBuf> {
+        match &self.program {
+            Some(program) => program.canonicalize().with_context(|| program.display().to_string()),
+            None => build(),
+        }
+    }
+
+    fn kinds(&self) -> &[Kind] {
+        if self.on.is_empty() { &Kind::ALL } else { &self.on }
+    }
+
+    fn plan(&self, clients: &[usize], steps: usize) -> Result<Plan> {
+        let progress = ProgressBar::new(u64::try_from(steps)?);
+        progress.set_style(ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {msg}")?);
+        progress.enable_steady_tick(Duration::from_millis(500));
+        Ok(Plan {
+            window: Duration::from_secs(self.window.unwrap_or(if self.quick { 1 } else { 5 })),
+            warm_up: Duration::from_millis(500),
+            rounds: self.rounds.max(1),
+            clients: clients.to_vec(),
+            progress,
+        })
+    }
+
+    /// Shows what was measured, also where something went wrong afterwards.
+    fn show(&self, plan: &Plan, report: &Report, machine: &Machine) -> Result<()> {
+        plan.progress.finish_and_clear();
+        println!("{}", report.shown());
+        if let Some(file) = &self.markdown {
+            std::fs::write(file, report.markdown(machine, &command()))?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct EnterArguments {
+    /// Only these, with commas between them
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<EnterWhat>,
+    /// Numbers of clients at the same time
+    #[arg(long, value_delimiter = ',', default_values_t = [8, 32])]
+    clients: Vec<usize>,
+    #[command(flatten)]
+    options: Options,
+}
+
 #[derive(Debug, clap::Args)]
 struct ConnectArguments {
-    /// Short windows and few tenants: for a glance, not for the record
-    #[arg(long)]
-    quick: bool,
     /// Only these, with commas between them
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<What>,
-    /// Only these databases
-    #[arg(long, value_enum, value_delimiter = ',')]
-    on: Vec<Kind>,
     /// Numbers of clients at the same time
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
     clients: Vec<usize>,
-    /// Length of one window in seconds [default: 5, with --quick 1]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60))]
-    window: Option<u64>,
-    /// Windows of each, floor and gateway in turns
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Writes the tables into this file too, as markdown
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
-    /// The executable to measure; built first where none is named
-    #[arg(long, value_name = "FILE")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// Does what this process's command line asks for.
@@ -160,13 +187,11 @@ pub fn run() -> Result<()> {
 }
 
 async fn measure(arguments: &ConnectArguments) -> Result<()> {
-    let program = match &arguments.program {
-        Some(program) => program.canonicalize().with_context(|| program.display().to_string())?,
-        None => build()?,
-    };
+    let options = &arguments.options;
+    let program = options.program()?;
     let what = if arguments.only.is_empty() { What::value_variants() } else { &arguments.only };
-    let kinds = if arguments.on.is_empty() { &Kind::ALL[..] } else { &arguments.on };
-    let rungs: &[i64] = if arguments.quick { &[1_000, 10_000] } else { &[1_000, 100_000, 1_000_000] };
+    let kinds = options.kinds();
+    let rungs: &[i64] = if options.quick { &[1_000, 10_000] } else { &[1_000, 100_000, 1_000_000] };
     let plan = plan(arguments, what, kinds, rungs)?;
     let databases = Databases::start(kinds).await?;
     let machine = Machine::look(databases.folder())?;
@@ -175,12 +200,7 @@ async fn measure(arguments: &ConnectArguments) -> Result<()> {
     println!("{machine}");
     let bed = Bed { program: &program, databases: &databases, provider: &provider, plan: &plan };
     let outcome = bed.measure_all(what, kinds, rungs, &mut report).await;
-    plan.progress.finish_and_clear();
-    println!("{}", report.shown());
-    if let Some(file) = &arguments.markdown {
-        std::fs::write(file, report.markdown(&machine, &command()))?;
-    }
-    // What was measured before something went wrong has been shown.
+    options.show(&plan, &report, &machine)?;
     outcome
 }
 
@@ -221,15 +241,12 @@ impl Bed<'_> {
 }
 
 async fn measure_enter(arguments: &EnterArguments) -> Result<()> {
-    let program = match &arguments.program {
-        Some(program) => program.canonicalize().with_context(|| program.display().to_string())?,
-        None => build()?,
-    };
+    let options = &arguments.options;
+    let program = options.program()?;
     let what = if arguments.only.is_empty() { EnterWhat::value_variants() } else { &arguments.only };
-    let kinds = if arguments.on.is_empty() { &Kind::ALL[..] } else { &arguments.on };
-    let seconds = arguments.window.unwrap_or(if arguments.quick { 1 } else { 5 });
+    let kinds = options.kinds();
     let steps = what.len() * kinds.len() * arguments.clients.len();
-    let plan = steady(seconds, arguments.rounds, &arguments.clients, steps)?;
+    let plan = options.plan(&arguments.clients, steps)?;
     let databases = Databases::start(kinds).await?;
     let machine = Machine::look(databases.folder())?;
     let provider = Provider::start().await?;
@@ -243,17 +260,13 @@ async fn measure_enter(arguments: &EnterArguments) -> Result<()> {
             break;
         }
     }
-    plan.progress.finish_and_clear();
-    println!("{}", report.shown());
-    if let Some(file) = &arguments.markdown {
-        std::fs::write(file, report.markdown(&machine, &command()))?;
-    }
+    options.show(&plan, &report, &machine)?;
     outcome
 }
 
 async fn enters(world: &mut World, what: &[EnterWhat], plan: &Plan, report: &mut Report) -> Result<()> {
     let door = second_door::SecondDoor::open(world).await?;
-    let (token, again) = (String::new(), || std::rc::Rc::clone(&door));
+    let again = || std::rc::Rc::clone(&door);
     for one in what {
         match one {
             EnterWhat::Token => beside(world, &mut enter::SignIns(again()), plan, report).await?,
@@ -270,15 +283,15 @@ async fn enters(world: &mut World, what: &[EnterWhat], plan: &Plan, report: &mut
                 beside(world, &mut refreshes, plan, report).await?;
             }
             EnterWhat::Introspect => {
-                let mut introspections = enter::Introspections { door: again(), token: token.clone() };
+                let mut introspections = enter::Introspections { door: again(), token: String::new() };
                 beside(world, &mut introspections, plan, report).await?;
             }
             EnterWhat::Userinfo => {
-                let mut infos = enter::UserInfos { door: again(), token: token.clone() };
+                let mut infos = enter::UserInfos { door: again(), token: String::new() };
                 beside(world, &mut infos, plan, report).await?;
             }
             EnterWhat::Discovery => {
-                let mut discoveries = enter::Discoveries { door: again(), token: token.clone() };
+                let mut discoveries = enter::Discoveries { door: again(), token: String::new() };
                 beside(world, &mut discoveries, plan, report).await?;
             }
         }
@@ -306,27 +319,13 @@ async fn loads(world: &mut World, what: &[What], plan: &Plan, report: &mut Repor
 }
 
 fn plan(arguments: &ConnectArguments, what: &[What], kinds: &[Kind], rungs: &[i64]) -> Result<Plan> {
-    let seconds = arguments.window.unwrap_or(if arguments.quick { 1 } else { 5 });
     let beside = [What::Landing, What::Webhook, What::Install].iter().filter(|it| what.contains(it)).count();
     let ladders = kinds.iter().filter(|kind| **kind != Kind::SqliteNormal).count();
     let mut steps = beside * kinds.len() * arguments.clients.len();
     steps += if what.contains(&What::Empty) { arguments.clients.len() } else { 0 };
     steps += if what.contains(&What::Footprint) { 2 } else { 0 };
     steps += if what.contains(&What::Tenants) { ladders * rungs.len() * 2 } else { 0 };
-    steady(seconds, arguments.rounds, &arguments.clients, steps)
-}
-
-fn steady(seconds: u64, rounds: usize, clients: &[usize], steps: usize) -> Result<Plan> {
-    let progress = ProgressBar::new(u64::try_from(steps)?);
-    progress.set_style(ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {msg}")?);
-    progress.enable_steady_tick(Duration::from_millis(500));
-    Ok(Plan {
-        window: Duration::from_secs(seconds),
-        warm_up: Duration::from_millis(500),
-        rounds: rounds.max(1),
-        clients: clients.to_vec(),
-        progress,
-    })
+    arguments.options.plan(&arguments.clients, steps)
 }
 
 /// Builds the program as it is shipped and finds it beside this one.

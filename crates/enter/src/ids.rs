@@ -3,7 +3,6 @@
 
 use kernel::Chance;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// The longest published id, in bytes.
 const LONGEST: usize = 64;
@@ -54,36 +53,9 @@ macro_rules! published_id {
             pub fn parse(text: &str) -> Result<Self, NotAnId> {
                 if is_id(text) { Ok(Self(text.to_owned())) } else { Err(NotAnId { kind: $kind }) }
             }
-
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = NotAnId;
-            fn try_from(text: String) -> Result<Self, NotAnId> {
-                Self::parse(&text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
-            }
-        }
+        kernel::id_of_text!($name, NotAnId);
     };
 }
 

@@ -46,6 +46,15 @@ async fn presented(web: &Web, place: &Place, headers: &HeaderMap) -> Result<Toke
     holder(web, place, shown(headers)?).await
 }
 
+/// A program is no user, whatever it may do elsewhere.
+fn user(held: Result<TokenHolder, Box<Response>>) -> Result<Box<HeldUser>, Response> {
+    match held {
+        Ok(TokenHolder::User(token)) => Ok(token),
+        Ok(TokenHolder::ServiceAccount(_)) => Err(oauth_answer::bearing(Bearing::Invalid)),
+        Err(response) => Err(*response),
+    }
+}
+
 /// The token in `Authorization`.
 fn shown(headers: &HeaderMap) -> Result<&str, Box<Response>> {
     match bearer(headers) {
@@ -63,12 +72,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let Here(place) = Here::from_request_parts(parts, state).await?;
-        match presented(&Web::from_ref(state), &place, &parts.headers).await {
-            Ok(TokenHolder::User(token)) => Ok(Self(token)),
-            // A program is no user, whatever it may do elsewhere.
-            Ok(TokenHolder::ServiceAccount(_)) => Err(oauth_answer::bearing(Bearing::Invalid)),
-            Err(response) => Err(*response),
-        }
+        user(presented(&Web::from_ref(state), &place, &parts.headers).await).map(Self)
     }
 }
 
@@ -81,11 +85,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let Here(place) = Here::from_request_parts(parts, state).await?;
         let token = shown(&parts.headers).map_err(|response| *response)?;
-        match verified(Web::from_ref(state).service().verify_asking_token(&place, token).await) {
-            Ok(TokenHolder::User(token)) => Ok(Self(token)),
-            Ok(TokenHolder::ServiceAccount(_)) => Err(oauth_answer::bearing(Bearing::Invalid)),
-            Err(response) => Err(*response),
-        }
+        user(verified(Web::from_ref(state).service().verify_asking_token(&place, token).await)).map(Self)
     }
 }
 

@@ -1,5 +1,17 @@
 //! The tables of the second door on both databases, and what their tests begin with.
 
+// Above the modules, which use them.
+macro_rules! write {
+    ($world:expr, |$tx:ident| $body:expr) => {
+        $world.write(move |$tx| Box::pin(async move { $body.await })).await
+    };
+}
+macro_rules! read {
+    ($world:expr, |$tx:ident| $body:expr) => {
+        $world.read(move |$tx| Box::pin(async move { $body.await })).await
+    };
+}
+
 mod browser_side;
 mod partner_side;
 mod registry;

@@ -1,18 +1,10 @@
 //! `vestibule account ..`
 
-use super::{ACTOR, Desk, Range, Scope};
+use super::{ACTOR, Desk, Range};
 use enter::account::Account;
 use enter::ids::AccountId;
 use serde_json::{Value, json};
 use service::admin::accounts::AccountChange;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

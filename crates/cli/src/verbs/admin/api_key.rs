@@ -1,18 +1,10 @@
 //! `vestibule api-key ..`
 
-use super::{ACTOR, Desk, Scope, id};
+use super::{ACTOR, Desk, id};
 use connect::api_key::ApiKey;
 use kernel::Time;
 use kernel::ids::ApiKeyId;
 use serde_json::{Value, json};
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

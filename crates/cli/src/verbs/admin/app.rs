@@ -1,20 +1,12 @@
 //! `vestibule app ..`: what the organization registered at outside systems.
 
-use super::{ACTOR, Desk, Scope};
+use super::{ACTOR, Desk};
 use crate::verbs::output::note;
 use crate::verbs::secret_source::{file_or_input, variable};
 use connect::credential::{App, Values};
 use kernel::SecretText;
 use serde_json::json;
 use std::path::PathBuf;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

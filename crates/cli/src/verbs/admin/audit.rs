@@ -1,16 +1,8 @@
 //! `vestibule audit list`
 
+use super::Desk;
 use super::refusals::names;
-use super::{Desk, Scope};
 use serde_json::json;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
@@ -25,8 +17,8 @@ pub enum Action {
     },
 }
 
-pub(super) async fn run(arguments: Arguments, desk: &mut Desk<'_>) -> anyhow::Result<()> {
-    let Action::List { since, limit } = arguments.action;
+pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<()> {
+    let Action::List { since, limit } = action;
     let owner = match &desk.scope.organization {
         Some(_) => Some(desk.organization().await?.id),
         None => None,

@@ -1,6 +1,6 @@
 //! `vestibule client ..`
 
-use super::{ACTOR, Desk, Scope, service_provider};
+use super::{ACTOR, Desk, service_provider};
 use crate::verbs::secret_source::file_or_input;
 use clap::builder::BoolishValueParser;
 use enter::ids::{AppId, ClientId};
@@ -10,14 +10,6 @@ use service::admin::clients::{OldSecrets, secrets};
 use std::path::PathBuf;
 use store::Kept;
 use store::clients::ClientRecord;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

@@ -1,19 +1,11 @@
 //! `vestibule connector ..`
 
-use super::{ACTOR, Desk, Output, Scope};
+use super::{ACTOR, Desk, Output};
 use anyhow::Context as _;
 use connect::connector::{Definition, Policy, Way};
 use serde_json::{Value, json};
 use service::admin::connectors::Listed;
 use std::path::PathBuf;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
@@ -30,11 +22,11 @@ pub enum Action {
     Add { file: PathBuf },
 }
 
-impl Arguments {
+impl Action {
     /// The files of `connector check`, which needs no database.
     pub(super) fn files_to_check(&self) -> Option<&[PathBuf]> {
-        match &self.action {
-            Action::Check { files } => Some(files),
+        match self {
+            Self::Check { files } => Some(files),
             _ => None,
         }
     }

@@ -1,18 +1,10 @@
 //! `vestibule integration ..`
 
-use super::{ACTOR, Desk, Scope};
+use super::{ACTOR, Desk};
 use connect::integration::Integration;
 use kernel::Environment;
 use serde_json::{Value, json};
 use service::admin::integrations::NewIntegration;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

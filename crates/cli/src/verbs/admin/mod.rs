@@ -38,39 +38,48 @@ const ACTOR: Actor = Actor::Operator;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Makes and changes organizations: the companies that embed pages
-    Organization(organization::Arguments),
+    Organization(On<organization::Action>),
     /// Keys with which an organization signs its tokens
-    SigningKey(signing_key::Arguments),
+    SigningKey(On<signing_key::Action>),
     /// Origins that may frame an organization's pages and are told what happens in them
-    Origin(origin::Arguments),
+    Origin(On<origin::Action>),
     /// Outside systems as data: those that ship and an organization's own
-    Connector(connector::Arguments),
+    Connector(On<connector::Action>),
     /// Apps that an organization registered at outside systems: client id and secret
-    App(app::Arguments),
+    App(On<app::Action>),
     /// What is installed for a user when an outside system is connected
-    Integration(integration::Arguments),
+    Integration(On<integration::Action>),
     /// What is installed: users' connections and webhook addresses
-    Tenant(tenant::Arguments),
+    Tenant(On<tenant::Action>),
     /// Partners: the organization's side that vouches for its users at the second door
-    Partner(partner::Arguments),
+    Partner(On<partner::Action>),
     /// Accounts: the businesses of partners, for which their users enter apps
-    Account(account::Arguments),
+    Account(On<account::Action>),
     /// Partners' users, and for which accounts they may act
-    User(user::Arguments),
+    User(On<user::Action>),
     /// Apps that partners' users enter, and to which accounts they are open
-    ServiceProvider(service_provider::Arguments),
+    ServiceProvider(On<service_provider::Action>),
     /// The apps' OpenID Connect clients and their secrets
-    Client(client::Arguments),
+    Client(On<client::Action>),
     /// Service accounts: how partners' backends prove themselves
-    ServiceAccount(service_account::Arguments),
+    ServiceAccount(On<service_account::Action>),
     /// Keys of service accounts
-    ServiceKey(service_key::Arguments),
+    ServiceKey(On<service_key::Action>),
     /// Keys for the REST API
-    ApiKey(api_key::Arguments),
+    ApiKey(On<api_key::Action>),
     /// Why visits were refused: which claim, and what was seen
     Refusals(refusals::Arguments),
     /// Who changed what
-    Audit(audit::Arguments),
+    Audit(On<audit::Action>),
+}
+
+/// What is done, and to whose records.
+#[derive(Debug, clap::Args)]
+pub struct On<A: clap::Subcommand> {
+    #[command(subcommand)]
+    action: A,
+    #[command(flatten)]
+    scope: Scope,
 }
 
 /// Whose records, in which environment, and how they are shown.
@@ -222,7 +231,7 @@ impl Command {
             Self::ServiceKey(arguments) => service_key::run(arguments.action, desk).await,
             Self::ApiKey(arguments) => api_key::run(arguments.action, desk).await,
             Self::Refusals(arguments) => refusals::run(arguments, desk).await,
-            Self::Audit(arguments) => audit::run(arguments, desk).await,
+            Self::Audit(arguments) => audit::run(arguments.action, desk).await,
         }
     }
 
@@ -232,7 +241,7 @@ impl Command {
         let scope = self.scope().clone();
         let out = Output::new(out, scope.json);
         if let Self::Connector(arguments) = &self
-            && let Some(files) = arguments.files_to_check()
+            && let Some(files) = arguments.action.files_to_check()
         {
             return connector::check(files, gateway::policy(&loaded.settings), out);
         }

@@ -1,17 +1,9 @@
 //! `vestibule organization ..`
 
-use super::{ACTOR, Desk, Scope};
+use super::{ACTOR, Desk};
 use serde_json::{Value, json};
 use service::admin::organizations::OrganizationChange;
 use store::organizations::OrganizationRecord;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

@@ -1,16 +1,8 @@
 //! `vestibule origin ..`
 
-use super::{ACTOR, Desk, Scope};
+use super::{ACTOR, Desk};
 use kernel::Environment;
 use serde_json::json;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

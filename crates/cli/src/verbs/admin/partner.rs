@@ -1,19 +1,11 @@
 //! `vestibule partner ..`
 
-use super::{ACTOR, Desk, Range, Scope};
+use super::{ACTOR, Desk, Range};
 use clap::builder::BoolishValueParser;
 use enter::ids::PartnerId;
 use enter::partner::Partner;
 use enter::sso::IdentityProviderConfiguration;
 use serde_json::{Value, json};
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

@@ -1,17 +1,9 @@
 //! `vestibule service-account ..`
 
-use super::{ACTOR, Desk, Scope};
+use super::{ACTOR, Desk};
 use serde_json::{Value, json};
 use service::admin::service_accounts::ServiceAccountChange;
 use store::service_accounts::ServiceAccountRecord;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

@@ -1,6 +1,6 @@
 //! `vestibule service-key ..`
 
-use super::{ACTOR, Desk, Scope};
+use super::{ACTOR, Desk};
 use crate::verbs::output::note;
 use crate::verbs::secret_source::file_or_input;
 use anyhow::Context as _;
@@ -13,14 +13,6 @@ use service::admin::service_keys::{NewKeyMaterial, NewServiceKey, switch_names};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

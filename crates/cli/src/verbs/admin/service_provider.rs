@@ -1,20 +1,12 @@
 //! `vestibule service-provider ..`
 
-use super::{ACTOR, Desk, Range, Scope, account};
+use super::{ACTOR, Desk, Range, account};
 use clap::builder::BoolishValueParser;
 use enter::app::{App, EntryTemplate, SignIn};
 use enter::domain::Domain;
 use enter::ids::{AccountId, AppId};
 use enter::sso::{OpenIdConnect, ServiceProviderConfiguration, SessionUrl};
 use serde_json::{Value, json};
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

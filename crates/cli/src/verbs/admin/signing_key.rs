@@ -1,6 +1,6 @@
 //! `vestibule signing-key ..`
 
-use super::{ACTOR, Desk, Scope, id};
+use super::{ACTOR, Desk, id};
 use crate::verbs::secret_source::file_or_input;
 use connect::signing_key::{Algorithm, Material, SigningKey};
 use kernel::Time;
@@ -8,14 +8,6 @@ use kernel::ids::SigningKeyId;
 use serde_json::{Value, json};
 use service::admin::signing_keys::NewMaterial;
 use std::path::PathBuf;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

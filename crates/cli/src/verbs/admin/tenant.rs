@@ -1,19 +1,11 @@
 //! `vestibule tenant ..`
 
-use super::{ACTOR, Desk, Scope};
+use super::{ACTOR, Desk};
 use anyhow::Context as _;
 use kernel::Slug;
 use kernel::ids::TenantId;
 use serde_json::{Value, json};
 use service::connect::look_up::Shape;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

@@ -1,19 +1,11 @@
 //! `vestibule user ..`
 
-use super::{ACTOR, Desk, Range, Scope, account};
+use super::{ACTOR, Desk, Range, account};
 use clap::builder::BoolishValueParser;
 use enter::account::{Association, Identity, MEMBER, PartnerUserId, Person};
 use enter::ids::PersonId;
 use serde_json::{Value, json};
 use service::admin::people::PersonChange;
-
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub(super) action: Action,
-    #[command(flatten)]
-    pub(super) scope: Scope,
-}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {

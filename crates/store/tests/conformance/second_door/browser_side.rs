@@ -21,17 +21,6 @@ on_both!(
     consents_are_remembered_and_taken_back,
 );
 
-macro_rules! write {
-    ($world:expr, |$tx:ident| $body:expr) => {
-        $world.write(move |$tx| Box::pin(async move { $body.await })).await
-    };
-}
-macro_rules! read {
-    ($world:expr, |$tx:ident| $body:expr) => {
-        $world.read(move |$tx| Box::pin(async move { $body.await })).await
-    };
-}
-
 const LATER: Time = NOW.plus_seconds(90);
 
 fn session(world: &World, person: &Person) -> Session {

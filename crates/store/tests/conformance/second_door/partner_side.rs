@@ -31,17 +31,6 @@ on_both!(
     notices_go_when_they_are_over,
 );
 
-macro_rules! write {
-    ($world:expr, |$tx:ident| $body:expr) => {
-        $world.write(move |$tx| Box::pin(async move { $body.await })).await
-    };
-}
-macro_rules! read {
-    ($world:expr, |$tx:ident| $body:expr) => {
-        $world.read(move |$tx| Box::pin(async move { $body.await })).await
-    };
-}
-
 fn order(partner: &Partner, app: &App) -> Order {
     let url = |text: &str| ReturnUrl::from_stored(SafeUrl::parse(text).unwrap());
     Order {

@@ -32,17 +32,6 @@ on_both!(
 
 const PRODUCTION: Environment = Environment::Production;
 
-macro_rules! write {
-    ($world:expr, |$tx:ident| $body:expr) => {
-        $world.write(move |$tx| Box::pin(async move { $body.await })).await
-    };
-}
-macro_rules! read {
-    ($world:expr, |$tx:ident| $body:expr) => {
-        $world.read(move |$tx| Box::pin(async move { $body.await })).await
-    };
-}
-
 async fn partners_are_kept(world: World) {
     let mut partner = world.partner("PT-1").await;
     let (own, id) = (partner.organization.clone(), partner.id.clone());

@@ -27,17 +27,6 @@ on_both!(
     what_is_over_goes_with_its_family,
 );
 
-macro_rules! write {
-    ($world:expr, |$tx:ident| $body:expr) => {
-        $world.write(move |$tx| Box::pin(async move { $body.await })).await
-    };
-}
-macro_rules! read {
-    ($world:expr, |$tx:ident| $body:expr) => {
-        $world.read(move |$tx| Box::pin(async move { $body.await })).await
-    };
-}
-
 /// A grant with everything that it refers to.
 async fn grant(world: &World) -> Grant {
     let partner = world.partner("P1").await;
