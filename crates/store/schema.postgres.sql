@@ -188,6 +188,9 @@ CREATE TABLE connections (
     version BIGINT NOT NULL,
     last_change_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
+    refresh_holder TEXT,
+    refresh_until BIGINT,
+    refresh_failures BIGINT NOT NULL DEFAULT 0,
     CONSTRAINT connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT connections_pkey PRIMARY KEY (id),
     CONSTRAINT connections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
@@ -241,6 +244,7 @@ CREATE TABLE deliveries (
     body_encoding TEXT NOT NULL,
     body TEXT NOT NULL,
     received_at BIGINT NOT NULL,
+    trigger_id BIGINT,
     taken_at BIGINT,
     CONSTRAINT deliveries_body_encoding_check CHECK ((body_encoding = ANY (ARRAY['utf-8'::text, 'base64'::text]))),
     CONSTRAINT deliveries_pkey PRIMARY KEY (id),
@@ -248,6 +252,8 @@ CREATE TABLE deliveries (
 );
 
 CREATE UNIQUE INDEX deliveries_dedupe ON deliveries USING btree (webhook_id, dedupe) WHERE (dedupe IS NOT NULL);
+
+CREATE INDEX deliveries_fresh ON deliveries USING btree (id) WHERE (trigger_id IS NULL);
 
 CREATE INDEX deliveries_taken_at ON deliveries USING btree (taken_at) WHERE (taken_at IS NOT NULL);
 
@@ -295,6 +301,21 @@ CREATE TABLE entry_codes (
 
 CREATE INDEX entry_codes_issued_at ON entry_codes USING btree (issued_at);
 
+CREATE TABLE events (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    event TEXT NOT NULL,
+    tenant_id BIGINT,
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT events_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX events_created_at ON events USING btree (created_at);
+
+CREATE INDEX events_organization ON events USING btree (organization_id, environment, created_at);
+
 CREATE TABLE grants (
     id TEXT NOT NULL,
     client_id TEXT NOT NULL,
@@ -334,6 +355,19 @@ CREATE INDEX held_entries_code ON held_entries USING btree (code_hash);
 
 CREATE INDEX held_entries_since ON held_entries USING btree (since);
 
+CREATE TABLE idempotency_keys (
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    key_hash TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    status BIGINT,
+    answer TEXT,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (organization_id, environment, key_hash)
+);
+
+CREATE INDEX idempotency_keys_created_at ON idempotency_keys USING btree (created_at);
+
 CREATE TABLE integration_connectors (
     integration_id BIGINT NOT NULL,
     position BIGINT NOT NULL,
@@ -356,6 +390,9 @@ CREATE TABLE integrations (
     shift_all BOOLEAN NOT NULL,
     channel TEXT NOT NULL,
     default_release_id BIGINT,
+    repository_url TEXT,
+    repository_path TEXT,
+    repository_branch TEXT,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
     CONSTRAINT integrations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
@@ -381,6 +418,35 @@ CREATE TABLE issuer_keys (
 );
 
 CREATE UNIQUE INDEX issuer_keys_generation ON issuer_keys USING btree (environment, algorithm, generation);
+
+CREATE TABLE jobs (
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL,
+    wanted BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    holder TEXT,
+    held_until BIGINT,
+    failure TEXT,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT jobs_pkey PRIMARY KEY (id),
+    CONSTRAINT jobs_state_check CHECK ((state = ANY (ARRAY['ready'::text, 'waiting'::text, 'held'::text, 'dead'::text])))
+);
+
+CREATE INDEX jobs_dead ON jobs USING btree (organization_id, created_at) WHERE (state = 'dead'::text);
+
+CREATE INDEX jobs_held ON jobs USING btree (held_until) WHERE (state = 'held'::text);
+
+CREATE INDEX jobs_held_turns ON jobs USING btree (kind, organization_id) WHERE (state = 'held'::text);
+
+CREATE INDEX jobs_ready ON jobs USING btree (kind, organization_id, due_at) WHERE (state = 'ready'::text);
+
+CREATE UNIQUE INDEX jobs_subject ON jobs USING btree (kind, subject);
+
+CREATE INDEX jobs_waiting ON jobs USING btree (due_at) WHERE (state = 'waiting'::text);
 
 CREATE TABLE logout_notices (
     id TEXT NOT NULL,
@@ -412,6 +478,64 @@ CREATE TABLE migrations (
     applied_at BIGINT NOT NULL,
     CONSTRAINT migrations_pkey PRIMARY KEY (version)
 );
+
+CREATE TABLE notice_attempts (
+    notice_id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    took_us BIGINT NOT NULL,
+    status BIGINT,
+    failure TEXT,
+    CONSTRAINT notice_attempts_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES notices(id) ON DELETE CASCADE,
+    CONSTRAINT notice_attempts_pkey PRIMARY KEY (notice_id, number)
+);
+
+CREATE TABLE notice_choices (
+    endpoint_id TEXT NOT NULL,
+    event TEXT NOT NULL,
+    CONSTRAINT notice_choices_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES notice_endpoints(id) ON DELETE CASCADE,
+    CONSTRAINT notice_choices_pkey PRIMARY KEY (endpoint_id, event)
+);
+
+CREATE TABLE notice_endpoints (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    url TEXT NOT NULL,
+    description TEXT NOT NULL,
+    ordered BOOLEAN NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    previous_until BIGINT,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT notice_endpoints_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT notice_endpoints_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX notice_endpoints_organization ON notice_endpoints USING btree (organization_id, environment);
+
+CREATE TABLE notices (
+    id TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    lane TEXT,
+    attempts BIGINT NOT NULL,
+    delivered_at BIGINT,
+    dead_at BIGINT,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT notices_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES notice_endpoints(id) ON DELETE CASCADE,
+    CONSTRAINT notices_event_id_fkey FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE,
+    CONSTRAINT notices_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX notices_endpoint ON notices USING btree (endpoint_id, created_at);
+
+CREATE UNIQUE INDEX notices_event ON notices USING btree (event_id, endpoint_id);
+
+CREATE INDEX notices_lane ON notices USING btree (lane, id) WHERE ((lane IS NOT NULL) AND (delivered_at IS NULL) AND (dead_at IS NULL));
 
 CREATE TABLE organization_connectors (
     organization_id TEXT NOT NULL,
@@ -556,6 +680,43 @@ CREATE INDEX refusals_at ON refusals USING btree (at);
 
 CREATE INDEX refusals_organization ON refusals USING btree (organization_id, at);
 
+CREATE TABLE release_parts (
+    release_id BIGINT NOT NULL,
+    part BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    CONSTRAINT release_parts_pkey PRIMARY KEY (release_id, part),
+    CONSTRAINT release_parts_release_id_fkey FOREIGN KEY (release_id) REFERENCES releases(id) ON DELETE CASCADE
+);
+
+CREATE TABLE releases (
+    id BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    integration_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    branch TEXT,
+    revision TEXT,
+    runner TEXT NOT NULL,
+    run_command TEXT,
+    url TEXT,
+    secret TEXT,
+    manifest TEXT NOT NULL,
+    archive_hash TEXT,
+    archive_bytes BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT releases_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES integrations(id),
+    CONSTRAINT releases_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT releases_pkey PRIMARY KEY (id),
+    CONSTRAINT releases_runner_check CHECK ((runner = ANY (ARRAY['process'::text, 'http'::text])))
+);
+
+CREATE INDEX releases_integration ON releases USING btree (integration_id, id);
+
+CREATE UNIQUE INDEX releases_tag ON releases USING btree (integration_id, tag);
+
+CREATE SEQUENCE releases_ids;
+
 CREATE TABLE revoked_tokens (
     jti TEXT NOT NULL,
     until_at BIGINT NOT NULL,
@@ -563,6 +724,62 @@ CREATE TABLE revoked_tokens (
 );
 
 CREATE INDEX revoked_tokens_until_at ON revoked_tokens USING btree (until_at);
+
+CREATE TABLE run_logs (
+    run_id BIGINT NOT NULL,
+    part BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    CONSTRAINT run_logs_pkey PRIMARY KEY (run_id, part),
+    CONSTRAINT run_logs_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(id) ON DELETE CASCADE
+);
+
+CREATE TABLE runs (
+    id BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    integration_id BIGINT NOT NULL,
+    release_id BIGINT,
+    mode TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    reason TEXT,
+    attempts BIGINT NOT NULL,
+    rerun_of BIGINT,
+    configs TEXT,
+    given_state TEXT,
+    token_hash TEXT,
+    state TEXT,
+    exit_code BIGINT,
+    log_bytes BIGINT NOT NULL,
+    cancel_at BIGINT,
+    created_at BIGINT NOT NULL,
+    started_at BIGINT,
+    completed_at BIGINT,
+    CONSTRAINT runs_pkey PRIMARY KEY (id),
+    CONSTRAINT runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+
+CREATE INDEX runs_completed_at ON runs USING btree (completed_at) WHERE (completed_at IS NOT NULL);
+
+CREATE UNIQUE INDEX runs_open ON runs USING btree (tenant_id) WHERE (completed_at IS NULL);
+
+CREATE INDEX runs_tenant ON runs USING btree (tenant_id, id);
+
+CREATE UNIQUE INDEX runs_token ON runs USING btree (token_hash) WHERE (token_hash IS NOT NULL);
+
+CREATE SEQUENCE runs_ids;
+
+CREATE TABLE schedules (
+    tenant_id BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    next_at BIGINT NOT NULL,
+    CONSTRAINT schedules_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT schedules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE
+);
+
+CREATE INDEX schedules_next_at ON schedules USING btree (next_at);
 
 CREATE TABLE service_accounts (
     email TEXT NOT NULL,
@@ -655,6 +872,25 @@ CREATE TABLE signing_keys (
 
 CREATE INDEX signing_keys_organization ON signing_keys USING btree (organization_id, environment);
 
+CREATE TABLE tenant_dynamic_configs (
+    tenant_id BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT tenant_dynamic_configs_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT tenant_dynamic_configs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE
+);
+
+CREATE TABLE tenant_metadata (
+    tenant_id BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CONSTRAINT tenant_metadata_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT tenant_metadata_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE
+);
+
 CREATE TABLE tenants (
     id BIGINT NOT NULL,
     organization_id TEXT NOT NULL,
@@ -667,6 +903,7 @@ CREATE TABLE tenants (
     archived_at BIGINT,
     user_schedule TEXT,
     schedule TEXT,
+    time_zone TEXT NOT NULL DEFAULT 'UTC'::text,
     channel TEXT NOT NULL,
     release_id BIGINT,
     configs TEXT NOT NULL,
@@ -697,8 +934,10 @@ CREATE TABLE triggers (
     source TEXT NOT NULL,
     mode TEXT NOT NULL,
     delivery_id TEXT,
+    payload TEXT,
     created_at BIGINT NOT NULL,
     claimed_at BIGINT,
+    run_id BIGINT,
     CONSTRAINT triggers_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id) ON DELETE SET NULL,
     CONSTRAINT triggers_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT triggers_pkey PRIMARY KEY (id),
@@ -709,9 +948,11 @@ CREATE INDEX triggers_claimed_at ON triggers USING btree (claimed_at) WHERE (cla
 
 CREATE INDEX triggers_delivery ON triggers USING btree (delivery_id) WHERE (delivery_id IS NOT NULL);
 
+CREATE INDEX triggers_run ON triggers USING btree (run_id) WHERE (run_id IS NOT NULL);
+
 CREATE INDEX triggers_tenant ON triggers USING btree (tenant_id, id);
 
-CREATE INDEX triggers_unclaimed ON triggers USING btree (id) WHERE (claimed_at IS NULL);
+CREATE INDEX triggers_unclaimed ON triggers USING btree (tenant_id, id) WHERE (claimed_at IS NULL);
 
 CREATE SEQUENCE triggers_ids;
 

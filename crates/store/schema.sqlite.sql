@@ -169,7 +169,11 @@ CREATE TABLE connections (
     expires_at BIGINT,
     version BIGINT NOT NULL,
     last_change_at BIGINT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- Who refreshes it now, and until when: one at a time over all nodes.
+    refresh_holder TEXT,
+    refresh_until BIGINT,
+    refresh_failures BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE UNIQUE INDEX connections_connector ON connections (tenant_id, connector);
@@ -215,11 +219,15 @@ CREATE TABLE deliveries (
     body_encoding TEXT NOT NULL CHECK (body_encoding IN ('utf-8', 'base64')),
     body TEXT NOT NULL,
     received_at BIGINT NOT NULL,
+    -- The trigger that it became; a worker makes it (decisions 0007 and 0012).
+    trigger_id BIGINT,
     -- When a run took it; only then may it be cleaned up.
     taken_at BIGINT
 );
 
 CREATE UNIQUE INDEX deliveries_dedupe ON deliveries (webhook_id, dedupe) WHERE dedupe IS NOT NULL;
+
+CREATE INDEX deliveries_fresh ON deliveries (id) WHERE trigger_id IS NULL;
 
 CREATE INDEX deliveries_taken_at ON deliveries (taken_at) WHERE taken_at IS NOT NULL;
 
@@ -264,6 +272,20 @@ CREATE TABLE entry_codes (
 
 CREATE INDEX entry_codes_issued_at ON entry_codes (issued_at);
 
+CREATE TABLE events (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    event TEXT NOT NULL,
+    tenant_id BIGINT,
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE INDEX events_created_at ON events (created_at);
+
+CREATE INDEX events_organization ON events (organization_id, environment, created_at);
+
 CREATE TABLE grants (
     id TEXT NOT NULL PRIMARY KEY,
     client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
@@ -297,6 +319,20 @@ CREATE INDEX held_entries_code ON held_entries (code_hash);
 
 CREATE INDEX held_entries_since ON held_entries (since);
 
+CREATE TABLE idempotency_keys (
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    key_hash TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    status BIGINT,
+    -- Sealed for the place `idempotency:{key_hash}`.
+    answer TEXT,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, environment, key_hash)
+);
+
+CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
+
 CREATE TABLE integration_connectors (
     integration_id BIGINT NOT NULL REFERENCES integrations (id) ON DELETE CASCADE,
     position BIGINT NOT NULL,
@@ -318,6 +354,9 @@ CREATE TABLE integrations (
     shift_all BOOLEAN NOT NULL,
     channel TEXT NOT NULL,
     default_release_id BIGINT,
+    repository_url TEXT,
+    repository_path TEXT,
+    repository_branch TEXT,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL
 );
@@ -341,6 +380,34 @@ CREATE TABLE issuer_keys (
 );
 
 CREATE UNIQUE INDEX issuer_keys_generation ON issuer_keys (environment, algorithm, generation);
+
+CREATE TABLE jobs (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('ready', 'waiting', 'held', 'dead')),
+    wanted BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    -- Who holds it, and until when: another may take it only after that.
+    holder TEXT,
+    held_until BIGINT,
+    failure TEXT,
+    created_at BIGINT NOT NULL
+);
+
+CREATE INDEX jobs_dead ON jobs (organization_id, created_at) WHERE state = 'dead';
+
+CREATE INDEX jobs_held ON jobs (held_until) WHERE state = 'held';
+
+CREATE INDEX jobs_held_turns ON jobs (kind, organization_id) WHERE state = 'held';
+
+CREATE INDEX jobs_ready ON jobs (kind, organization_id, due_at) WHERE state = 'ready';
+
+CREATE UNIQUE INDEX jobs_subject ON jobs (kind, subject);
+
+CREATE INDEX jobs_waiting ON jobs (due_at) WHERE state = 'waiting';
 
 CREATE TABLE logout_notices (
     id TEXT NOT NULL PRIMARY KEY,
@@ -369,6 +436,59 @@ CREATE TABLE migrations (
     sha256 TEXT NOT NULL,
     applied_at BIGINT NOT NULL
 );
+
+CREATE TABLE notice_attempts (
+    notice_id TEXT NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
+    number BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    took_us BIGINT NOT NULL,
+    status BIGINT,
+    failure TEXT,
+    PRIMARY KEY (notice_id, number)
+);
+
+CREATE TABLE notice_choices (
+    endpoint_id TEXT NOT NULL REFERENCES notice_endpoints (id) ON DELETE CASCADE,
+    event TEXT NOT NULL,
+    PRIMARY KEY (endpoint_id, event)
+);
+
+CREATE TABLE notice_endpoints (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    url TEXT NOT NULL,
+    description TEXT NOT NULL,
+    -- In order per tenant.
+    ordered BOOLEAN NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    -- Sealed for the place `notice-endpoint:{id}`. After a rotation the previous one signs as well, until it ends.
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    previous_until BIGINT,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+CREATE INDEX notice_endpoints_organization ON notice_endpoints (organization_id, environment);
+
+CREATE TABLE notices (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL REFERENCES notice_endpoints (id) ON DELETE CASCADE,
+    event_id TEXT NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+    lane TEXT,
+    attempts BIGINT NOT NULL,
+    delivered_at BIGINT,
+    dead_at BIGINT,
+    created_at BIGINT NOT NULL
+);
+
+CREATE INDEX notices_endpoint ON notices (endpoint_id, created_at);
+
+CREATE UNIQUE INDEX notices_event ON notices (event_id, endpoint_id);
+
+CREATE INDEX notices_lane ON notices (lane, id) WHERE lane IS NOT NULL AND delivered_at IS NULL AND dead_at IS NULL;
 
 CREATE TABLE organization_connectors (
     organization_id TEXT NOT NULL REFERENCES organizations (id),
@@ -499,12 +619,96 @@ CREATE INDEX refusals_at ON refusals (at);
 
 CREATE INDEX refusals_organization ON refusals (organization_id, at);
 
+CREATE TABLE release_parts (
+    release_id BIGINT NOT NULL REFERENCES releases (id) ON DELETE CASCADE,
+    part BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (release_id, part)
+);
+
+CREATE TABLE releases (
+    id BIGINT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    integration_id BIGINT NOT NULL REFERENCES integrations (id),
+    name TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    branch TEXT,
+    revision TEXT,
+    runner TEXT NOT NULL CHECK (runner IN ('process', 'http')),
+    run_command TEXT,
+    url TEXT,
+    -- The key that `http` runs are signed with, sealed for the place `release:{id}`.
+    secret TEXT,
+    manifest TEXT NOT NULL,
+    archive_hash TEXT,
+    archive_bytes BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+CREATE INDEX releases_integration ON releases (integration_id, id);
+
+CREATE UNIQUE INDEX releases_tag ON releases (integration_id, tag);
+
 CREATE TABLE revoked_tokens (
     jti TEXT NOT NULL PRIMARY KEY,
     until_at BIGINT NOT NULL
 );
 
 CREATE INDEX revoked_tokens_until_at ON revoked_tokens (until_at);
+
+CREATE TABLE run_logs (
+    run_id BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    part BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (run_id, part)
+);
+
+CREATE TABLE runs (
+    id BIGINT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    integration_id BIGINT NOT NULL,
+    release_id BIGINT,
+    mode TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    -- For people: why it ended as it did.
+    reason TEXT,
+    attempts BIGINT NOT NULL,
+    -- Chosen for a rerun: in place of the tenant's configs and of the last run's state.
+    rerun_of BIGINT,
+    configs TEXT,
+    given_state TEXT,
+    -- SHA-256 of the run's own token: it fetches credentials and reports with it.
+    token_hash TEXT,
+    -- What the program printed to stdout, sealed for the place `run:{id}`: it is handed to the next run.
+    state TEXT,
+    exit_code BIGINT,
+    log_bytes BIGINT NOT NULL,
+    cancel_at BIGINT,
+    created_at BIGINT NOT NULL,
+    started_at BIGINT,
+    completed_at BIGINT
+);
+
+CREATE INDEX runs_completed_at ON runs (completed_at) WHERE completed_at IS NOT NULL;
+
+CREATE UNIQUE INDEX runs_open ON runs (tenant_id) WHERE completed_at IS NULL;
+
+CREATE INDEX runs_tenant ON runs (tenant_id, id);
+
+CREATE UNIQUE INDEX runs_token ON runs (token_hash) WHERE token_hash IS NOT NULL;
+
+CREATE TABLE schedules (
+    tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+    organization_id TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    next_at BIGINT NOT NULL
+);
+
+CREATE INDEX schedules_next_at ON schedules (next_at);
 
 CREATE TABLE sequences (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
 
@@ -590,6 +794,21 @@ CREATE TABLE signing_keys (
 
 CREATE INDEX signing_keys_organization ON signing_keys (organization_id, environment);
 
+CREATE TABLE tenant_dynamic_configs (
+    tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+    organization_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+CREATE TABLE tenant_metadata (
+    tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+    organization_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
 CREATE TABLE tenants (
     id BIGINT NOT NULL PRIMARY KEY,
     organization_id TEXT NOT NULL REFERENCES organizations (id),
@@ -602,6 +821,7 @@ CREATE TABLE tenants (
     archived_at BIGINT,
     user_schedule TEXT,
     schedule TEXT,
+    time_zone TEXT NOT NULL DEFAULT 'UTC',
     channel TEXT NOT NULL,
     release_id BIGINT,
     configs TEXT NOT NULL,
@@ -627,17 +847,23 @@ CREATE TABLE triggers (
     source TEXT NOT NULL,
     mode TEXT NOT NULL,
     delivery_id TEXT REFERENCES deliveries (id) ON DELETE SET NULL,
+    -- A JSON object that the caller of the API gave.
+    payload TEXT,
     created_at BIGINT NOT NULL,
-    claimed_at BIGINT
+    claimed_at BIGINT,
+    -- The run that took it.
+    run_id BIGINT
 );
 
 CREATE INDEX triggers_claimed_at ON triggers (claimed_at) WHERE claimed_at IS NOT NULL;
 
 CREATE INDEX triggers_delivery ON triggers (delivery_id) WHERE delivery_id IS NOT NULL;
 
+CREATE INDEX triggers_run ON triggers (run_id) WHERE run_id IS NOT NULL;
+
 CREATE INDEX triggers_tenant ON triggers (tenant_id, id);
 
-CREATE INDEX triggers_unclaimed ON triggers (id) WHERE claimed_at IS NULL;
+CREATE INDEX triggers_unclaimed ON triggers (tenant_id, id) WHERE claimed_at IS NULL;
 
 CREATE TABLE used_assertions (
     principal TEXT NOT NULL,

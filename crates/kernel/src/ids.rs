@@ -181,6 +181,10 @@ text_id!(/** One webhook address of a tenant. */ WebhookId, "whk", "a webhook's 
 text_id!(/** One delivery that arrived at a webhook address. */ DeliveryId, "dlv", "a delivery's id");
 text_id!(/** One attempt to sign in at an outside system. */ AttemptId, "att", "an attempt's id");
 text_id!(/** One notice to an app that a session has ended. */ NoticeId, "ntc", "a notice's id");
+text_id!(/** One thing to do, in the queue. */ JobId, "job", "a job's id");
+text_id!(/** One event that an organization can be told of. */ EventId, "evt", "an event's id");
+text_id!(/** Where an organization hears of events. */ EndpointId, "end", "an endpoint's id");
+text_id!(/** One event for one endpoint. */ MessageId, "msg", "a message's id");
 text_id!(/** One line of the audit log. */ AuditId, "aud", "an audit event's id");
 text_id!(/** One request, as the log and the answer's header name it. */ RequestId, "req", "a request's id");
 

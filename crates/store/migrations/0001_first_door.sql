@@ -87,6 +87,9 @@ CREATE TABLE integrations (
     shift_all BOOLEAN NOT NULL,
     channel TEXT NOT NULL,
     default_release_id BIGINT,
+    repository_url TEXT,
+    repository_path TEXT,
+    repository_branch TEXT,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL
 );
@@ -126,6 +129,7 @@ CREATE TABLE tenants (
     archived_at BIGINT,
     user_schedule TEXT,
     schedule TEXT,
+    time_zone TEXT NOT NULL DEFAULT 'UTC',
     channel TEXT NOT NULL,
     release_id BIGINT,
     configs TEXT NOT NULL,
@@ -152,7 +156,11 @@ CREATE TABLE connections (
     expires_at BIGINT,
     version BIGINT NOT NULL,
     last_change_at BIGINT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- Who refreshes it now, and until when: one at a time over all nodes.
+    refresh_holder TEXT,
+    refresh_until BIGINT,
+    refresh_failures BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX connections_connector ON connections (tenant_id, connector);
 
@@ -237,9 +245,12 @@ CREATE TABLE deliveries (
     body_encoding TEXT NOT NULL CHECK (body_encoding IN ('utf-8', 'base64')),
     body TEXT NOT NULL,
     received_at BIGINT NOT NULL,
+    -- The trigger that it became; a worker makes it (decisions 0007 and 0012).
+    trigger_id BIGINT,
     -- When a run took it; only then may it be cleaned up.
     taken_at BIGINT
 );
+CREATE INDEX deliveries_fresh ON deliveries (id) WHERE trigger_id IS NULL;
 CREATE UNIQUE INDEX deliveries_dedupe ON deliveries (webhook_id, dedupe) WHERE dedupe IS NOT NULL;
 CREATE INDEX deliveries_webhook ON deliveries (webhook_id);
 CREATE INDEX deliveries_taken_at ON deliveries (taken_at) WHERE taken_at IS NOT NULL;
@@ -251,11 +262,16 @@ CREATE TABLE triggers (
     source TEXT NOT NULL,
     mode TEXT NOT NULL,
     delivery_id TEXT REFERENCES deliveries (id) ON DELETE SET NULL,
+    -- A JSON object that the caller of the API gave.
+    payload TEXT,
     created_at BIGINT NOT NULL,
-    claimed_at BIGINT
+    claimed_at BIGINT,
+    -- The run that took it.
+    run_id BIGINT
 );
 CREATE INDEX triggers_tenant ON triggers (tenant_id, id);
-CREATE INDEX triggers_unclaimed ON triggers (id) WHERE claimed_at IS NULL;
+CREATE INDEX triggers_unclaimed ON triggers (tenant_id, id) WHERE claimed_at IS NULL;
+CREATE INDEX triggers_run ON triggers (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX triggers_claimed_at ON triggers (claimed_at) WHERE claimed_at IS NOT NULL;
 CREATE INDEX triggers_delivery ON triggers (delivery_id) WHERE delivery_id IS NOT NULL;
 

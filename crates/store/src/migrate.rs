@@ -16,6 +16,7 @@ pub struct Migration {
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "first_door", sql: include_str!("../migrations/0001_first_door.sql") },
     Migration { version: 2, name: "second_door", sql: include_str!("../migrations/0002_second_door.sql") },
+    Migration { version: 3, name: "work", sql: include_str!("../migrations/0003_work.sql") },
 ];
 
 const RECORD_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

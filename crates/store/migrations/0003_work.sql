@@ -1,0 +1,201 @@
+-- What goes on after connecting: the queue, releases, runs, schedules, refreshes, notices (decision 0012).
+
+-- sequence: runs
+-- sequence: releases
+
+-- The one queue. A row is one thing to do about one subject; asking again for what is there already counts `wanted`
+-- up in place of a second row, so that nothing asked for while it is being done is forgotten.
+CREATE TABLE jobs (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('ready', 'waiting', 'held', 'dead')),
+    wanted BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    -- Who holds it, and until when: another may take it only after that.
+    holder TEXT,
+    held_until BIGINT,
+    failure TEXT,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX jobs_subject ON jobs (kind, subject);
+-- Organizations take turns: the next one with something ready is one step in this index.
+CREATE INDEX jobs_ready ON jobs (kind, organization_id, due_at) WHERE state = 'ready';
+CREATE INDEX jobs_waiting ON jobs (due_at) WHERE state = 'waiting';
+CREATE INDEX jobs_held ON jobs (held_until) WHERE state = 'held';
+CREATE INDEX jobs_held_turns ON jobs (kind, organization_id) WHERE state = 'held';
+CREATE INDEX jobs_dead ON jobs (organization_id, created_at) WHERE state = 'dead';
+
+-- A version of an integration that can run. Its files are kept in parts, so that every node has them.
+CREATE TABLE releases (
+    id BIGINT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    integration_id BIGINT NOT NULL REFERENCES integrations (id),
+    name TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    branch TEXT,
+    revision TEXT,
+    runner TEXT NOT NULL CHECK (runner IN ('process', 'http')),
+    run_command TEXT,
+    url TEXT,
+    -- The key that `http` runs are signed with, sealed for the place `release:{id}`.
+    secret TEXT,
+    manifest TEXT NOT NULL,
+    archive_hash TEXT,
+    archive_bytes BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX releases_tag ON releases (integration_id, tag);
+CREATE INDEX releases_integration ON releases (integration_id, id);
+
+CREATE TABLE release_parts (
+    release_id BIGINT NOT NULL REFERENCES releases (id) ON DELETE CASCADE,
+    part BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (release_id, part)
+);
+
+CREATE TABLE runs (
+    id BIGINT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    integration_id BIGINT NOT NULL,
+    release_id BIGINT,
+    mode TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    -- For people: why it ended as it did.
+    reason TEXT,
+    attempts BIGINT NOT NULL,
+    -- Chosen for a rerun: in place of the tenant's configs and of the last run's state.
+    rerun_of BIGINT,
+    configs TEXT,
+    given_state TEXT,
+    -- SHA-256 of the run's own token: it fetches credentials and reports with it.
+    token_hash TEXT,
+    -- What the program printed to stdout, sealed for the place `run:{id}`: it is handed to the next run.
+    state TEXT,
+    exit_code BIGINT,
+    log_bytes BIGINT NOT NULL,
+    cancel_at BIGINT,
+    created_at BIGINT NOT NULL,
+    started_at BIGINT,
+    completed_at BIGINT
+);
+-- One run of a tenant at a time.
+CREATE UNIQUE INDEX runs_open ON runs (tenant_id) WHERE completed_at IS NULL;
+CREATE INDEX runs_tenant ON runs (tenant_id, id);
+CREATE UNIQUE INDEX runs_token ON runs (token_hash) WHERE token_hash IS NOT NULL;
+CREATE INDEX runs_completed_at ON runs (completed_at) WHERE completed_at IS NOT NULL;
+
+CREATE TABLE run_logs (
+    run_id BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    part BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (run_id, part)
+);
+
+-- When a tenant's schedule fires next. A narrow row of its own, because it is written at each firing.
+CREATE TABLE schedules (
+    tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+    organization_id TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    next_at BIGINT NOT NULL
+);
+CREATE INDEX schedules_next_at ON schedules (next_at);
+
+CREATE TABLE tenant_metadata (
+    tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+    organization_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+CREATE TABLE tenant_dynamic_configs (
+    tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+    organization_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+-- Where an organization wants to hear of events.
+CREATE TABLE notice_endpoints (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    environment TEXT NOT NULL,
+    url TEXT NOT NULL,
+    description TEXT NOT NULL,
+    -- In order per tenant.
+    ordered BOOLEAN NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    -- Sealed for the place `notice-endpoint:{id}`. After a rotation the previous one signs as well, until it ends.
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    previous_until BIGINT,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+CREATE INDEX notice_endpoints_organization ON notice_endpoints (organization_id, environment);
+
+CREATE TABLE notice_choices (
+    endpoint_id TEXT NOT NULL REFERENCES notice_endpoints (id) ON DELETE CASCADE,
+    event TEXT NOT NULL,
+    PRIMARY KEY (endpoint_id, event)
+);
+
+CREATE TABLE events (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    event TEXT NOT NULL,
+    tenant_id BIGINT,
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX events_created_at ON events (created_at);
+CREATE INDEX events_organization ON events (organization_id, environment, created_at);
+
+-- One event for one endpoint. The job that delivers it has its id as subject, or the lane of an ordered endpoint.
+CREATE TABLE notices (
+    id TEXT NOT NULL PRIMARY KEY,
+    organization_id TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL REFERENCES notice_endpoints (id) ON DELETE CASCADE,
+    event_id TEXT NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+    lane TEXT,
+    attempts BIGINT NOT NULL,
+    delivered_at BIGINT,
+    dead_at BIGINT,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX notices_event ON notices (event_id, endpoint_id);
+CREATE INDEX notices_endpoint ON notices (endpoint_id, created_at);
+CREATE INDEX notices_lane ON notices (lane, id) WHERE lane IS NOT NULL AND delivered_at IS NULL AND dead_at IS NULL;
+
+CREATE TABLE notice_attempts (
+    notice_id TEXT NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
+    number BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    took_us BIGINT NOT NULL,
+    status BIGINT,
+    failure TEXT,
+    PRIMARY KEY (notice_id, number)
+);
+
+-- What a POST with an `Idempotency-Key` was answered, to be answered again.
+CREATE TABLE idempotency_keys (
+    organization_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    key_hash TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    status BIGINT,
+    -- Sealed for the place `idempotency:{key_hash}`.
+    answer TEXT,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, environment, key_hash)
+);
+CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
