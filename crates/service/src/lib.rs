@@ -9,6 +9,7 @@ pub mod config;
 pub mod connect;
 pub mod enter;
 pub mod fault;
+pub mod idempotency;
 pub mod places;
 mod ready;
 pub mod stopping;

@@ -24,6 +24,7 @@ pub mod dialogs;
 pub mod entry_codes;
 pub mod grants;
 pub mod held_entries;
+pub mod idempotency_keys;
 pub mod integrations;
 pub mod issuer_keys;
 pub mod listing;
@@ -86,6 +87,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("entry_codes", entry_codes::STATEMENTS),
         named("grants", grants::STATEMENTS),
         named("held_entries", held_entries::STATEMENTS),
+        named("idempotency_keys", idempotency_keys::STATEMENTS),
         named("integrations", integrations::STATEMENTS),
         named("issuer_keys", issuer_keys::STATEMENTS),
         named("logout_notices", logout_notices::STATEMENTS),

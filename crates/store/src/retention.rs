@@ -3,7 +3,7 @@
 use crate::db::{Db, DbError};
 use crate::{
     attempts, audit, authorization_codes, deliveries, dialogs, entry_codes, grants, held_entries,
-    logout_notices, pending_requests, pushed_requests, refresh_tokens, refusals, revoked_tokens, sessions,
+    idempotency_keys, logout_notices, pending_requests, pushed_requests, refresh_tokens, refusals, revoked_tokens, sessions,
     triggers, used_assertions, webhooks,
 };
 use connect::dialog::GRACE_S;
@@ -31,6 +31,8 @@ pub const GRANTS_S: i64 = DAY_S;
 pub const SESSIONS_S: i64 = 30 * DAY_S;
 /// Notices of sessions that ended, after they were told or given up. In seconds.
 pub const LOGOUT_NOTICES_S: i64 = 30 * DAY_S;
+/// Answers kept for an `Idempotency-Key`: a day, as clients of such interfaces expect. In seconds.
+pub const IDEMPOTENCY_KEYS_S: i64 = DAY_S;
 
 /// Rows per unit of work: so few that no other writer waits long.
 const BATCH: i64 = 500;
@@ -47,6 +49,7 @@ pub struct Swept {
     pub deliveries: u64,
     pub triggers: u64,
     pub webhooks: u64,
+    pub idempotency_keys: u64,
     pub second_door: SweptAtSecondDoor,
 }
 
@@ -68,7 +71,7 @@ pub struct SweptAtSecondDoor {
 
 impl Swept {
     /// Each table's name and how many rows of it were deleted.
-    pub fn tables(&self) -> [(&'static str, u64); 18] {
+    pub fn tables(&self) -> [(&'static str, u64); 19] {
         let second = &self.second_door;
         [
             ("attempts", self.attempts),
@@ -78,6 +81,7 @@ impl Swept {
             ("deliveries", self.deliveries),
             ("triggers", self.triggers),
             ("webhooks", self.webhooks),
+            ("idempotency_keys", self.idempotency_keys),
             ("entry_codes", second.entry_codes),
             ("held_entries", second.held_entries),
             ("pending_requests", second.pending_requests),
@@ -123,6 +127,11 @@ pub async fn sweep(db: &Db, now: Time) -> Result<Swept, DbError> {
         triggers: in_batches!(db, triggers::delete_claimed, now.plus_seconds(-TRIGGERS_S)),
         deliveries: in_batches!(db, deliveries::delete_taken, now.plus_seconds(-DELIVERIES_S)),
         webhooks: in_batches!(db, webhooks::delete_ended, now.plus_seconds(-WEBHOOKS_S)),
+        idempotency_keys: in_batches!(
+            db,
+            idempotency_keys::delete_before,
+            now.plus_seconds(-IDEMPOTENCY_KEYS_S)
+        ),
         second_door: sweep_second_door(db, now).await?,
     })
 }

@@ -7,6 +7,7 @@ pub mod client_address;
 pub mod cookies;
 pub mod dialog_page;
 pub mod headers;
+pub mod idempotency;
 pub mod listing;
 pub mod messages;
 pub mod oauth_answer;

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use crate::client_address::client_address;
 use crate::headers::Framing;
 use crate::pages::RefusalKind;
-use crate::{Web, answer, who};
+use crate::{Web, answer, idempotency, who};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -111,7 +111,14 @@ async fn in_time(web: &Web, mut request: Request, next: Next) -> Response {
     }
     DefaultBodyLimit::max(web.service().limits.body).apply(&mut request);
     let limit = web.options().request_timeout;
-    match tokio::time::timeout(limit, next.run(request)).await {
+    let answered = async {
+        if idempotency::is_meant(&request) {
+            idempotency::once(web, request, next).await
+        } else {
+            next.run(request).await
+        }
+    };
+    match tokio::time::timeout(limit, answered).await {
         Ok(response) => response,
         Err(_) => {
             tracing::warn!(limit_s = limit.as_secs(), "no answer in time");

@@ -6,6 +6,7 @@ mod at_once;
 mod concerning_db;
 mod crash;
 mod first_door;
+mod idempotency;
 mod schema;
 mod second_door;
 mod world;
