@@ -15,3 +15,4 @@ mod enter;
 mod pages;
 mod readme;
 mod restart;
+mod work;

@@ -1,0 +1,1 @@
+//! What goes on after connecting: runs, refreshes, calls, releases, schedules, notices.
