@@ -11,6 +11,7 @@ pub mod credential;
 pub mod dialog;
 pub mod integration;
 pub mod message;
+pub mod refresh;
 pub mod refusal;
 pub mod schedule;
 pub mod signing_key;
