@@ -24,6 +24,7 @@ pub use inputs::{Condition, FieldProblem, Format, Input, InputOption, LONGEST_IN
 pub use parse::Policy;
 pub use request::{Answer, OutgoingHeader, OutgoingRequest};
 pub use source::Problem;
+pub(crate) use source::nearest;
 pub use template::{Filter, Template, TemplateFailed, TemplateRefused, Variable, Variables};
 pub use webhook::{
     Challenge, Dedupe, DeliveryPart, Encoding, Expected, HmacAlgorithm, ReplyAs, Scheme, SignedPart,

@@ -23,6 +23,17 @@ impl Channel {
     }
 }
 
+/// Where an integration's source is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// As git takes it: https or ssh.
+    pub url: String,
+    /// The folder inside it that has the manifest; `None` for its root.
+    pub path: Option<String>,
+    /// `None` for the one that the repository says.
+    pub branch: Option<String>,
+}
+
 /// An integration as it is stored. One of its connectors may be the organization's own; the others are the
 /// outside systems.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +54,12 @@ pub struct Integration {
     pub schedule: Option<String>,
     /// Whether hourly and daily schedules are shifted per tenant too (contract `connect.md`, section 5).
     pub shift_all: bool,
+    /// Which release a new tenant follows.
     pub channel: Channel,
+    /// What `Default` means.
     pub default_release: Option<ReleaseId>,
+    /// Where its releases are built from by API.
+    pub repository: Option<Repository>,
     pub created: Time,
     pub modified: Time,
 }

@@ -5,14 +5,19 @@
 
 pub mod api_key;
 pub mod attempt;
+pub mod config_schema;
 pub mod connection;
 pub mod connector;
 pub mod credential;
 pub mod dialog;
 pub mod integration;
+pub mod manifest;
 pub mod message;
+pub mod notice;
 pub mod refresh;
 pub mod refusal;
+pub mod release;
+pub mod run;
 pub mod schedule;
 pub mod signing_key;
 pub mod tenant;

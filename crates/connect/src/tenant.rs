@@ -48,7 +48,11 @@ pub struct Tenant {
     pub user_schedule: Option<String>,
     /// What counts: `user_schedule` with the tenant's own offset.
     pub schedule: Option<String>,
+    /// In which time zone the schedule is read, as in `Europe/Berlin`.
+    pub time_zone: String,
+    /// Which release it follows, unless it has one of its own.
     pub channel: Channel,
+    /// The one release that was chosen for it, whatever its channel says.
     pub release: Option<ReleaseId>,
     /// A JSON object.
     pub configs: serde_json::Value,

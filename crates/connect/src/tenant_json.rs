@@ -91,8 +91,9 @@ pub fn v2(tenant: &Tenant, connections: &[Connection], release: Option<ReleaseId
 }
 
 /// An integration in the v2 shape. `is_global` tells the connectors that ship with the gateway from the
-/// organization's own. What needs a repository or a catalogue is empty until there is one.
+/// organization's own. What needs a catalogue is empty until there is one.
 pub fn integration_v2(integration: &Integration, is_global: impl Fn(&Slug) -> bool) -> Value {
+    let repository = integration.repository.as_ref();
     let named = integration.own_connector.iter().chain(&integration.connectors);
     let connectors: Vec<Value> =
         named.map(|name| json!({ "name": name, "isGlobal": is_global(name) })).collect();
@@ -104,9 +105,9 @@ pub fn integration_v2(integration: &Integration, is_global: impl Fn(&Slug) -> bo
         "created_date": integration.created.iso_micros(),
         "modified_date": integration.modified.iso_micros(),
         "connectors": connectors,
-        "repository_path": null,
-        "repository_tracking_branch": null,
-        "repository_url": null,
+        "repository_path": repository.and_then(|it| it.path.as_deref()),
+        "repository_tracking_branch": repository.and_then(|it| it.branch.as_deref()),
+        "repository_url": repository.map(|it| it.url.as_str()),
         "categories": [],
         "tags": [],
         "flag": null,

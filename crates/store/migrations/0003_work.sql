@@ -3,30 +3,32 @@
 -- sequence: runs
 -- sequence: releases
 
--- The one queue. A row is one thing to do about one subject; asking again for what is there already counts `wanted`
--- up in place of a second row, so that nothing asked for while it is being done is forgotten.
+-- The one queue. A row is one thing to do about one subject, and asking again for what is there already makes no second
+-- row. What is asked for while it is being done is kept in `again_at`, so that it is done once more and nothing is
+-- forgotten between two transactions.
 CREATE TABLE jobs (
     id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
     organization_id TEXT NOT NULL,
     subject TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('ready', 'waiting', 'held', 'dead')),
-    wanted BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
     due_at BIGINT NOT NULL,
+    again_at BIGINT,
     -- Who holds it, and until when: another may take it only after that.
     holder TEXT,
     held_until BIGINT,
     failure TEXT,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    died_at BIGINT
 );
 CREATE UNIQUE INDEX jobs_subject ON jobs (kind, subject);
 -- Organizations take turns: the next one with something ready is one step in this index.
 CREATE INDEX jobs_ready ON jobs (kind, organization_id, due_at) WHERE state = 'ready';
 CREATE INDEX jobs_waiting ON jobs (due_at) WHERE state = 'waiting';
 CREATE INDEX jobs_held ON jobs (held_until) WHERE state = 'held';
-CREATE INDEX jobs_held_turns ON jobs (kind, organization_id) WHERE state = 'held';
-CREATE INDEX jobs_dead ON jobs (organization_id, created_at) WHERE state = 'dead';
+CREATE INDEX jobs_dead ON jobs (organization_id, id) WHERE state = 'dead';
+CREATE INDEX jobs_died_at ON jobs (died_at) WHERE state = 'dead';
 
 -- A version of an integration that can run. Its files are kept in parts, so that every node has them.
 CREATE TABLE releases (
@@ -37,14 +39,16 @@ CREATE TABLE releases (
     tag TEXT NOT NULL,
     branch TEXT,
     revision TEXT,
-    runner TEXT NOT NULL CHECK (runner IN ('process', 'http')),
-    run_command TEXT,
-    url TEXT,
     -- The key that `http` runs are signed with, sealed for the place `release:{id}`.
     secret TEXT,
     manifest TEXT NOT NULL,
+    -- SHA-256 of the packed files, which stand in `release_parts`.
     archive_hash TEXT,
     archive_bytes BIGINT NOT NULL,
+    -- When it became ready; until then its parts are what it is built from.
+    ready_at BIGINT,
+    -- Why it will never be.
+    failure TEXT,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL
 );
@@ -132,15 +136,23 @@ CREATE TABLE notice_endpoints (
     description TEXT NOT NULL,
     -- In order per tenant.
     ordered BOOLEAN NOT NULL,
-    disabled BOOLEAN NOT NULL,
+    -- Why it gets no messages: somebody switched it off, or it answered 410.
+    disabled TEXT CHECK (disabled IN ('asked', 'gone')),
+    -- Since when no try has succeeded, where the last one failed.
+    failing_since BIGINT,
+    -- It asked to be left alone until then.
+    resume_at BIGINT,
     -- Sealed for the place `notice-endpoint:{id}`. After a rotation the previous one signs as well, until it ends.
     secret TEXT NOT NULL,
     previous_secret TEXT,
     previous_until BIGINT,
     created_at BIGINT NOT NULL,
-    modified_at BIGINT NOT NULL
+    modified_at BIGINT NOT NULL,
+    -- The row goes when its messages have gone, because there may be very many.
+    deleted_at BIGINT
 );
 CREATE INDEX notice_endpoints_organization ON notice_endpoints (organization_id, environment);
+CREATE INDEX notice_endpoints_deleted_at ON notice_endpoints (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE notice_choices (
     endpoint_id TEXT NOT NULL REFERENCES notice_endpoints (id) ON DELETE CASCADE,
@@ -148,6 +160,8 @@ CREATE TABLE notice_choices (
     PRIMARY KEY (endpoint_id, event)
 );
 
+-- An event that some endpoint chose. The body is what is posted, to the byte. Ids are ordered by time, so that old
+-- ones are found by id.
 CREATE TABLE events (
     id TEXT NOT NULL PRIMARY KEY,
     organization_id TEXT NOT NULL,
@@ -157,34 +171,44 @@ CREATE TABLE events (
     body TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
-CREATE INDEX events_created_at ON events (created_at);
-CREATE INDEX events_organization ON events (organization_id, environment, created_at);
 
--- One event for one endpoint. The job that delivers it has its id as subject, or the lane of an ordered endpoint.
+-- A message: one event for one endpoint. The job that delivers it has its id as subject, or the lane of an ordered
+-- endpoint. Nothing refers to other tables: many writers at once would meet in the row of the endpoint.
 CREATE TABLE notices (
     id TEXT NOT NULL PRIMARY KEY,
-    organization_id TEXT NOT NULL,
-    endpoint_id TEXT NOT NULL REFERENCES notice_endpoints (id) ON DELETE CASCADE,
-    event_id TEXT NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+    endpoint_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
     lane TEXT,
+    -- Its place in the lane, counted among those that wait there.
+    place BIGINT,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'dead')),
+    -- When it came into its state.
+    since BIGINT NOT NULL,
+    -- When the day of tries began, and the failures since.
+    begun_at BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
-    delivered_at BIGINT,
-    dead_at BIGINT,
-    created_at BIGINT NOT NULL
+    next_at BIGINT,
+    failure TEXT,
+    -- Of the try that delivered it. Where that was the first one, it has no row in `notice_attempts`.
+    took_us BIGINT,
+    status BIGINT
 );
-CREATE UNIQUE INDEX notices_event ON notices (event_id, endpoint_id);
-CREATE INDEX notices_endpoint ON notices (endpoint_id, created_at);
-CREATE INDEX notices_lane ON notices (lane, id) WHERE lane IS NOT NULL AND delivered_at IS NULL AND dead_at IS NULL;
+CREATE INDEX notices_endpoint ON notices (endpoint_id, state, id);
+CREATE INDEX notices_lane ON notices (lane, place, id) WHERE lane IS NOT NULL AND state = 'waiting';
 
+-- Every try but a first one that delivered: that one stands in the message.
 CREATE TABLE notice_attempts (
     notice_id TEXT NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
     number BIGINT NOT NULL,
+    endpoint_id TEXT NOT NULL,
     at BIGINT NOT NULL,
     took_us BIGINT NOT NULL,
     status BIGINT,
     failure TEXT,
     PRIMARY KEY (notice_id, number)
 );
+CREATE INDEX notice_attempts_endpoint ON notice_attempts (endpoint_id, at);
 
 -- What a POST with an `Idempotency-Key` was answered, to be answered again.
 CREATE TABLE idempotency_keys (

@@ -1,10 +1,10 @@
 //! Integrations and the connectors they consist of. Every change moves `config_version`.
 
-use crate::db::{DbError, Row, Tx, next_id as next, sql};
+use crate::db::{DbError, Query, Row, Tx, next_id as next, sql};
 use crate::listing::{Listed, Page};
 use crate::organizations::bump_config_version;
 use crate::statements::statements;
-use connect::integration::{Channel, Integration};
+use connect::integration::{Channel, Integration, Repository};
 use kernel::ids::{IntegrationId, OrganizationId};
 use kernel::{Environment, Slug};
 
@@ -50,7 +50,7 @@ impl Sort {
 macro_rules! columns {
     () => {
         "id, organization_id, environment, name, long_name, is_external, own_connector, schedule, shift_all, channel,
-        default_release_id, created_at, modified_at"
+        default_release_id, repository_url, repository_path, repository_branch, created_at, modified_at"
     };
 }
 
@@ -68,7 +68,7 @@ macro_rules! select {
 
 statements! {
     INSERT = concat!("INSERT INTO integrations (", columns!(), ")
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         ON CONFLICT (organization_id, environment, name) DO NOTHING");
     INSERT_CONNECTOR = "INSERT INTO integration_connectors (integration_id, position, connector) VALUES ($1, $2, $3)";
     DELETE_CONNECTORS = "DELETE FROM integration_connectors WHERE integration_id = $1";
@@ -78,7 +78,8 @@ statements! {
     ALL = concat!(select!(), " WHERE organization_id = $1 AND environment = $2 ORDER BY id");
     COUNT = "SELECT COUNT(*) FROM integrations WHERE organization_id = $1 AND environment = $2";
     UPDATE = "UPDATE integrations SET long_name = $3, is_external = $4, own_connector = $5, schedule = $6,
-        shift_all = $7, channel = $8, default_release_id = $9, modified_at = $10
+        shift_all = $7, channel = $8, default_release_id = $9, repository_url = $10, repository_path = $11,
+        repository_branch = $12, modified_at = $13
         WHERE organization_id = $1 AND id = $2";
 }
 
@@ -95,7 +96,10 @@ fn integration(mut row: Row) -> Result<Integration, DbError> {
     let (id, organization, environment) = (row.take()?, row.take()?, row.take()?);
     let (name, long_name, external, own_connector) = (row.take()?, row.take()?, row.take()?, row.take()?);
     let (schedule, shift_all, channel) = (row.take()?, row.take()?, row.take_word(Channel::parse)?);
-    let (default_release, created, modified) = (row.take()?, row.take()?, row.take()?);
+    let default_release = row.take()?;
+    let (url, path, branch): (Option<String>, _, _) = (row.take()?, row.take()?, row.take()?);
+    let repository = url.map(|url| Repository { url, path, branch });
+    let (created, modified) = (row.take()?, row.take()?);
     let listed = row.take::<Option<String>>()?.unwrap_or_default();
     let connectors =
         listed.split(',').filter(|name| !name.is_empty()).map(Slug::parse).collect::<Result<_, _>>();
@@ -114,6 +118,7 @@ fn integration(mut row: Row) -> Result<Integration, DbError> {
         shift_all,
         channel,
         default_release,
+        repository,
         created,
         modified,
     })
@@ -136,12 +141,19 @@ pub async fn insert(tx: &mut Tx, new: &Integration) -> Result<bool, DbError> {
     let query = sql(INSERT).bind(new.id).bind(&new.organization).bind(new.environment).bind(&new.name);
     let query = query.bind(&new.long_name).bind(new.external).bind(new.own_connector.as_ref());
     let query = query.bind(new.schedule.clone()).bind(new.shift_all).bind(new.channel.as_str());
-    if !query.bind(new.default_release).bind(new.created).bind(new.modified).wrote(tx).await? {
+    let query = with_repository(query.bind(new.default_release), new.repository.as_ref());
+    if !query.bind(new.created).bind(new.modified).wrote(tx).await? {
         return Ok(false);
     }
     insert_connectors(tx, new).await?;
     bump_config_version(tx, &new.organization).await?;
     Ok(true)
+}
+
+fn with_repository(query: Query, repository: Option<&Repository>) -> Query {
+    let of = |part: fn(&Repository) -> Option<&str>| repository.and_then(part);
+    let query = query.bind(of(|it| Some(&it.url))).bind(of(|it| it.path.as_deref()));
+    query.bind(of(|it| it.branch.as_deref()))
 }
 
 async fn insert_connectors(tx: &mut Tx, integration: &Integration) -> Result<(), DbError> {
@@ -210,7 +222,7 @@ pub async fn update(tx: &mut Tx, changed: &Integration) -> Result<bool, DbError>
     let query =
         query.bind(changed.external).bind(changed.own_connector.as_ref()).bind(changed.schedule.clone());
     let query = query.bind(changed.shift_all).bind(changed.channel.as_str()).bind(changed.default_release);
-    if !query.bind(changed.modified).wrote(tx).await? {
+    if !with_repository(query, changed.repository.as_ref()).bind(changed.modified).wrote(tx).await? {
         return Ok(false);
     }
     sql(DELETE_CONNECTORS).bind(changed.id).execute(tx).await?;

@@ -27,6 +27,7 @@ pub mod held_entries;
 pub mod idempotency_keys;
 pub mod integrations;
 pub mod issuer_keys;
+pub mod jobs;
 pub mod listing;
 pub mod logout_notices;
 pub mod migrate;
@@ -39,6 +40,7 @@ pub mod people;
 pub mod pushed_requests;
 pub mod refresh_tokens;
 pub mod refusals;
+pub mod releases;
 pub mod retention;
 pub mod revoked_tokens;
 pub mod schema;
@@ -90,6 +92,10 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("idempotency_keys", idempotency_keys::STATEMENTS),
         named("integrations", integrations::STATEMENTS),
         named("issuer_keys", issuer_keys::STATEMENTS),
+        named("jobs", jobs::STATEMENTS),
+        named("jobs/claim", jobs::claim::STATEMENTS),
+        named("jobs/letters", jobs::letters::STATEMENTS),
+        named("jobs/outcome", jobs::outcome::STATEMENTS),
         named("logout_notices", logout_notices::STATEMENTS),
         named("migrate", migrate::STATEMENTS),
         named("organization_connectors", organization_connectors::STATEMENTS),
@@ -101,6 +107,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("partners", partners::STATEMENTS),
         named("people", people::STATEMENTS),
         named("refusals", refusals::STATEMENTS),
+        named("releases", releases::STATEMENTS),
         named("revoked_tokens", revoked_tokens::STATEMENTS),
         named("service_accounts", service_accounts::STATEMENTS),
         named("session_apps", session_apps::STATEMENTS),
@@ -113,6 +120,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("webhooks", webhooks::STATEMENTS),
         composed("connections", connections::composed()),
         composed("integrations", integrations::composed()),
+        composed("releases", releases::composed()),
         composed("tenants", tenants::composed(&organization)),
     ]
     .concat()
@@ -123,7 +131,9 @@ pub fn all_statements() -> Vec<(String, String)> {
 /// # Errors
 /// [`DbError::Bug`] with the place of the first one that it does not accept.
 pub async fn check_statements(db: &Db) -> Result<usize, DbError> {
-    let statements = all_statements();
+    let own = if db.engine() == "postgres" { jobs::claim::ON_POSTGRES } else { jobs::claim::ON_SQLITE };
+    let own = own.iter().map(|(name, text)| (format!("jobs/claim::{name}"), (*text).to_owned()));
+    let statements: Vec<_> = all_statements().into_iter().chain(own).collect();
     let count = statements.len();
     db.read(move |tx| {
         Box::pin(async move {

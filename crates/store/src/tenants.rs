@@ -72,7 +72,7 @@ pub enum Inserted {
 macro_rules! columns {
     () => {
         "id, organization_id, environment, integration_id, user_id, name, source, paused, archived_at, user_schedule,
-        schedule, channel, release_id, configs, created_at, modified_at"
+        schedule, time_zone, channel, release_id, configs, created_at, modified_at"
     };
 }
 
@@ -101,7 +101,7 @@ pub(crate) use connected_tenant;
 statements! {
     // Two unique indexes may refuse the row, so none is named; `insert` finds out which it was.
     INSERT = concat!("INSERT INTO tenants (", columns!(), ")
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING");
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2 AND id = $3");
     FIND = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2
         AND integration_id = $3 AND user_id = $4 AND archived_at IS NULL");
@@ -178,7 +178,8 @@ fn tenant(mut row: Row) -> Result<Tenant, DbError> {
     let (id, organization, environment) = (row.take()?, row.take()?, row.take()?);
     let (integration, user, name) = (row.take()?, row.take()?, row.take()?);
     let (source, paused, archived) = (row.take_word(Source::parse)?, row.take()?, row.take()?);
-    let (user_schedule, schedule, channel) = (row.take()?, row.take()?, row.take_word(Channel::parse)?);
+    let (user_schedule, schedule, time_zone) = (row.take()?, row.take()?, row.take()?);
+    let channel = row.take_word(Channel::parse)?;
     let (release, configs, created, modified) = (row.take()?, row.take()?, row.take()?, row.take()?);
     Ok(Tenant {
         id,
@@ -192,6 +193,7 @@ fn tenant(mut row: Row) -> Result<Tenant, DbError> {
         archived,
         user_schedule,
         schedule,
+        time_zone,
         channel,
         release,
         configs,
@@ -219,7 +221,8 @@ pub async fn insert(tx: &mut Tx, new: &Tenant) -> Result<Inserted, DbError> {
     let query = sql(INSERT).bind(new.id).bind(&new.organization).bind(new.environment).bind(new.integration);
     let query =
         query.bind(&new.user).bind(&new.name).bind(new.source.as_str()).bind(new.paused).bind(new.archived);
-    let query = query.bind(new.user_schedule.clone()).bind(new.schedule.clone()).bind(new.channel.as_str());
+    let query = query.bind(new.user_schedule.clone()).bind(new.schedule.clone()).bind(&new.time_zone);
+    let query = query.bind(new.channel.as_str());
     let query = query.bind(new.release).bind(&new.configs).bind(new.created).bind(new.modified);
     if query.wrote(tx).await? {
         return Ok(Inserted::New);

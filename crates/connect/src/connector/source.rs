@@ -92,7 +92,7 @@ impl<'t> Source<'t> {
 }
 
 /// `; did you mean ...?` where a known name is near.
-pub(super) fn nearest<'a>(seen: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn nearest<'a>(seen: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let scored = known.into_iter().map(|name| (strsim::damerau_levenshtein(seen, name), name));
     match scored.min_by_key(|(distance, _)| *distance) {
         Some((distance, name)) if distance <= name.len().div_ceil(3).max(1) => {

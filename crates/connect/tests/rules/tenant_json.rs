@@ -32,6 +32,7 @@ fn tenant() -> Tenant {
         archived: None,
         user_schedule: Some("*/30 * * * *".into()),
         schedule: Some("8-59/30 * * * *".into()),
+        time_zone: "UTC".into(),
         channel: Channel::Default,
         release: None,
         configs: json!({}),
@@ -172,6 +173,7 @@ fn an_integration_has_the_published_fields() {
         shift_all: false,
         channel: Channel::Default,
         default_release: None,
+        repository: None,
         created: Time::from_seconds(0),
         modified: Time::from_seconds(0),
     };

@@ -95,6 +95,7 @@ impl Service {
                     shift_all: new.shift_all,
                     channel: Channel::Default,
                     default_release: None,
+                    repository: None,
                     created: now,
                     modified: now,
                 };

@@ -148,6 +148,7 @@ impl Plan {
             archived: None,
             user_schedule,
             schedule: effective,
+            time_zone: "UTC".to_owned(),
             channel: self.integration.channel,
             release: None,
             configs: serde_json::json!({}),
@@ -178,8 +179,8 @@ impl Plan {
                 expires: ready.credential.expires,
             })
         };
-        connections::upsert_connected(tx, &new, self.now, sealed).await?;
-        Ok(())
+        let connection = connections::upsert_connected(tx, &new, self.now, sealed).await?;
+        Ok(ready.next.put(tx, &tenant.organization, &connection.id, self.now).await?)
     }
 
     /// The tenant's own address is made once. A connector's is added whenever one was reserved, because the

@@ -1,7 +1,7 @@
 //! A migrated database of one test and the things that most tests begin with.
 
 use connect::attempt::Attempt;
-use connect::dialog::{Dialog, Stage, Visitor};
+use connect::dialog::{Dialog, Stage, Visitor, id_of, least_id, token_name};
 use connect::integration::{Channel, Integration};
 use connect::tenant::{Source, Tenant};
 use connect::webhook::Webhook;
@@ -33,6 +33,11 @@ pub(crate) fn sealed(text: &str) -> Sealed {
 
 pub(crate) fn hashed(text: &str) -> Hashed {
     Plain::presented(text).hashed()
+}
+
+/// The id of the dialog that was opened [`NOW`] with this bearer.
+pub(crate) fn dialog_id(bearer: &str) -> Hashed {
+    id_of(&Plain::presented(format!("{}{bearer}", least_id(NOW).as_str())))
 }
 
 impl World {
@@ -115,6 +120,7 @@ impl World {
                     shift_all: false,
                     channel: Channel::Default,
                     default_release: None,
+                    repository: None,
                     created: NOW,
                     modified: NOW,
                 };
@@ -164,6 +170,7 @@ impl World {
             archived: None,
             user_schedule: Some("*/30 * * * *".to_owned()),
             schedule: Some("8-59/30 * * * *".to_owned()),
+            time_zone: "Europe/Berlin".to_owned(),
             channel: Channel::Default,
             release: None,
             configs: json!({}),
@@ -185,10 +192,10 @@ impl World {
 
     pub(crate) fn new_dialog(&self, organization: &OrganizationId, bearer: &str, jti: &str) -> Dialog {
         Dialog {
-            id: hashed(bearer),
+            id: dialog_id(bearer),
             organization: organization.clone(),
             environment: SANDBOX,
-            jti: hashed(jti),
+            jti: token_name(organization, SANDBOX, jti),
             integration: kernel::ids::IntegrationId::new(1).unwrap(),
             connector: slug("hubspot"),
             own_connector: None,

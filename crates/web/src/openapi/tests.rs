@@ -137,6 +137,7 @@ fn sample() -> Sample {
         shift_all: false,
         channel: Channel::Default,
         default_release: None,
+        repository: None,
         created: now,
         modified: now,
     };
@@ -152,6 +153,7 @@ fn sample() -> Sample {
         archived: None,
         user_schedule: Some("*/30 * * * *".into()),
         schedule: Some("8-59/30 * * * *".into()),
+        time_zone: "UTC".into(),
         channel: Channel::Default,
         release: None,
         configs: json!({}),
