@@ -80,6 +80,10 @@ fn gathered(matches: &ArgMatches) -> Vec<String> {
 /// Runs the command line of this process: 0 where it did what was asked, 1 where it could not, 2 where the
 /// command line or the settings are wrong.
 pub fn run() -> ExitCode {
+    // Before anything else: a supervisor is started for each run, and must not take what a command line costs.
+    if std::env::args_os().nth(1).is_some_and(|word| word == runner::VERB) {
+        return runner::supervise();
+    }
     let Arguments { config, set, verb } = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(said) => {

@@ -36,12 +36,15 @@ pub enum Verb {
     /// Writes a page of the generated reference to standard output
     #[command(hide = true)]
     Docs(docs::Arguments),
+    /// Stands between the gateway and a program that it runs; the gateway starts it and speaks to it
+    #[command(hide = true)]
+    Supervise,
 }
 
 impl Verb {
     /// Whether the verb works on this machine's settings; the others start even where those are wrong.
     pub const fn needs_settings(&self) -> bool {
-        !matches!(self, Self::Demo(_) | Self::Docs(_))
+        !matches!(self, Self::Demo(_) | Self::Docs(_) | Self::Supervise)
     }
 
     /// # Errors
@@ -55,7 +58,7 @@ impl Verb {
             Self::Admin(command) => command.run(loaded, out),
             Self::Token(arguments) => token::run(&arguments, loaded, out),
             Self::Settings(arguments) => settings::run(&arguments, loaded, out),
-            Self::Demo(_) | Self::Docs(_) => self.run_without_settings(),
+            Self::Demo(_) | Self::Docs(_) | Self::Supervise => self.run_without_settings(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Verb {
         match self {
             Self::Demo(arguments) => demo::run(&arguments),
             Self::Docs(arguments) => docs::run(&arguments, &mut io::stdout()),
+            Self::Supervise => anyhow::bail!("the gateway starts this by itself"),
             _ => anyhow::bail!("this needs settings"),
         }
     }
