@@ -39,6 +39,16 @@ fn ulid_text(prefix: &str, now: Time, chance: &dyn Chance) -> String {
     text
 }
 
+/// What makes the smallest id of a moment.
+#[derive(Debug)]
+struct Zeros;
+
+impl Chance for Zeros {
+    fn fill(&self, into: &mut [u8]) {
+        into.fill(0);
+    }
+}
+
 /// What every id has that is a text: how it is read, shown and written. `$name` wraps a `String` and has a `parse`
 /// that refuses with `$refused`.
 #[macro_export]
@@ -88,6 +98,11 @@ macro_rules! text_id {
             /// A new id, ordered by `now`.
             pub fn new(now: Time, chance: &dyn Chance) -> Self {
                 Self(ulid_text($prefix, now, chance))
+            }
+
+            /// The smallest id of this moment, for ranges over time: every earlier id is smaller.
+            pub fn earliest(at: Time) -> Self {
+                Self(ulid_text($prefix, at, &Zeros))
             }
 
             /// Reads an id that was written by [`Self::new`].
@@ -239,6 +254,8 @@ mod tests {
         assert!(early < late);
         assert_eq!(OrganizationId::parse(early.as_str()), Ok(early.clone()));
         assert!(SigningKeyId::parse(early.as_str()).is_err());
+        let bound = OrganizationId::earliest(Time::from_seconds(2_000));
+        assert!(early < bound && bound < late);
     }
 
     struct TenantlessId;

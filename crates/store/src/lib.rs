@@ -22,6 +22,7 @@ pub mod db;
 pub mod deliveries;
 pub mod dialogs;
 pub mod entry_codes;
+pub mod events;
 pub mod grants;
 pub mod held_entries;
 pub mod idempotency_keys;
@@ -31,6 +32,8 @@ pub mod jobs;
 pub mod listing;
 pub mod logout_notices;
 pub mod migrate;
+pub mod notice_endpoints;
+pub mod notices;
 pub mod organization_connectors;
 pub mod organizations;
 pub mod origins;
@@ -87,6 +90,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("deliveries", deliveries::STATEMENTS),
         named("dialogs", dialogs::STATEMENTS),
         named("entry_codes", entry_codes::STATEMENTS),
+        named("events", events::STATEMENTS),
         named("grants", grants::STATEMENTS),
         named("held_entries", held_entries::STATEMENTS),
         named("idempotency_keys", idempotency_keys::STATEMENTS),
@@ -98,6 +102,10 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("jobs/outcome", jobs::outcome::STATEMENTS),
         named("logout_notices", logout_notices::STATEMENTS),
         named("migrate", migrate::STATEMENTS),
+        named("notice_endpoints", notice_endpoints::STATEMENTS),
+        named("notices", notices::STATEMENTS),
+        named("notices/log", notices::log::STATEMENTS),
+        named("notices/replay", notices::replay::STATEMENTS),
         named("organization_connectors", organization_connectors::STATEMENTS),
         named("organizations", organizations::STATEMENTS),
         named("origins", origins::STATEMENTS),

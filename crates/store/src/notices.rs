@@ -1,0 +1,216 @@
+//! Messages: one event for one endpoint each, from the moment they are written until they are delivered or dead.
+
+pub mod log;
+pub mod replay;
+
+use crate::db::{Db, DbError, Row, Tx, sql};
+use crate::notice_endpoints::{disabled, previous};
+use crate::statements::statements;
+use connect::notice::{Attempt, Disabled, EndpointUrl, Message, State, Subject};
+use kernel::ids::{EndpointId, EventId, MessageId, OrganizationId};
+use kernel::{Sealed, Time};
+
+macro_rules! columns {
+    ($of:literal) => {
+        concat!(
+            $of, "id, ", $of, "endpoint_id, ", $of, "event_id, ", $of, "lane, ", $of, "state, ", $of, "since, ", $of,
+            "begun_at, ", $of, "failures, ", $of, "attempts, ", $of, "next_at, ", $of, "failure"
+        )
+    };
+}
+use columns;
+
+macro_rules! due {
+    ($which:literal) => {
+        concat!("SELECT ", columns!("n."), ", e.body, p.url, p.disabled, p.failing_since, p.resume_at, p.secret,
+            p.previous_secret, p.previous_until, p.deleted_at IS NOT NULL FROM notices AS n
+            JOIN notice_endpoints AS p ON p.id = n.endpoint_id LEFT JOIN events AS e ON e.id = n.event_id
+            WHERE p.organization_id = $1 AND n.state = 'waiting' AND ", $which)
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO notices (id, endpoint_id, event_id, lane, place, state, since, begun_at, failures, attempts,
+        next_at, failure, took_us, status)
+        VALUES ($1, $2, $3, NULL, NULL, 'waiting', $4, $4, 0, 0, NULL, NULL, NULL, NULL)";
+    // Behind everything that waits in the lane. What a transaction cannot see yet runs beside it, and so has no order.
+    INSERT_IN_LANE = "INSERT INTO notices (id, endpoint_id, event_id, lane, place, state, since, begun_at, failures,
+        attempts, next_at, failure, took_us, status)
+        SELECT $1, $2, $3, $5, COALESCE(MAX(place), 0) + 1, 'waiting', $4, $4, 0, 0, NULL, NULL, NULL, NULL
+        FROM notices WHERE lane = $5 AND state = 'waiting'";
+    DUE = due!("n.id = $2");
+    FIRST_IN_LANE = due!("n.lane = $2 ORDER BY n.place, n.id LIMIT 1");
+    // The number of tries is the guard: whoever was overtaken, by another worker or a replay, changes nothing.
+    DELIVERED = "UPDATE notices SET state = 'delivered', since = $3, attempts = attempts + 1, next_at = NULL,
+        failure = NULL, took_us = $4, status = $5 WHERE id = $1 AND attempts = $2 AND state = 'waiting'";
+    FAILED = "UPDATE notices SET state = $3, since = $4, attempts = attempts + 1, failures = failures + 1, next_at = $5,
+        failure = $6 WHERE id = $1 AND attempts = $2 AND state = 'waiting'";
+    DIE = "UPDATE notices SET state = 'dead', since = $2, next_at = NULL, failure = $3
+        WHERE id = $1 AND state = 'waiting'";
+    DIE_IN_LANE = "UPDATE notices SET state = 'dead', since = $2, next_at = NULL, failure = $3
+        WHERE lane = $1 AND state = 'waiting'";
+    LOG = "INSERT INTO notice_attempts (notice_id, number, endpoint_id, at, took_us, status, failure)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (notice_id, number) DO NOTHING";
+    BY_ID = concat!("SELECT ", columns!("n."), " FROM notices AS n JOIN notice_endpoints AS p ON p.id = n.endpoint_id
+        WHERE p.organization_id = $1 AND n.id = $2 AND p.deleted_at IS NULL");
+    DELETE_OVER = "DELETE FROM notices WHERE id IN (SELECT id FROM notices
+        WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)";
+}
+
+/// A message that is to be delivered, with all that its delivery needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub message: Message,
+    /// What is posted; `None` where its event was cleaned up since.
+    pub body: Option<String>,
+    pub url: EndpointUrl,
+    pub disabled: Option<Disabled>,
+    pub failing: Option<Time>,
+    pub resume: Option<Time>,
+    pub secret: Sealed,
+    pub previous: Option<(Sealed, Time)>,
+    /// The endpoint was deleted.
+    pub deleted: bool,
+}
+
+fn count(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
+}
+
+fn message(row: &mut Row) -> Result<Message, DbError> {
+    let (id, endpoint, event, lane) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    let (state, since, begun) = (row.take_word(State::parse)?, row.take()?, row.take()?);
+    let (failures, attempts) = (count(row.take()?), count(row.take()?));
+    let (next, failure) = (row.take()?, row.take()?);
+    Ok(Message { id, endpoint, event, lane, state, since, begun, failures, attempts, next, failure })
+}
+
+fn status(number: Option<i64>) -> Result<Option<u16>, DbError> {
+    let read = number.map(u16::try_from).transpose();
+    read.map_err(|_| DbError::Corrupt("an answer has no HTTP status".to_owned()))
+}
+
+fn due(mut row: Row) -> Result<Due, DbError> {
+    let message = message(&mut row)?;
+    let (body, url) = (row.take()?, row.take_word(|text| EndpointUrl::parse(text).ok())?);
+    let disabled = disabled(row.take()?)?;
+    let (failing, resume, secret) = (row.take()?, row.take()?, row.take()?);
+    let previous = previous(row.take()?, row.take()?);
+    Ok(Due { message, body, url, disabled, failing, resume, secret, previous, deleted: row.take()? })
+}
+
+/// Writes a message that waits to be delivered.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert(
+    tx: &mut Tx,
+    id: &MessageId,
+    endpoint: &EndpointId,
+    event: &EventId,
+    lane: Option<&str>,
+    now: Time,
+) -> Result<(), DbError> {
+    let text = if lane.is_some() { INSERT_IN_LANE } else { INSERT };
+    let query = sql(text).bind(id).bind(endpoint).bind(event).bind(now);
+    let query = if lane.is_some() { query.bind(lane) } else { query };
+    query.execute(tx).await.map(drop)
+}
+
+/// What a job is about, if it is still to be delivered: the message, or the first one of the lane.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn due_of(
+    db: &Db,
+    organization: &OrganizationId,
+    subject: &Subject,
+) -> Result<Option<Due>, DbError> {
+    let query = match subject {
+        Subject::Message(id) => sql(DUE).bind(organization).bind(id),
+        Subject::Lane(lane) => sql(FIRST_IN_LANE).bind(organization).bind(lane),
+    };
+    db.maybe(query).await?.map(due).transpose()
+}
+
+/// A first try that delivered: by itself, because nearly all of them are. `false` where the message was overtaken.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delivered_at_once(db: &Db, message: &Message, attempt: &Attempt) -> Result<bool, DbError> {
+    Ok(db.execute(delivery(message, attempt)).await? > 0)
+}
+
+fn delivery(message: &Message, attempt: &Attempt) -> crate::db::Query {
+    let query = sql(DELIVERED).bind(&message.id).bind(i64::from(message.attempts));
+    query.bind(attempt.at).bind(attempt.took_us).bind(attempt.status.map(i64::from))
+}
+
+/// A later try that delivered.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delivered(tx: &mut Tx, message: &Message, attempt: &Attempt) -> Result<bool, DbError> {
+    let wrote = delivery(message, attempt).wrote(tx).await?;
+    if wrote {
+        log(tx, &message.endpoint, attempt).await?;
+    }
+    Ok(wrote)
+}
+
+/// A try that failed: tried again at `next`, or dead.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn failed(
+    tx: &mut Tx,
+    message: &Message,
+    attempt: &Attempt,
+    next: Option<Time>,
+) -> Result<bool, DbError> {
+    let state = if next.is_some() { State::Waiting } else { State::Dead };
+    let since = if next.is_some() { message.since } else { attempt.at };
+    let query = sql(FAILED).bind(&message.id).bind(i64::from(message.attempts)).bind(state.as_str());
+    let wrote = query.bind(since).bind(next).bind(attempt.failure.as_deref()).wrote(tx).await?;
+    if wrote {
+        log(tx, &message.endpoint, attempt).await?;
+    }
+    Ok(wrote)
+}
+
+async fn log(tx: &mut Tx, endpoint: &EndpointId, attempt: &Attempt) -> Result<(), DbError> {
+    let query = sql(LOG).bind(&attempt.message).bind(i64::from(attempt.number)).bind(endpoint);
+    let query = query.bind(attempt.at).bind(attempt.took_us).bind(attempt.status.map(i64::from));
+    query.bind(attempt.failure.as_deref()).execute(tx).await.map(drop)
+}
+
+/// Gives up without a try: its endpoint takes nothing any more. Of a lane all that waits there.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn die(tx: &mut Tx, message: &Message, failure: &str, now: Time) -> Result<u64, DbError> {
+    let query = match &message.lane {
+        Some(lane) => sql(DIE_IN_LANE).bind(lane),
+        None => sql(DIE).bind(&message.id),
+    };
+    query.bind(now).bind(failure).execute(tx).await
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn by_id(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: &MessageId,
+) -> Result<Option<Message>, DbError> {
+    let row = sql(BY_ID).bind(organization).bind(id).maybe(tx).await?;
+    row.map(|mut row| message(&mut row)).transpose()
+}
+
+/// Deletes at most `limit` messages from before `before` that are delivered or dead, with their tries.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete_over(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, DbError> {
+    sql(DELETE_OVER).bind(&MessageId::earliest(before)).bind(limit).execute(tx).await
+}
