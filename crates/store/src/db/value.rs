@@ -6,8 +6,9 @@ use enter::app::{EntryTemplate, RedirectUri};
 use enter::domain::Domain;
 use enter::ids::{AccountId, AppId, ClientId, GrantId, PartnerId, PersonId, ServiceKeyId, SessionId};
 use kernel::ids::{
-    ApiKeyId, AttemptId, AuditId, ConnectionId, DeliveryId, IntegrationId, NoticeId, OrganizationId,
-    RefusalId, ReleaseId, RunId, SigningKeyId, TenantId, TriggerId, UserId, WebhookId,
+    ApiKeyId, AttemptId, AuditId, ConnectionId, DeliveryId, EndpointId, EventId, IntegrationId, JobId,
+    MessageId, NoticeId, OrganizationId, RefusalId, ReleaseId, RunId, SigningKeyId, TenantId, TriggerId,
+    UserId, WebhookId,
 };
 use kernel::jose::Algorithm;
 use kernel::{Brand, Color, Environment, Hashed, Origin, SafeUrl, Sealed, Slug, Time};
@@ -252,6 +253,10 @@ text_noun! {
     WebhookId, |v: &WebhookId| v.to_string(), |t: String| WebhookId::parse(&t).ok(), "a webhook's id";
     DeliveryId, |v: &DeliveryId| v.to_string(), |t: String| DeliveryId::parse(&t).ok(), "a delivery's id";
     AttemptId, |v: &AttemptId| v.to_string(), |t: String| AttemptId::parse(&t).ok(), "an attempt's id";
+    JobId, |v: &JobId| v.to_string(), |t: String| JobId::parse(&t).ok(), "a job's id";
+    EventId, |v: &EventId| v.to_string(), |t: String| EventId::parse(&t).ok(), "an event's id";
+    EndpointId, |v: &EndpointId| v.to_string(), |t: String| EndpointId::parse(&t).ok(), "an endpoint's id";
+    MessageId, |v: &MessageId| v.to_string(), |t: String| MessageId::parse(&t).ok(), "a message's id";
     NoticeId, |v: &NoticeId| v.to_string(), |t: String| NoticeId::parse(&t).ok(), "a notice's id";
     AuditId, |v: &AuditId| v.to_string(), |t: String| AuditId::parse(&t).ok(), "an audit event's id";
     UserId, |v: &UserId| v.to_string(), |t: String| UserId::parse(&t).ok(), "a user's id";

@@ -1,0 +1,136 @@
+//! Dead letters, and what the queue looks like from outside.
+
+use super::{Job, Kind, State, columns, job};
+use crate::db::{DbError, Tx, sql};
+use crate::listing::Listed;
+use crate::statements::statements;
+use kernel::Time;
+use kernel::ids::{JobId, OrganizationId};
+
+statements! {
+    DEAD = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND state = 'dead'
+        ORDER BY id DESC LIMIT $2 OFFSET $3");
+    COUNT_DEAD = "SELECT COUNT(*) FROM jobs WHERE organization_id = $1 AND state = 'dead'";
+    DEAD_OF_KIND = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND state = 'dead' AND kind = $4
+        ORDER BY id DESC LIMIT $2 OFFSET $3");
+    COUNT_DEAD_OF_KIND = "SELECT COUNT(*) FROM jobs WHERE organization_id = $1 AND state = 'dead' AND kind = $2";
+    BY_ID = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND id = $2");
+    // Only a dead one: what is alive is under somebody's hands, and a second replay changes nothing.
+    REPLAY = "UPDATE jobs SET state = 'ready', attempts = 0, due_at = $3, failure = NULL, died_at = NULL
+        WHERE organization_id = $1 AND id = $2 AND state = 'dead'";
+    DELETE = "DELETE FROM jobs WHERE organization_id = $1 AND id = $2 AND state = 'dead'";
+    DELETE_DIED = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 'dead' AND died_at < $1
+        ORDER BY died_at LIMIT $2) AND state = 'dead'";
+    COUNT_READY = "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'ready' AND kind = $1 LIMIT $2) AS counted";
+    COUNT_WAITING = "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'waiting' LIMIT $1) AS counted";
+    COUNT_HELD = "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'held' LIMIT $1) AS counted";
+    COUNT_ALL_DEAD = "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'dead' LIMIT $1) AS counted";
+    OLDEST_READY = "WITH RECURSIVE turns (organization) AS (
+        SELECT (SELECT organization_id FROM jobs WHERE kind = $1 AND state = 'ready' ORDER BY organization_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT organization_id FROM jobs WHERE kind = $1 AND state = 'ready'
+            AND organization_id > turns.organization ORDER BY organization_id LIMIT 1)
+        FROM turns WHERE turns.organization IS NOT NULL)
+        SELECT MIN((SELECT due_at FROM jobs WHERE kind = $1 AND state = 'ready' AND organization_id = turns.organization
+            ORDER BY due_at LIMIT 1)) FROM turns WHERE turns.organization IS NOT NULL";
+}
+
+/// Which dead letters of an organization, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letters {
+    pub organization: OrganizationId,
+    pub kind: Option<Kind>,
+    pub limit: i64,
+    pub skip: i64,
+}
+
+/// How deep the queue is; counts end at [`DEEPEST`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Depth {
+    /// Of each kind: how many are ready, and since when the oldest of them is.
+    pub ready: Vec<(Kind, i64, Option<Time>)>,
+    pub waiting: i64,
+    pub held: i64,
+    pub dead: i64,
+}
+
+/// Where counting ends: a figure for a graph shall not cost what the queue itself costs.
+pub const DEEPEST: i64 = 100_000;
+
+/// # Errors
+/// [`DbError`].
+pub async fn list(tx: &mut Tx, which: &Letters) -> Result<Listed<Job>, DbError> {
+    let (rows, total) = match which.kind {
+        None => (sql(DEAD).bind(&which.organization), sql(COUNT_DEAD).bind(&which.organization)),
+        Some(kind) => {
+            let count = sql(COUNT_DEAD_OF_KIND).bind(&which.organization).bind(kind.as_str());
+            (sql(DEAD_OF_KIND).bind(&which.organization), count)
+        }
+    };
+    let rows = rows.bind(which.limit.max(0)).bind(which.skip.max(0));
+    let rows = if let Some(kind) = which.kind { rows.bind(kind.as_str()) } else { rows };
+    let total = total.one(tx).await?.take()?;
+    let rows = rows.all(tx).await?.into_iter().map(job).collect::<Result<_, _>>()?;
+    Ok(Listed { rows, total })
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn by_id(tx: &mut Tx, organization: &OrganizationId, id: &JobId) -> Result<Option<Job>, DbError> {
+    sql(BY_ID).bind(organization).bind(id).maybe(tx).await?.map(job).transpose()
+}
+
+/// Makes a dead one ready again, as if it had never been tried. `false` where it is not dead or not there.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn replay(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: &JobId,
+    now: Time,
+) -> Result<bool, DbError> {
+    sql(REPLAY).bind(organization).bind(id).bind(now).wrote(tx).await
+}
+
+/// Deletes a dead one. `false` where it is not dead or not there.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete(tx: &mut Tx, organization: &OrganizationId, id: &JobId) -> Result<bool, DbError> {
+    sql(DELETE).bind(organization).bind(id).wrote(tx).await
+}
+
+/// Deletes at most `limit` that were given up before `before`.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delete_died(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, DbError> {
+    sql(DELETE_DIED).bind(before).bind(limit).execute(tx).await
+}
+
+/// For the operator's metrics.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn depth(tx: &mut Tx) -> Result<Depth, DbError> {
+    let mut ready = Vec::new();
+    for kind in Kind::ALL {
+        let count = sql(COUNT_READY).bind(kind.as_str()).bind(DEEPEST).one(tx).await?.take()?;
+        let oldest = sql(OLDEST_READY).bind(kind.as_str()).one(tx).await?.take()?;
+        ready.push((kind, count, oldest));
+    }
+    let waiting = sql(COUNT_WAITING).bind(DEEPEST).one(tx).await?.take()?;
+    let held = sql(COUNT_HELD).bind(DEEPEST).one(tx).await?.take()?;
+    let dead = sql(COUNT_ALL_DEAD).bind(DEEPEST).one(tx).await?.take()?;
+    Ok(Depth { ready, waiting, held, dead })
+}
+
+impl Depth {
+    /// The figures by kind and state; those that are not ready are counted over all kinds.
+    pub fn figures(&self) -> Vec<(&'static str, State, i64)> {
+        let ready = self.ready.iter().map(|(kind, count, _)| (kind.as_str(), State::Ready, *count));
+        let others = [(State::Waiting, self.waiting), (State::Held, self.held), (State::Dead, self.dead)];
+        ready.chain(others.map(|(state, count)| ("any", state, count))).collect()
+    }
+}

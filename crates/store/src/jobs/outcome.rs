@@ -1,0 +1,111 @@
+//! What became of a job that was held.
+
+use crate::db::{DbError, Query, Tx, sql};
+use crate::statements::statements;
+use kernel::Time;
+use kernel::ids::JobId;
+
+/// Jobs of one statement.
+const TOGETHER: usize = 16;
+
+/// What whoever did it says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Over; done once more only where it was asked for meanwhile.
+    Done,
+    /// Not over, and nothing is wrong: begun again at this time, or earlier when somebody asks.
+    Wait { at: Time },
+    /// It failed; tried again at this time and not earlier, also where somebody asks meanwhile.
+    Again { at: Time, failure: String },
+    /// Given up: a dead letter. Where it was asked for meanwhile it is done once more instead.
+    Dead { failure: String },
+    /// Not begun, or given up at a point where that does not matter: anybody may take it at once, and the try does not
+    /// count.
+    HandBack,
+}
+
+impl Outcome {
+    /// For metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Wait { .. } => "wait",
+            Self::Again { .. } => "again",
+            Self::Dead { .. } => "dead",
+            Self::HandBack => "handed_back",
+        }
+    }
+}
+
+/// A job with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub id: JobId,
+    pub outcome: Outcome,
+}
+
+macro_rules! of_holder {
+    () => {
+        " WHERE holder = $1 AND id = $2 AND state = 'held'"
+    };
+}
+// What is asked for while it was held begins anew: no tries, no failure.
+macro_rules! anew {
+    () => {
+        "attempts = 0, failure = NULL, due_at = again_at, again_at = NULL, holder = NULL, held_until = NULL"
+    };
+}
+
+statements! {
+    // Every guard names the holder: whoever lost the lease changes nothing of what another does.
+    DELETE_DONE = "DELETE FROM jobs WHERE holder = $1 AND again_at IS NULL AND state = 'held' AND id IN
+        ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    ONCE_MORE = concat!("UPDATE jobs SET state = CASE WHEN again_at <= $18 THEN 'ready' ELSE 'waiting' END, ", anew!(),
+        " WHERE holder = $1 AND again_at IS NOT NULL AND state = 'held' AND id IN
+        ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)");
+    WAIT = concat!("UPDATE jobs SET state = CASE WHEN again_at <= $4 OR $3 <= $4 THEN 'ready' ELSE 'waiting' END,
+        attempts = 0, failure = NULL, due_at = CASE WHEN again_at < $3 THEN again_at ELSE $3 END, again_at = NULL,
+        holder = NULL, held_until = NULL", of_holder!());
+    AGAIN = concat!("UPDATE jobs SET state = 'waiting', due_at = $3, failure = $4, again_at = NULL, holder = NULL,
+        held_until = NULL", of_holder!());
+    DIE = concat!("UPDATE jobs SET state = 'dead', failure = $3, died_at = $4, holder = NULL, held_until = NULL",
+        of_holder!(), " AND again_at IS NULL");
+    HAND_BACK = concat!("UPDATE jobs SET state = 'ready', attempts = attempts - 1, again_at = NULL, holder = NULL,
+        held_until = NULL", of_holder!());
+}
+
+/// Keeps what became of any number of jobs. Of one that is not this holder's any more nothing is kept.
+///
+/// # Errors
+/// [`DbError`]; nothing of it is kept then.
+pub async fn keep(tx: &mut Tx, holder: &str, ended: &[Ended], now: Time) -> Result<(), DbError> {
+    let done: Vec<&JobId> =
+        ended.iter().filter(|ended| ended.outcome == Outcome::Done).map(|ended| &ended.id).collect();
+    for some in done.chunks(TOGETHER) {
+        let deleted = of_many(DELETE_DONE, holder, some).execute(tx).await?;
+        if usize::try_from(deleted).unwrap_or(usize::MAX) < some.len() {
+            of_many(ONCE_MORE, holder, some).bind(now).execute(tx).await?;
+        }
+    }
+    for Ended { id, outcome } in ended {
+        let of = |text: &'static str| sql(text).bind(holder).bind(id);
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Wait { at } => drop(of(WAIT).bind(*at).bind(now).execute(tx).await?),
+            Outcome::Again { at, failure } => drop(of(AGAIN).bind(*at).bind(failure).execute(tx).await?),
+            Outcome::HandBack => drop(of(HAND_BACK).execute(tx).await?),
+            Outcome::Dead { failure } => {
+                if !of(DIE).bind(failure).bind(now).wrote(tx).await? {
+                    of_many(ONCE_MORE, holder, &[id]).bind(now).execute(tx).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The statement of at most [`TOGETHER`] jobs; the places of those that are fewer name no job.
+fn of_many(text: &'static str, holder: &str, ids: &[&JobId]) -> Query {
+    let ids = ids.iter().map(|id| id.as_str()).chain(std::iter::repeat("")).take(TOGETHER);
+    ids.fold(sql(text).bind(holder), |query, id| query.bind(id))
+}
