@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod attempt;
+pub mod back_off;
 pub mod config_schema;
 pub mod connection;
 pub mod connector;
