@@ -1,0 +1,43 @@
+//! Events: written with the change that they tell of, so that none is lost and none told that did not happen
+//! (contract `runs.md`, section "Notices out").
+
+use connect::notice::Subject;
+use kernel::ids::{EventId, JobId, MessageId};
+use kernel::{Chance, Time};
+use store::jobs::{Kind, Wish};
+use store::{DbError, Tx, events, jobs, notice_endpoints, notices};
+
+pub use connect::notice::new_event::{Disconnection, FailedRun};
+pub use connect::notice::{EventType, NewEvent};
+
+/// Writes an event in the caller's unit of work: a message for each endpoint that chose it, and their jobs. Best done
+/// last in it, because jobs of lanes are rows that many meet in. Where it says `true`, [`crate::Service::ring_work`]
+/// after the commit saves the messages a wait. An event that nobody chose leaves nothing.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn emit(tx: &mut Tx, new: &NewEvent, now: Time, chance: &dyn Chance) -> Result<bool, DbError> {
+    let listeners = notice_endpoints::listeners(tx, &new.organization, new.environment, new.event).await?;
+    if listeners.is_empty() {
+        return Ok(false);
+    }
+    let event = EventId::new(now, chance);
+    events::insert(tx, &event, new, &new.message(now), now).await?;
+    for listener in listeners {
+        let id = MessageId::new(now, chance);
+        let subject = if listener.ordered {
+            Subject::lane(&listener.endpoint, &new.order())
+        } else {
+            Subject::Message(id.clone())
+        };
+        notices::insert(tx, &id, &listener.endpoint, &event, subject.as_lane(), now).await?;
+        let wish = Wish {
+            kind: Kind::Notice,
+            organization: &new.organization,
+            subject: subject.to_string(),
+            due: now,
+        };
+        jobs::enqueue(tx, &wish, JobId::new(now, chance), now).await?;
+    }
+    Ok(true)
+}
