@@ -14,6 +14,7 @@ pub mod places;
 mod ready;
 pub mod stopping;
 pub mod vault;
+pub mod work;
 
 pub use bells::Bells;
 pub use config::{Configs, OrganizationConfig};
@@ -52,10 +53,16 @@ pub struct Service {
     pub(crate) issuers: enter::issuer::Issuers,
     /// Rung when a notice to an app was written, for the worker that tells it.
     pub(crate) notices: tokio::sync::Notify,
+    /// What was chosen for the worker.
+    pub work: work::Options,
+    /// Rung when something was enqueued.
+    pub(crate) work_bell: tokio::sync::Notify,
     /// Bounds what a flood of refusals can write.
     pub(crate) flood: connect::refuse::Flood,
     pub(crate) own_addresses: connect::receive_webhook::OwnAddresses,
     pub(crate) fresh: connect::fresh::Fresh,
+    /// Who in this process waits for which credential to be renewed.
+    pub(crate) renewals: work::refresh::Lines,
     /// Begun when the process shall end: streams end, and it is no longer ready.
     pub stopping: Stopping,
     ticket_key: Zeroizing<[u8; 32]>,
@@ -122,9 +129,12 @@ impl Service {
             enter: enter::Options::default(),
             issuers: enter::issuer::Issuers::default(),
             notices: tokio::sync::Notify::new(),
+            work: work::Options::default(),
+            work_bell: tokio::sync::Notify::new(),
             flood: connect::refuse::Flood::default(),
             own_addresses: connect::receive_webhook::OwnAddresses::default(),
             fresh: connect::fresh::Fresh::default(),
+            renewals: work::refresh::Lines::default(),
             stopping: Stopping::default(),
             ticket_key,
             recent_key,

@@ -1,0 +1,45 @@
+//! How much is worked on at a time, and for how long a claim holds.
+
+use std::time::Duration;
+use store::jobs::Kind;
+
+/// What was chosen for the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Runs of integrations at a time, in this process.
+    pub run_slots: usize,
+    pub refresh_slots: usize,
+    pub notice_slots: usize,
+    /// For how long a claim holds unless it is extended.
+    pub lease: Duration,
+    /// After the end of a lease, until another may claim: what the first one started has ended by then.
+    pub grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            run_slots: 16,
+            refresh_slots: 8,
+            notice_slots: 64,
+            lease: Duration::from_secs(60),
+            grace: Duration::from_secs(15),
+        }
+    }
+}
+
+impl Options {
+    /// How many of a kind are under way at a time.
+    pub const fn slots(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Run => self.run_slots,
+            Kind::Refresh => self.refresh_slots,
+            Kind::Notice => self.notice_slots,
+        }
+    }
+}
+
+/// In whole seconds, as times are counted.
+pub(super) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
