@@ -1,7 +1,7 @@
 //! A tenant: one installation of one integration for one user.
 
 use crate::integration::Channel;
-use kernel::ids::{IntegrationId, OrganizationId, ReleaseId, TenantId, TriggerId, UserId};
+use kernel::ids::{IntegrationId, OrganizationId, ReleaseId, TenantId, UserId};
 use kernel::{Environment, Time};
 
 /// Who made it (contract `connect.md`, section 5). `Connect` for the auth-only page.
@@ -58,19 +58,4 @@ pub struct Tenant {
     pub configs: serde_json::Value,
     pub created: Time,
     pub modified: Time,
-}
-
-/// Why a run shall start, recorded durably for the worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trigger {
-    pub id: TriggerId,
-    pub organization: OrganizationId,
-    pub tenant: TenantId,
-    /// `API`, `Webhook`, `Cron` or `Manual` (contract `runs.md`).
-    pub source: &'static str,
-    /// `init`, `normal` or `webhook`.
-    pub mode: &'static str,
-    /// The delivery that caused it, where one did.
-    pub delivery: Option<kernel::ids::DeliveryId>,
-    pub created: Time,
 }
