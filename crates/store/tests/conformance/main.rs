@@ -7,6 +7,7 @@ mod concerning_db;
 mod crash;
 mod first_door;
 mod idempotency;
+mod jobs;
 mod schema;
 mod second_door;
 mod world;

@@ -59,6 +59,16 @@ async fn no_statement_reads_a_whole_table() {
         "service_accounts::LENIENT",
         "logout_notices::DUE",
     ];
+    // Step from organization to organization, read the first of an index of those in one state, or count so many of it.
+    const FIRST_OF_AN_INDEX: [&str; 7] = [
+        "jobs/claim::IN_TURN",
+        "jobs/claim::LOOK",
+        "jobs/letters::COUNT_READY",
+        "jobs/letters::COUNT_WAITING",
+        "jobs/letters::COUNT_HELD",
+        "jobs/letters::COUNT_ALL_DEAD",
+        "jobs/letters::OLDEST_READY",
+    ];
     // What an operator set up is deleted rarely. An index for each column that leads to it would cost every entry.
     const DELETED_BY_HAND: [&str; 5] =
         ["accounts::DELETE", "apps::DELETE", "clients::DELETE", "partners::DELETE", "people::DELETE"];
@@ -72,7 +82,8 @@ async fn no_statement_reads_a_whole_table() {
         for mut row in plan {
             let _numbers: (i64, i64, i64) = (row.take().unwrap(), row.take().unwrap(), row.take().unwrap());
             let step: String = row.take().unwrap();
-            let known = WHOLE.contains(&place.as_str()) || DELETED_BY_HAND.contains(&place.as_str());
+            let known = [&WHOLE[..], &FIRST_OF_AN_INDEX, &DELETED_BY_HAND];
+            let known = known.iter().any(|places| places.contains(&place.as_str()));
             if step.starts_with("SCAN") && !known {
                 scans.push(format!("{place}: {step}"));
             }
