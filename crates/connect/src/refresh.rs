@@ -71,8 +71,9 @@ fn rules<'d>(definition: &'d Definition, credential: &Credential) -> Option<&'d 
 /// refusal does.
 ///
 /// Never earlier than `lead_s` before the end, because there are systems that refuse to renew a younger token; nor
-/// earlier than half of the token's life, because a lead of more than that would renew without end. Jitter uses up to
-/// a fifth of the lead. Where the end is not known, `max_age_s` counts, and `keepalive_h` in any case.
+/// earlier than half of the token's life, because a lead of more than that would renew without end. Where the end is
+/// not known, nine tenths of `max_age_s` count, and of `keepalive_h` in any case. Jitter only ever makes it later: by up
+/// to a fifth of the lead, or a tenth of the age.
 pub fn due(definition: &Definition, credential: &Credential, jitter: Jitter) -> Option<Time> {
     let refresh = rules(definition, credential)?;
     let by_life = match (credential.expires, credential.obtained, refresh.max_age_s) {
@@ -80,17 +81,22 @@ pub fn due(definition: &Definition, credential: &Credential, jitter: Jitter) -> 
             let lead = lead_s(refresh, credential);
             Some(end.plus_seconds(-lead + jitter.of(lead / 5)))
         }
-        (None, Some(obtained), Some(age)) => Some(obtained.plus_seconds(age - jitter.of(age / 10))),
+        (None, Some(obtained), Some(age)) => Some(obtained.plus_seconds(by_age_s(age, jitter))),
         (None, _, _) => None,
     };
-    let kept_alive = credential.obtained.zip(refresh.keepalive_h).map(|(obtained, hours)| {
-        let age = hours.saturating_mul(3600);
-        obtained.plus_seconds(age - jitter.of(age / 10))
-    });
+    let kept_alive = credential
+        .obtained
+        .zip(refresh.keepalive_h)
+        .map(|(obtained, hours)| obtained.plus_seconds(by_age_s(hours.saturating_mul(3600), jitter)));
     match (by_life, kept_alive) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
+}
+
+/// The last tenth before this age, in seconds.
+fn by_age_s(age: i64, jitter: Jitter) -> i64 {
+    age - age / 10 + jitter.of(age / 10)
 }
 
 /// How long before its end it is renewed: `lead_s`, at most half of its life. Where its beginning is not known, the
@@ -143,6 +149,8 @@ pub enum Renewal {
 pub fn judge(before: &Credential, outcome: Result<Credential, ProviderFailure>) -> Renewal {
     match outcome {
         Ok(mut after) => {
+            // An end that has passed already is no end that can be used.
+            after.expires = after.expires.filter(|end| after.obtained.is_none_or(|now| *end > now));
             // An answer that names no life means the one that was named before (RFC 6749, section 5.1: it is told by
             // other means then).
             if after.expires.is_none()

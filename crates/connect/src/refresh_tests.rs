@@ -50,12 +50,12 @@ fn a_token_is_renewed_ahead_of_its_end() {
         ("[refresh]\nlead_s = 30\nrotates = true", Some(600), Some(570)),
         ("[refresh]\nlead_s = 0", Some(600), Some(600)),
         ("[refresh]", None, None),
-        ("[refresh]\nmax_age_s = 5400", None, Some(5400)),
+        ("[refresh]\nmax_age_s = 5400", None, Some(4860)),
         // What the provider says goes before what the file guesses.
         ("[refresh]\nmax_age_s = 5400", Some(7200), Some(6900)),
-        ("[refresh]\nkeepalive_h = 24", None, Some(86_400)),
+        ("[refresh]\nkeepalive_h = 24", None, Some(77_760)),
         ("[refresh]\nkeepalive_h = 24", Some(3600), Some(3300)),
-        ("[refresh]\nkeepalive_h = 24", Some(30 * 86_400), Some(86_400)),
+        ("[refresh]\nkeepalive_h = 24", Some(30 * 86_400), Some(77_760)),
         ("", Some(3600), None),
     ] {
         assert_eq!(due_after(refresh, life), expected, "{refresh} {life:?}");
@@ -148,6 +148,9 @@ fn an_answer_without_a_life_means_the_life_of_before() {
     let told = Credential { expires: Some(now.plus_seconds(60)), ..silent.clone() };
     let Renewal::Renewed(after) = judge(&before, Ok(told)) else { panic!("renewed") };
     assert_eq!(after.expires, Some(now.plus_seconds(60)));
+    let past = Credential { expires: Some(now), ..silent.clone() };
+    let Renewal::Renewed(after) = judge(&before, Ok(past)) else { panic!("renewed") };
+    assert_eq!(after.expires, Some(now.plus_seconds(1800)));
     let Renewal::Renewed(after) = judge(&credential(None), Ok(silent)) else { panic!("renewed") };
     assert_eq!(after.expires, None);
 }
@@ -174,10 +177,12 @@ proptest! {
         let earliest = life - lead.min(life / 2);
         match keepalive {
             None => prop_assert!(at >= earliest, "{} < {}", at, earliest),
-            Some(hours) => prop_assert!(at >= earliest.min(hours * 3600 * 9 / 10)),
+            Some(hours) => prop_assert!(at >= earliest.min(hours * 3600 * 9 / 10) && at <= hours * 3600),
         }
         // At the latest moment that jitter allows there is a fifth less than the lead left.
         prop_assert!(at <= earliest + lead / 5);
+        // When the job comes the credential is due: it is not put off once more.
+        prop_assert_ne!(freshness(&definition, &credential, BEGIN.plus_seconds(at)), Freshness::Fresh);
     }
 
     #[test]

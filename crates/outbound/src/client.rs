@@ -3,6 +3,7 @@
 use crate::allow::Allow;
 use crate::call_error::{CallError, Malformed};
 use crate::guard::{Guard, GuardedNames, Lane, Names, Rule, SystemNames};
+use crate::opened::{Opened, OpenedBody};
 use crate::request::{Method, Request, Response, host_of};
 use reqwest::header::{HeaderName, HeaderValue};
 use rustls::{ClientConfig, RootCertStore};
@@ -127,6 +128,36 @@ impl Client {
     }
 
     async fn one(&self, request: &Request) -> Result<Response, CallError> {
+        let limit = request.max_body.unwrap_or(self.limits.max_body);
+        let mut answer = self.begun(request).await?;
+        answer.limited_to(limit, request.method)?;
+        let mut body = Vec::new();
+        while let Some(piece) = answer.piece().await? {
+            body.extend_from_slice(&piece);
+        }
+        let Opened { status, headers, url, .. } = answer;
+        Ok(Response { status, headers, body: body.into(), url })
+    }
+
+    /// Makes one call and gives the answer as soon as its headers are there; its body comes piece by piece. No redirect
+    /// is followed. The request's time bounds only what comes before the body.
+    ///
+    /// # Errors
+    /// [`CallError`], as [`Self::send`].
+    pub async fn open(&self, request: &Request) -> Result<Opened, CallError> {
+        let within = request.timeout.unwrap_or(self.limits.timeout);
+        let (method, host) = (request.method.as_str(), host_of(&request.url));
+        let begun = tokio::time::timeout(within, Box::pin(self.begun(request))).await;
+        let begun = begun.unwrap_or_else(|_| Err(CallError::TimedOut { host: host.clone(), after: within }));
+        let mut answer = begun.inspect_err(|error| {
+            tracing::debug!(method, host, code = error.code(), %error, "call failed");
+        })?;
+        tracing::debug!(method, host, status = answer.status, "call answered");
+        answer.limited_to(request.max_body.unwrap_or(self.limits.max_body), request.method)?;
+        Ok(answer)
+    }
+
+    async fn begun(&self, request: &Request) -> Result<Opened, CallError> {
         let host = host_of(&request.url);
         let lane = self.guard.check(&request.url);
         let lane = lane.map_err(|rule| CallError::Refused { host: host.clone(), rule })?;
@@ -134,30 +165,17 @@ impl Client {
         let driver = self.lanes.get(&lane);
         let driver = driver.ok_or_else(|| CallError::Refused { host: host.clone(), rule: Rule::Scheme })?;
         let call = written(driver, request)?;
-        let failed =
-            |error: reqwest::Error| CallError::from_driver(&host, &error, self.limits.connect_timeout);
-        let mut answer = call.send().await.map_err(failed)?;
-        let limit = request.max_body.unwrap_or(self.limits.max_body);
-        let too_large = || CallError::TooLarge { host: host.clone(), limit };
-        let announced = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        if announced > limit && request.method != Method::Head {
-            return Err(too_large());
-        }
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(failed)? {
-            if body.len().saturating_add(piece.len()) > limit {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&piece);
-        }
+        let connect_timeout = self.limits.connect_timeout;
+        let sent = call.send().await;
+        let answer = sent.map_err(|error| CallError::from_driver(&host, &error, connect_timeout))?;
         let headers = answer.headers().iter().map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });
-        Ok(Response {
+        Ok(Opened {
             status: answer.status().as_u16(),
             headers: headers.collect(),
-            body: body.into(),
             url: request.url.clone(),
+            body: OpenedBody { answer, host, left: usize::MAX, limit: usize::MAX, connect_timeout },
         })
     }
 }

@@ -9,6 +9,7 @@ pub mod call_error;
 pub mod client;
 pub mod guard;
 pub mod jwks;
+pub mod opened;
 pub mod provider;
 pub mod request;
 
@@ -17,5 +18,6 @@ pub use call_error::{CallError, Malformed, Unreached};
 pub use client::{Client, ClientRefused, Limits};
 pub use guard::{Looking, Names, Rule, SystemNames};
 pub use jwks::{JwksCache, JwksError, PublishedKey};
+pub use opened::Opened;
 pub use provider::{AfterOutcome, Providers, Revocation, failure_of};
 pub use request::{Method, Request, Response};

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// How long one call may take.
 const WITHIN: Duration = Duration::from_secs(10);
+/// How long a renewal may take: nobody may have to wait for it, and an answer that is not awaited may be a token that
+/// is lost.
+const REFRESH_WITHIN: Duration = Duration::from_secs(connect::refresh::WITHIN_S.unsigned_abs());
 /// The largest answer that is read: tokens and account facts are small.
 const LARGEST: usize = 256 * 1024;
 
@@ -42,11 +45,19 @@ pub enum Revocation {
 pub struct Providers {
     client: Client,
     within: Duration,
+    refresh_within: Duration,
 }
 
 impl Providers {
     pub const fn new(client: Client) -> Self {
-        Self { client, within: WITHIN }
+        Self { client, within: WITHIN, refresh_within: REFRESH_WITHIN }
+    }
+
+    /// With another bound than 25 seconds for a renewal.
+    #[must_use]
+    pub const fn refreshing_within(mut self, one_call: Duration) -> Self {
+        self.refresh_within = one_call;
+        self
     }
 
     /// With another bound than 10 seconds for one call.
@@ -152,7 +163,9 @@ impl Providers {
         credential: &Credential,
         now: Time,
     ) -> Result<Credential, ProviderFailure> {
-        let response = self.send(flow::refresh_request(definition, app, credential)?).await?;
+        let request = flow::refresh_request(definition, app, credential)?;
+        let request = self.written(request).timeout(self.refresh_within);
+        let response = self.client.send(request).await.map_err(|error| failure_of(&error))?;
         with_answer(&response, |answer| flow::read_refresh_answer(definition, credential, answer, now))
             .map_err(|failure| failure.without(&secrets_of(credential, Some(app))))
     }

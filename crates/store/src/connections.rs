@@ -4,7 +4,7 @@ use crate::db::{DbError, Row, Tx, sql};
 use crate::statements::statements;
 use connect::connection::{Connection, Status};
 use kernel::ids::{ConnectionId, OrganizationId, TenantId};
-use kernel::{Sealed, Slug, Time};
+use kernel::{Environment, Sealed, Slug, Time};
 
 /// A connection that is to be there, without a credential yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +43,28 @@ statements! {
     OF_TENANT = concat!("SELECT ", columns!(), " FROM connections
         WHERE organization_id = $1 AND tenant_id = $2 ORDER BY created_at, own, id");
     SET_CONNECTED = "UPDATE connections SET status = 'Connected', credential = $3, account = $4, expires_at = $5,
-        own = $6, last_change_at = $7, version = version + 1 WHERE organization_id = $1 AND id = $2";
+        own = $6, last_change_at = $7, version = version + 1, refresh_holder = NULL, refresh_until = NULL,
+        refresh_failures = 0 WHERE organization_id = $1 AND id = $2";
     // The version guard is what lets one of two writers win: the other one read an older credential.
-    RENEW = "UPDATE connections SET credential = $4, expires_at = $5, version = version + 1
+    RENEW = "UPDATE connections SET credential = $4, expires_at = $5, version = version + 1, refresh_holder = NULL,
+        refresh_until = NULL, refresh_failures = 0
         WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'Connected'";
     DISCONNECT = "UPDATE connections SET status = 'Disconnected', credential = NULL, expires_at = NULL,
-        last_change_at = $4, version = version + 1
+        last_change_at = $4, version = version + 1, refresh_holder = NULL, refresh_until = NULL, refresh_failures = 0
         WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'Connected'";
+    HOME = "SELECT t.environment, t.archived_at IS NOT NULL FROM connections AS c
+        JOIN tenants AS t ON t.id = c.tenant_id WHERE c.organization_id = $1 AND c.id = $2";
+    // A time that has not come yet is a lease where it has a holder, and a pause after a failure where it has none.
+    REFRESHING = "SELECT refresh_holder, refresh_until, refresh_failures FROM connections
+        WHERE organization_id = $1 AND id = $2";
+    // The guard on the time is what lets one of many begin; that on the version, what keeps a renewal that has just
+    // been done from being done again by who read the row before.
+    HOLD_REFRESH = "UPDATE connections SET refresh_holder = $4, refresh_until = $6
+        WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'Connected'
+            AND (refresh_until IS NULL OR refresh_until <= $5)";
+    REFRESH_FAILED = "UPDATE connections SET refresh_holder = NULL, refresh_until = $5,
+        refresh_failures = refresh_failures + 1
+        WHERE organization_id = $1 AND id = $2 AND version = $3 AND refresh_holder = $4";
 }
 
 /// A beginning that is never run by itself.
@@ -139,6 +154,16 @@ pub async fn by_connector(
         .transpose()
 }
 
+/// # Errors
+/// [`DbError`].
+pub async fn by_id(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: &ConnectionId,
+) -> Result<Option<Connection>, DbError> {
+    sql(BY_ID).bind(organization).bind(id).maybe(tx).await?.map(connection).transpose()
+}
+
 /// In the order in which they were made.
 ///
 /// # Errors
@@ -186,6 +211,81 @@ pub async fn renew(
 ) -> Result<bool, DbError> {
     let query = sql(RENEW).bind(&read.organization).bind(&read.id).bind(read.version);
     query.bind(credential).bind(expires).wrote(tx).await
+}
+
+/// The tenant that a connection belongs to, as far as its use depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Home {
+    pub environment: Environment,
+    pub is_archived: bool,
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn home(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: &ConnectionId,
+) -> Result<Option<Home>, DbError> {
+    let found = sql(HOME).bind(organization).bind(id).maybe(tx).await?;
+    let read = |mut row: Row| Ok(Home { environment: row.take()?, is_archived: row.take()? });
+    found.map(read).transpose()
+}
+
+/// Who renews a connection's credential, or when it may be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refreshing {
+    pub holder: Option<String>,
+    /// The end of the holder's lease; without a holder the end of the pause after a failure.
+    pub until: Option<Time>,
+    /// In a row.
+    pub failures: i64,
+}
+
+/// How far the renewal of a connection is; `None` where there is no such connection.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn refreshing(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: &ConnectionId,
+) -> Result<Option<Refreshing>, DbError> {
+    let found = sql(REFRESHING).bind(organization).bind(id).maybe(tx).await?;
+    let read =
+        |mut row: Row| Ok(Refreshing { holder: row.take()?, until: row.take()?, failures: row.take()? });
+    found.map(read).transpose()
+}
+
+/// Takes the lease to renew a connection that is as it was read, until `until`. `false` where another one has it, a
+/// pause is not over yet, or the connection has changed since.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn hold_refresh(
+    tx: &mut Tx,
+    read: &Connection,
+    holder: &str,
+    now: Time,
+    until: Time,
+) -> Result<bool, DbError> {
+    let query = sql(HOLD_REFRESH).bind(&read.organization).bind(&read.id).bind(read.version);
+    query.bind(holder).bind(now).bind(until).wrote(tx).await
+}
+
+/// Gives the lease back after a renewal that failed; the next one may begin at `again`. `false` where the lease was
+/// lost or the connection has changed since.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn refresh_failed(
+    tx: &mut Tx,
+    read: &Connection,
+    holder: &str,
+    again: Time,
+) -> Result<bool, DbError> {
+    let query = sql(REFRESH_FAILED).bind(&read.organization).bind(&read.id).bind(read.version);
+    query.bind(holder).bind(again).wrote(tx).await
 }
 
 /// Forgets the credential of a connection that is as it was read; `false` where it has changed since.

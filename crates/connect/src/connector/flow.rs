@@ -3,13 +3,17 @@
 
 mod answer;
 mod authorize;
+mod call;
 mod callback;
+mod rate;
 mod steps;
 mod token;
 
 pub use answer::{read_refresh_answer, read_token_answer};
 pub use authorize::authorize_url;
+pub use call::{Access, CallBody, CallRefused, Wanted, access, call_request, redirected};
 pub use callback::{Captured, captures_from_callback, check_callback};
+pub use rate::{Inside, Rate, said_inside};
 pub use steps::{
     StepOutcome, account_of, read_revoke_answer, read_step_answer, read_verify_answer, revoke_request,
     step_request, verify_request, with_credential,

@@ -11,6 +11,7 @@ use kernel::ids::TenantId;
 use kernel::{Actor, Environment, Plain, Slug, audit};
 use outbound::Revocation;
 use std::sync::Arc;
+use store::jobs::{self, Kind};
 use store::{audit as audit_log, connections, tenants};
 
 /// How a request to disconnect ends.
@@ -110,6 +111,7 @@ impl Service {
                 // A connection that was renewed meanwhile has another version and stays.
                 if connections::set_disconnected(tx, &read, now).await? {
                     audit_log::insert(tx, &event).await?;
+                    jobs::remove(tx, Kind::Refresh, read.id.as_str()).await?;
                 }
                 Ok::<_, Fault>(())
             })

@@ -3,6 +3,7 @@
 
 use super::plan::{Hook, Plan, Unwritten};
 use super::view::DialogContext;
+use crate::work::refresh::Next;
 use crate::{Fault, Service};
 use ::connect::connector::Definition;
 use ::connect::connector::flow::ProviderFailure;
@@ -58,6 +59,8 @@ pub(super) struct Ready {
     pub connector: Slug,
     pub own: bool,
     pub credential: Credential,
+    /// When it is renewed.
+    pub next: Next,
 }
 
 /// The webhook address of the connector: the one there is, or one reserved for the tenant to come.
@@ -92,7 +95,8 @@ impl Service {
             }
         };
         let own = self.own_connection(context).await?;
-        let outside = Ready { connector: dialog.connector.clone(), own: false, credential };
+        let next = self.next_renewal(definition, &credential);
+        let outside = Ready { connector: dialog.connector.clone(), own: false, credential, next };
         self.save(context, outside, own, address, attempt).await
     }
 
@@ -113,7 +117,10 @@ impl Service {
         let credential = definition.own_credential(&token, now);
         let app = config.apps.get(connector);
         match self.providers.run_verify(&definition, app, credential, now).await {
-            Ok(credential) => Ok(Some(Ready { connector: connector.clone(), own: true, credential })),
+            Ok(credential) => {
+                let next = self.next_renewal(&definition, &credential);
+                Ok(Some(Ready { connector: connector.clone(), own: true, credential, next }))
+            }
             Err(failure) => {
                 let detail = format!("{} did not accept its own token: {}", definition.name, failure.detail);
                 Err(Stopped::Failed { failure: Failure::ServerError, at_input: None, detail: Some(detail) })
@@ -164,6 +171,7 @@ impl Service {
             Unwritten::Overtaken => Stopped::Overtaken,
             Unwritten::Fault(fault) => Stopped::Fault(fault),
         })?;
+        self.ring_work();
         metrics::counter!("vestibule_tenants_connected_total").increment(1);
         Ok(())
     }

@@ -233,7 +233,7 @@ impl Service {
         let Some(rules) = definition.webhook.clone() else { return Ok(None) };
         let secret = match &rules.verify {
             Some(verify) => {
-                let credential = self.credential_of(webhook, connector).await?.unwrap_or_default();
+                let credential = self.webhook_credential(webhook, connector).await?.unwrap_or_default();
                 let variables = credential.variables(config.apps.get(connector), None);
                 variables.get(&verify.secret_from).map(SecretText::new)
             }
@@ -242,7 +242,11 @@ impl Service {
         Ok(Some(Check { rules, secret }))
     }
 
-    async fn credential_of(&self, webhook: &Webhook, connector: &Slug) -> Result<Option<Credential>, Fault> {
+    async fn webhook_credential(
+        &self,
+        webhook: &Webhook,
+        connector: &Slug,
+    ) -> Result<Option<Credential>, Fault> {
         let (owner, tenant, connector) = (webhook.organization.clone(), webhook.tenant, connector.clone());
         let read = self.db.read(move |tx| {
             Box::pin(async move { connections::by_connector(tx, &owner, tenant, &connector).await })

@@ -27,6 +27,17 @@ pub fn read_token_answer(
     answer: Answer<'_>,
     now: Time,
 ) -> Result<Credential, ProviderFailure> {
+    token_in(definition, asked, answer, &definition.capture.token, now)
+}
+
+/// The same with `saves` in place of the definition's own.
+fn token_in(
+    definition: &Definition,
+    asked: &[String],
+    answer: Answer<'_>,
+    saves: &[Save<Pointer>],
+    now: Time,
+) -> Result<Credential, ProviderFailure> {
     let rules = definition
         .token
         .as_ref()
@@ -46,7 +57,7 @@ pub fn read_token_answer(
         scopes: granted.clone().unwrap_or_else(|| asked.to_vec()),
         ..Credential::default()
     };
-    save(&document, &definition.capture.token, extract.unit, now)?.put_into(&mut credential);
+    save(&document, saves, extract.unit, now)?.put_into(&mut credential);
     match granted {
         Some(granted) => require_scopes(definition, asked, &granted).map(|()| credential),
         None => Ok(credential),
@@ -64,11 +75,14 @@ pub fn read_refresh_answer(
     answer: Answer<'_>,
     now: Time,
 ) -> Result<Credential, ProviderFailure> {
-    let fresh = read_token_answer(definition, &[], answer, now).map_err(|mut failure| {
-        let dead =
-            ["invalid_grant", "invalid_refresh_token", "token_revoked", "token_expired", "access_denied"];
+    // What the first answer brought is there already. A new token is never thrown away because an answer does not
+    // repeat it: the old one may have ended with this very request.
+    let optional = |rule: &Save<Pointer>| Save { optional: true, ..rule.clone() };
+    let saves: Vec<_> = definition.capture.token.iter().map(optional).collect();
+    let fresh = token_in(definition, &[], answer, &saves, now).map_err(|mut failure| {
+        let code = failure.code.as_deref().map(str::to_ascii_lowercase);
         // A 5xx that says so is not believed: the token may live on, and people would reconnect for nothing.
-        if !failure.is_weather() && failure.code.as_deref().is_some_and(|code| dead.contains(&code)) {
+        if !failure.is_weather() && code.is_some_and(|code| DEAD.contains(&code.as_str())) {
             failure.failure = Failure::InvalidCredentials;
             failure.reconnect = true;
         }
@@ -85,6 +99,18 @@ pub fn read_refresh_answer(
     after.captures.extend(fresh.captures);
     Ok(after)
 }
+
+/// What providers write where a grant has ended for good, in lower case; RFC 6749 has the first of them.
+const DEAD: [&str; 8] = [
+    "invalid_grant",
+    "invalid_refresh_token",
+    "bad_refresh_token",
+    "invalid_token",
+    "expired_token",
+    "token_revoked",
+    "token_expired",
+    "access_denied",
+];
 
 /// How a provider's error code is understood at one endpoint.
 pub(super) type Understand = fn(&str) -> Failure;

@@ -191,7 +191,7 @@ pub fn with_credential(
 }
 
 /// `early`: what a later step captures is not there yet, so that headers with it are left out.
-fn add_credential(
+pub(super) fn add_credential(
     definition: &Definition,
     variables: Variables<'_>,
     request: &mut OutgoingRequest,
@@ -255,11 +255,19 @@ fn offer_basic(
     variables: &Variables<'_>,
 ) -> Result<(), ProviderFailure> {
     if let Some(template) = template {
-        let user = template.user.render(variables, Escape::Plain)?;
-        let password = template.password.render(variables, Escape::Plain)?;
-        request.offer("authorization", basic(&user, &password), true);
+        request.offer("authorization", basic_of(template, variables)?, true);
     }
     Ok(())
+}
+
+/// The value of an `Authorization` header.
+pub(super) fn basic_of(
+    template: &BasicTemplate,
+    variables: &Variables<'_>,
+) -> Result<String, TemplateFailed> {
+    let user = template.user.render(variables, Escape::Plain)?;
+    let password = template.password.render(variables, Escape::Plain)?;
+    Ok(basic(&user, &password))
 }
 
 fn write_body(
