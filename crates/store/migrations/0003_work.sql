@@ -77,14 +77,17 @@ CREATE TABLE runs (
     -- Chosen for a rerun: in place of the tenant's configs and of the last run's state.
     rerun_of BIGINT,
     configs TEXT,
+    -- Sealed for the place `run-given:{id}`.
     given_state TEXT,
     -- SHA-256 of the run's own token: it fetches credentials and reports with it.
     token_hash TEXT,
-    -- What the program printed to stdout, sealed for the place `run:{id}`: it is handed to the next run.
+    -- The last line of what it printed to stdout, sealed for the place `run:{id}`: it is handed to the next run.
     state TEXT,
     exit_code BIGINT,
     log_bytes BIGINT NOT NULL,
     cancel_at BIGINT,
+    -- Until when the integration's own report is awaited.
+    waits_until BIGINT,
     created_at BIGINT NOT NULL,
     started_at BIGINT,
     completed_at BIGINT
@@ -92,8 +95,24 @@ CREATE TABLE runs (
 -- One run of a tenant at a time.
 CREATE UNIQUE INDEX runs_open ON runs (tenant_id) WHERE completed_at IS NULL;
 CREATE INDEX runs_tenant ON runs (tenant_id, id);
+CREATE INDEX runs_succeeded ON runs (tenant_id, id) WHERE phase = 'Succeeded';
 CREATE UNIQUE INDEX runs_token ON runs (token_hash) WHERE token_hash IS NOT NULL;
 CREATE INDEX runs_completed_at ON runs (completed_at) WHERE completed_at IS NOT NULL;
+
+-- What was chosen for a run that is to be done once more, until it is: beside its trigger.
+CREATE TABLE reruns (
+    trigger_id BIGINT NOT NULL PRIMARY KEY REFERENCES triggers (id) ON DELETE CASCADE,
+    tenant_id BIGINT NOT NULL,
+    run_id BIGINT NOT NULL,
+    configs TEXT,
+    -- Sealed for the place `rerun:{trigger_id}`.
+    state TEXT
+);
+CREATE INDEX reruns_tenant ON reruns (tenant_id);
+
+-- Those that go before others are found without reading the others.
+CREATE INDEX triggers_ahead ON triggers (tenant_id, id)
+    WHERE claimed_at IS NULL AND (mode = 'init' OR source = 'Cron');
 
 CREATE TABLE run_logs (
     run_id BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,

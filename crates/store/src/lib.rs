@@ -21,6 +21,7 @@ pub mod data_keys;
 pub mod db;
 pub mod deliveries;
 pub mod dialogs;
+pub mod dynamic_configs;
 pub mod entry_codes;
 pub mod events;
 pub mod grants;
@@ -44,14 +45,18 @@ pub mod pushed_requests;
 pub mod refresh_tokens;
 pub mod refusals;
 pub mod releases;
+pub mod reruns;
 pub mod retention;
 pub mod revoked_tokens;
+pub mod run_logs;
+pub mod runs;
 pub mod schema;
 pub mod service_accounts;
 pub mod session_apps;
 pub mod sessions;
 pub mod signing_keys;
 mod statements;
+pub mod tenant_metadata;
 pub mod tenants;
 pub mod triggers;
 pub mod used_assertions;
@@ -89,6 +94,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("data_keys", data_keys::STATEMENTS),
         named("deliveries", deliveries::STATEMENTS),
         named("dialogs", dialogs::STATEMENTS),
+        named("dynamic_configs", dynamic_configs::STATEMENTS),
         named("entry_codes", entry_codes::STATEMENTS),
         named("events", events::STATEMENTS),
         named("grants", grants::STATEMENTS),
@@ -116,11 +122,15 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("people", people::STATEMENTS),
         named("refusals", refusals::STATEMENTS),
         named("releases", releases::STATEMENTS),
+        named("reruns", reruns::STATEMENTS),
         named("revoked_tokens", revoked_tokens::STATEMENTS),
+        named("run_logs", run_logs::STATEMENTS),
+        named("runs", runs::STATEMENTS),
         named("service_accounts", service_accounts::STATEMENTS),
         named("session_apps", session_apps::STATEMENTS),
         named("sessions", sessions::STATEMENTS),
         named("signing_keys", signing_keys::STATEMENTS),
+        named("tenant_metadata", tenant_metadata::STATEMENTS),
         named("tenants", tenants::STATEMENTS),
         named("triggers", triggers::STATEMENTS),
         named("used_assertions", used_assertions::STATEMENTS),
@@ -129,6 +139,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         composed("connections", connections::composed()),
         composed("integrations", integrations::composed()),
         composed("releases", releases::composed()),
+        composed("runs", runs::composed()),
         composed("tenants", tenants::composed(&organization)),
     ]
     .concat()

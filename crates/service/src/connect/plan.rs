@@ -3,10 +3,12 @@
 
 use super::install::Ready;
 use crate::Fault;
+use crate::work::trigger::{Cause, trigger};
 use ::connect::dialog::{Dialog, Event, Stage};
 use ::connect::integration::Integration;
+use ::connect::run;
 use ::connect::schedule::with_offset;
-use ::connect::tenant::{Source, Tenant, Trigger};
+use ::connect::tenant::{Source, Tenant};
 use ::connect::tenant_json::tenant_name;
 use ::connect::webhook::Webhook;
 use kernel::ids::{AttemptId, ConnectionId, TenantId, UserId, WebhookId};
@@ -14,9 +16,7 @@ use kernel::{Slug, Time, User, audit};
 use std::sync::Arc;
 use store::connections::{Connected, NewConnection};
 use store::tenants::Inserted;
-use store::{
-    DbError, Tx, attempts, audit as audit_log, connections, dialogs, tenants, triggers, users, webhooks,
-};
+use store::{DbError, Tx, attempts, audit as audit_log, connections, dialogs, tenants, users, webhooks};
 
 /// How long an older webhook address lives on, in seconds (contract `connect.md`, section 7: 7 days).
 const OLD_ADDRESS_S: i64 = 7 * 24 * 3600;
@@ -89,16 +89,15 @@ impl Plan {
             self.webhook(tx, &tenant, hook, is_new).await?;
         }
         if is_new {
-            let trigger = Trigger {
-                id: triggers::next_id(tx).await?,
-                organization: tenant.organization.clone(),
+            let cause = Cause {
+                organization: &tenant.organization,
                 tenant: tenant.id,
-                source: "Manual",
-                mode: "init",
+                source: run::Source::Manual,
+                mode: run::Mode::Init,
                 delivery: None,
-                created: self.now,
+                payload: None,
             };
-            triggers::insert(tx, &trigger).await?;
+            trigger(tx, &cause, self.now, &*self.chance).await?;
             self.log(tx, &self.created, tenant.id).await?;
         } else {
             tenants::touch(tx, &tenant.organization, tenant.id, self.now).await?;
