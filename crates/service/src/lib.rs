@@ -51,10 +51,15 @@ pub struct Service {
     pub enter: enter::Options,
     /// The gateway's own signing keys.
     pub(crate) issuers: enter::issuer::Issuers,
+    pub(crate) remembered: enter::remembered::Remembered,
     /// Rung when a notice to an app was written, for the worker that tells it.
     pub(crate) notices: tokio::sync::Notify,
     /// What was chosen for the worker.
     pub work: work::Options,
+    /// What this machine gives to programs.
+    pub machine: work::Machine,
+    /// Whoever unpacks a release holds it.
+    pub(crate) unpacking: tokio::sync::Mutex<()>,
     /// Rung when something was enqueued.
     pub(crate) work_bell: tokio::sync::Notify,
     /// Bounds what a flood of refusals can write.
@@ -63,6 +68,8 @@ pub struct Service {
     pub(crate) fresh: connect::fresh::Fresh,
     /// Who in this process waits for which credential to be renewed.
     pub(crate) renewals: work::refresh::Lines,
+    /// How quick endpoints are.
+    pub(crate) windows: work::notice::windows::Windows,
     /// Begun when the process shall end: streams end, and it is no longer ready.
     pub stopping: Stopping,
     ticket_key: Zeroizing<[u8; 32]>,
@@ -128,13 +135,17 @@ impl Service {
             limits,
             enter: enter::Options::default(),
             issuers: enter::issuer::Issuers::default(),
+            remembered: enter::remembered::Remembered::default(),
             notices: tokio::sync::Notify::new(),
             work: work::Options::default(),
+            machine: work::Machine::default(),
+            unpacking: tokio::sync::Mutex::default(),
             work_bell: tokio::sync::Notify::new(),
             flood: connect::refuse::Flood::default(),
             own_addresses: connect::receive_webhook::OwnAddresses::default(),
             fresh: connect::fresh::Fresh::default(),
             renewals: work::refresh::Lines::default(),
+            windows: work::notice::windows::Windows::default(),
             stopping: Stopping::default(),
             ticket_key,
             recent_key,

@@ -11,21 +11,24 @@ use kernel::ids::{EndpointId, EventId, MessageId, OrganizationId};
 use kernel::{Sealed, Time};
 
 macro_rules! columns {
-    ($of:literal) => {
-        concat!(
-            $of, "id, ", $of, "endpoint_id, ", $of, "event_id, ", $of, "lane, ", $of, "state, ", $of, "since, ", $of,
-            "begun_at, ", $of, "failures, ", $of, "attempts, ", $of, "next_at, ", $of, "failure"
-        )
+    () => {
+        "n.id, n.endpoint_id, n.event_id, n.lane, n.state, n.since, n.begun_at, n.failures, n.attempts, n.next_at,
+        n.failure"
     };
 }
 use columns;
 
 macro_rules! due {
     ($which:literal) => {
-        concat!("SELECT ", columns!("n."), ", e.body, p.url, p.disabled, p.failing_since, p.resume_at, p.secret,
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", e.body, p.url, p.disabled, p.failing_since, p.resume_at, p.secret,
             p.previous_secret, p.previous_until, p.deleted_at IS NOT NULL FROM notices AS n
             JOIN notice_endpoints AS p ON p.id = n.endpoint_id LEFT JOIN events AS e ON e.id = n.event_id
-            WHERE p.organization_id = $1 AND n.state = 'waiting' AND ", $which)
+            WHERE p.organization_id = $1 AND n.state = 'waiting' AND ",
+            $which
+        )
     };
 }
 
@@ -51,7 +54,7 @@ statements! {
         WHERE lane = $1 AND state = 'waiting'";
     LOG = "INSERT INTO notice_attempts (notice_id, number, endpoint_id, at, took_us, status, failure)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (notice_id, number) DO NOTHING";
-    BY_ID = concat!("SELECT ", columns!("n."), " FROM notices AS n JOIN notice_endpoints AS p ON p.id = n.endpoint_id
+    BY_ID = concat!("SELECT ", columns!(), " FROM notices AS n JOIN notice_endpoints AS p ON p.id = n.endpoint_id
         WHERE p.organization_id = $1 AND n.id = $2 AND p.deleted_at IS NULL");
     DELETE_OVER = "DELETE FROM notices WHERE id IN (SELECT id FROM notices
         WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)";
@@ -61,6 +64,7 @@ statements! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     pub message: Message,
+    pub organization: OrganizationId,
     /// What is posted; `None` where its event was cleaned up since.
     pub body: Option<String>,
     pub url: EndpointUrl,
@@ -92,11 +96,13 @@ fn status(number: Option<i64>) -> Result<Option<u16>, DbError> {
 
 fn due(mut row: Row) -> Result<Due, DbError> {
     let message = message(&mut row)?;
+    let organization = row.take()?;
     let (body, url) = (row.take()?, row.take_word(|text| EndpointUrl::parse(text).ok())?);
     let disabled = disabled(row.take()?)?;
     let (failing, resume, secret) = (row.take()?, row.take()?, row.take()?);
     let previous = previous(row.take()?, row.take()?);
-    Ok(Due { message, body, url, disabled, failing, resume, secret, previous, deleted: row.take()? })
+    let deleted = row.take()?;
+    Ok(Due { message, organization, body, url, disabled, failing, resume, secret, previous, deleted })
 }
 
 /// Writes a message that waits to be delivered.
@@ -184,14 +190,20 @@ async fn log(tx: &mut Tx, endpoint: &EndpointId, attempt: &Attempt) -> Result<()
     query.bind(attempt.failure.as_deref()).execute(tx).await.map(drop)
 }
 
-/// Gives up without a try: its endpoint takes nothing any more. Of a lane all that waits there.
+/// Gives up without a try; with `whole_lane` on everything that waits in its lane, where it is in one.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn die(tx: &mut Tx, message: &Message, failure: &str, now: Time) -> Result<u64, DbError> {
+pub async fn die(
+    tx: &mut Tx,
+    message: &Message,
+    whole_lane: bool,
+    failure: &str,
+    now: Time,
+) -> Result<u64, DbError> {
     let query = match &message.lane {
-        Some(lane) => sql(DIE_IN_LANE).bind(lane),
-        None => sql(DIE).bind(&message.id),
+        Some(lane) if whole_lane => sql(DIE_IN_LANE).bind(lane),
+        _ => sql(DIE).bind(&message.id),
     };
     query.bind(now).bind(failure).execute(tx).await
 }

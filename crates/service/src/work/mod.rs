@@ -5,11 +5,18 @@ pub mod credential;
 pub mod events;
 mod held;
 pub mod jobs;
+mod machine;
+pub(crate) mod notice;
 mod options;
 pub mod refresh;
 pub mod trigger;
+pub mod release_archive;
+mod release_choose;
+pub mod release_folder;
 mod worker;
 
 pub use held::{Held, Why};
+pub use machine::Machine;
 pub use options::Options;
+pub use release_folder::ReleaseFolder;
 pub use store::jobs::Outcome;

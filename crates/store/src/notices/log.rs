@@ -9,10 +9,17 @@ use kernel::ids::{EndpointId, MessageId};
 
 macro_rules! listed {
     ($state:literal) => {
-        concat!("SELECT * FROM (SELECT ", columns!("n."), ", e.event, e.tenant_id FROM notices AS n
+        concat!(
+            "SELECT * FROM (SELECT ",
+            columns!(),
+            ", e.event, e.tenant_id FROM notices AS n
             LEFT JOIN events AS e ON e.id = n.event_id
-            WHERE n.endpoint_id = $1 AND n.state = '", $state, "' AND n.id < $2
-            ORDER BY n.id DESC LIMIT $3) AS ", $state)
+            WHERE n.endpoint_id = $1 AND n.state = '",
+            $state,
+            "' AND n.id < $2
+            ORDER BY n.id DESC LIMIT $3) AS ",
+            $state
+        )
     };
 }
 
