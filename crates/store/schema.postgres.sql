@@ -282,9 +282,7 @@ CREATE TABLE dialogs (
     CONSTRAINT dialogs_pkey PRIMARY KEY (id)
 );
 
-CREATE UNIQUE INDEX dialogs_jti ON dialogs USING btree (organization_id, environment, jti_hash);
-
-CREATE INDEX dialogs_replay_until ON dialogs USING btree (replay_until);
+CREATE UNIQUE INDEX dialogs_jti ON dialogs USING btree (jti_hash);
 
 CREATE TABLE entry_codes (
     hash TEXT NOT NULL,
@@ -425,22 +423,23 @@ CREATE TABLE jobs (
     organization_id TEXT NOT NULL,
     subject TEXT NOT NULL,
     state TEXT NOT NULL,
-    wanted BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
     due_at BIGINT NOT NULL,
+    again_at BIGINT,
     holder TEXT,
     held_until BIGINT,
     failure TEXT,
     created_at BIGINT NOT NULL,
+    died_at BIGINT,
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_state_check CHECK ((state = ANY (ARRAY['ready'::text, 'waiting'::text, 'held'::text, 'dead'::text])))
 );
 
-CREATE INDEX jobs_dead ON jobs USING btree (organization_id, created_at) WHERE (state = 'dead'::text);
+CREATE INDEX jobs_dead ON jobs USING btree (organization_id, id) WHERE (state = 'dead'::text);
+
+CREATE INDEX jobs_died_at ON jobs USING btree (died_at) WHERE (state = 'dead'::text);
 
 CREATE INDEX jobs_held ON jobs USING btree (held_until) WHERE (state = 'held'::text);
-
-CREATE INDEX jobs_held_turns ON jobs USING btree (kind, organization_id) WHERE (state = 'held'::text);
 
 CREATE INDEX jobs_ready ON jobs USING btree (kind, organization_id, due_at) WHERE (state = 'ready'::text);
 
@@ -696,19 +695,17 @@ CREATE TABLE releases (
     tag TEXT NOT NULL,
     branch TEXT,
     revision TEXT,
-    runner TEXT NOT NULL,
-    run_command TEXT,
-    url TEXT,
     secret TEXT,
     manifest TEXT NOT NULL,
     archive_hash TEXT,
     archive_bytes BIGINT NOT NULL,
+    ready_at BIGINT,
+    failure TEXT,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
     CONSTRAINT releases_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES integrations(id),
     CONSTRAINT releases_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
-    CONSTRAINT releases_pkey PRIMARY KEY (id),
-    CONSTRAINT releases_runner_check CHECK ((runner = ANY (ARRAY['process'::text, 'http'::text])))
+    CONSTRAINT releases_pkey PRIMARY KEY (id)
 );
 
 CREATE INDEX releases_integration ON releases USING btree (integration_id, id);

@@ -255,9 +255,7 @@ CREATE TABLE dialogs (
     replay_until BIGINT NOT NULL
 );
 
-CREATE UNIQUE INDEX dialogs_jti ON dialogs (organization_id, environment, jti_hash);
-
-CREATE INDEX dialogs_replay_until ON dialogs (replay_until);
+CREATE UNIQUE INDEX dialogs_jti ON dialogs (jti_hash);
 
 CREATE TABLE entry_codes (
     hash TEXT NOT NULL PRIMARY KEY,
@@ -387,21 +385,22 @@ CREATE TABLE jobs (
     organization_id TEXT NOT NULL,
     subject TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('ready', 'waiting', 'held', 'dead')),
-    wanted BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
     due_at BIGINT NOT NULL,
+    again_at BIGINT,
     -- Who holds it, and until when: another may take it only after that.
     holder TEXT,
     held_until BIGINT,
     failure TEXT,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    died_at BIGINT
 );
 
-CREATE INDEX jobs_dead ON jobs (organization_id, created_at) WHERE state = 'dead';
+CREATE INDEX jobs_dead ON jobs (organization_id, id) WHERE state = 'dead';
+
+CREATE INDEX jobs_died_at ON jobs (died_at) WHERE state = 'dead';
 
 CREATE INDEX jobs_held ON jobs (held_until) WHERE state = 'held';
-
-CREATE INDEX jobs_held_turns ON jobs (kind, organization_id) WHERE state = 'held';
 
 CREATE INDEX jobs_ready ON jobs (kind, organization_id, due_at) WHERE state = 'ready';
 
@@ -634,14 +633,16 @@ CREATE TABLE releases (
     tag TEXT NOT NULL,
     branch TEXT,
     revision TEXT,
-    runner TEXT NOT NULL CHECK (runner IN ('process', 'http')),
-    run_command TEXT,
-    url TEXT,
     -- The key that `http` runs are signed with, sealed for the place `release:{id}`.
     secret TEXT,
     manifest TEXT NOT NULL,
+    -- SHA-256 of the packed files, which stand in `release_parts`.
     archive_hash TEXT,
     archive_bytes BIGINT NOT NULL,
+    -- When it became ready; until then its parts are what it is built from.
+    ready_at BIGINT,
+    -- Why it will never be.
+    failure TEXT,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL
 );

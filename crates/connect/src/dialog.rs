@@ -1,7 +1,9 @@
 //! The dialog: what happens between a landing and the installed tenant, one stage at a time.
 
+mod names;
 mod rules;
 
+pub use names::{id_of, least_id, new_bearer, reference, token_name};
 pub use rules::{CODE_TRIES, Event, INSTALLING_S, NotNow, Opening, Way};
 
 use kernel::ids::{AttemptId, IntegrationId, OrganizationId, TenantId};
@@ -20,23 +22,29 @@ pub struct Visitor {
     /// The token's `sub`, byte for byte.
     pub username: String,
     /// `ti.uem`, else `sub` if it has an `@`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// `ti.udn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// `ti.ufn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     /// Any JSON; `null` where absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub meta: serde_json::Value,
     /// `ti.ili`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub external_integrations: Vec<String>,
     /// `ti.aid` and `ti.adn`: the person acting for the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acting_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acting_name: Option<String>,
     /// `xti` as sent, in its own order, with `token` masked.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub extra: serde_json::Value,
 }
 
@@ -111,13 +119,14 @@ pub enum Stage {
     Cancelled,
 }
 
-/// A dialog as it is stored. Its bearer is a 256-bit secret in the URL's path; only the hash is kept.
+/// A dialog as it is stored. Its bearer is a secret of 256 bits in the URL's path; of it only a hash is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialog {
+    /// [`id_of`] its bearer.
     pub id: Hashed,
     pub organization: OrganizationId,
     pub environment: Environment,
-    /// SHA-256 of the token's `jti`: unique per organization and environment, which is what refuses a replay.
+    /// The token's [`token_name`]: unique, which is what refuses a replay.
     pub jti: Hashed,
     pub integration: IntegrationId,
     /// The outside system.

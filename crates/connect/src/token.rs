@@ -12,7 +12,7 @@ mod reader;
 mod verify;
 
 pub use candidates::candidates;
-pub use claims::{AuthOnly, Claims, LIFE_S, Rules};
+pub use claims::{AHEAD_MOST_S, AuthOnly, Claims, LIFE_S, REMEMBERED_S, Rules};
 pub use extra::{AllowedInstalls, MASKED, Marketplace};
 pub use header::{GET_BYTES, POST_BYTES, Peek, peek};
 pub use kernel::jose::{JsonRefused, strict_json};

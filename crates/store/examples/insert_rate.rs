@@ -1,11 +1,11 @@
 //! How many durable dialogs per second: `cargo run --release -p store --example insert_rate -- [url] [writers]
 //! [full|normal] [dialogs|smallest]`. Prints the rate, the time of one insert as a caller sees it, and the processor time per insert.
 //! `smallest` inserts a small row with a key that grows, which is the floor of what one durable insert costs; a
-//! dialog has two more indexes with random keys. Not part of any test.
+//! dialog has one more index, with random keys. Not part of any test.
 
-use connect::dialog::{Dialog, Stage, Visitor};
+use connect::dialog::{Dialog, Stage, Visitor, id_of, new_bearer, token_name};
 use kernel::ids::{IntegrationId, OrganizationId};
-use kernel::{Brand, Environment, Organization, Plain, Slug, SystemChance, Time};
+use kernel::{Brand, Clock as _, Environment, Organization, Plain, Slug, SystemChance, SystemClock, Time};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,10 +21,10 @@ const SMALLEST: &str =
 
 fn dialog(organization: &OrganizationId) -> Dialog {
     Dialog {
-        id: Plain::new(&SystemChance).hashed(),
+        id: id_of(&new_bearer(SystemClock.now(), &SystemChance)),
         organization: organization.clone(),
         environment: Environment::Sandbox,
-        jti: Plain::new(&SystemChance).hashed(),
+        jti: token_name(organization, Environment::Sandbox, Plain::new(&SystemChance).reveal()),
         integration: IntegrationId::new(1).unwrap_or_else(|_| unreachable!()),
         connector: Slug::parse("hubspot").unwrap_or_else(|_| unreachable!()),
         own_connector: None,

@@ -164,7 +164,8 @@ CREATE TABLE connections (
 );
 CREATE UNIQUE INDEX connections_connector ON connections (tenant_id, connector);
 
--- The hot table: one row per landing. Its primary key is the hash of the dialog's bearer. It has no reference to
+-- The hot table: one row per landing. Its id begins with the time, so that what is written together lies together, and
+-- goes on with a hash of the dialog's bearer; old rows are found by it. It has no reference to
 -- organizations: the statement that writes it takes the organization from there, and a reference would be one more
 -- look-up and, on PostgreSQL, a lock on the one row that all landings of an organization share.
 CREATE TABLE dialogs (
@@ -189,8 +190,7 @@ CREATE TABLE dialogs (
     replay_until BIGINT NOT NULL
 );
 -- What refuses a token that comes a second time, on any node, also after a restart.
-CREATE UNIQUE INDEX dialogs_jti ON dialogs (organization_id, environment, jti_hash);
-CREATE INDEX dialogs_replay_until ON dialogs (replay_until);
+CREATE UNIQUE INDEX dialogs_jti ON dialogs (jti_hash);
 
 CREATE TABLE attempts (
     id TEXT NOT NULL PRIMARY KEY,

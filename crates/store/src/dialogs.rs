@@ -1,14 +1,17 @@
-//! Dialogs: one row per landing, found by the hash of its bearer.
+//! Dialogs: one row per landing, found by an id that its bearer gives.
 
 use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
 use crate::statements::statements;
 use crate::tenants::connected_tenant;
-use connect::dialog::{Dialog, Stage};
+use connect::dialog::{Dialog, Stage, least_id};
+use connect::token::REMEMBERED_S;
 use kernel::ids::TenantId;
 use kernel::{Hashed, Sealed, Slug, Time};
 
 /// Stands for the tenant in a stage until the database knows it: a number that no sequence reaches.
 const SOME_TENANT: i64 = (1 << 53) - 1;
+/// Which of the bound values is the stage.
+const STAGE: usize = 11;
 
 macro_rules! columns {
     () => {
@@ -18,8 +21,10 @@ macro_rules! columns {
 }
 
 statements! {
-    // The unique index on (organization, environment, jti) is the one thing that makes a token single-use. The
-    // organization's row is the guard that the configuration by which the token was judged still counts.
+    // The unique index on the token's name is the one thing that makes a token single-use. The organization's row is
+    // the guard that the configuration by which the token was judged still counts. SQLite does it in two statements,
+    // of which the second writes one row and returns none: of what is more it copies every page before it changes it,
+    // and makes a table for the answer.
     OPEN = concat!("INSERT INTO dialogs (", columns!(), ")
         SELECT $1, $2, $3, $4, CAST($5 AS BIGINT), $6, $7, $8, $9, $10,
             CASE WHEN tenant IS NULL THEN $11 ELSE replace($20, $21, CAST(tenant AS TEXT)) END,
@@ -27,7 +32,12 @@ statements! {
             CAST($17 AS BIGINT), CAST($18 AS BIGINT), CAST($19 AS BIGINT)
         FROM (SELECT (", connected_tenant!("$2", "$3", "$5", "$23", "$6"), ") AS tenant FROM organizations
             WHERE id = $2 AND NOT disabled AND config_version = $22) AS standing
-        WHERE TRUE ON CONFLICT (organization_id, environment, jti_hash) DO NOTHING RETURNING stage");
+        WHERE TRUE ON CONFLICT (jti_hash) DO NOTHING RETURNING stage");
+    STANDING = concat!("SELECT (", connected_tenant!("$1", "$2", "$3", "$4", "$5"), ") FROM organizations
+        WHERE id = $1 AND NOT disabled AND config_version = $6");
+    OPEN_STANDING = concat!("INSERT INTO dialogs (", columns!(), ")
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        ON CONFLICT (jti_hash) DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM dialogs WHERE id = $1");
     // The organization's columns are renamed, because `columns!` names those of the dialog alone.
     WITH_CONFIG = concat!("SELECT ", columns!(), ", slug, config_version FROM dialogs
@@ -43,7 +53,7 @@ statements! {
         AND (announced_to IS NULL OR announced_to = $2)";
     // Not before the token can no longer be accepted: until then the row is what refuses its replay.
     DELETE_EXPIRED = "DELETE FROM dialogs WHERE id IN (SELECT id FROM dialogs
-        WHERE replay_until < $1 AND expires_at < $1 ORDER BY replay_until LIMIT $2)";
+        WHERE id < $1 AND replay_until < $2 AND expires_at < $2 ORDER BY id LIMIT $3)";
 }
 
 fn dialog(mut row: Row) -> Result<Dialog, DbError> {
@@ -92,25 +102,48 @@ pub async fn open(
     db: &Db,
     new: &Dialog,
     version: i64,
-    connected: impl FnOnce(TenantId) -> Stage,
+    connected: impl Fn(TenantId) -> Stage,
 ) -> Result<Option<Stage>, DbError> {
-    let query = opening(new, version, connected)?;
-    db.write_one(query).await?.map(|mut row| row.take_json()).transpose()
+    if db.engine() == "postgres" {
+        let query = opening(sql(OPEN), new, json(&new.stage)?)?;
+        let query = query.bind(connected_somewhere(&connected)?).bind(SOME_TENANT.to_string());
+        let query = query.bind(version).bind(&new.visitor.username);
+        return db.write_one(query).await?.map(|mut row| row.take_json()).transpose();
+    }
+    let read = sql(STANDING).bind(&new.organization).bind(new.environment).bind(new.integration);
+    let read = read.bind(&new.visitor.username).bind(&new.connector).bind(version);
+    let alone = opening(sql(OPEN_STANDING), new, json(&new.stage)?)?;
+    let somewhere = connected_somewhere(&connected)?;
+    let decide = move |mut row: Row| {
+        let tenant: Option<TenantId> = row.take()?;
+        let query = match tenant {
+            None => alone,
+            Some(tenant) => {
+                alone.rebind(STAGE, somewhere.replace(&SOME_TENANT.to_string(), &tenant.to_string()))
+            }
+        };
+        Ok((query, tenant))
+    };
+    let opened = db.write_after(read, decide).await?;
+    Ok(opened.map(|tenant| tenant.map_or_else(|| new.stage.clone(), connected)))
 }
 
-fn opening(new: &Dialog, version: i64, connected: impl FnOnce(TenantId) -> Stage) -> Result<Query, DbError> {
+/// The stage of a visitor who is connected, in a tenant that only the database knows.
+fn connected_somewhere(connected: &impl Fn(TenantId) -> Stage) -> Result<String, DbError> {
     let some_tenant = TenantId::new(SOME_TENANT).map_err(|error| DbError::Bug(error.to_string()))?;
-    let connected = json(&connected(some_tenant))?;
-    let query = sql(OPEN).bind(&new.id).bind(&new.organization).bind(new.environment).bind(&new.jti);
+    json(&connected(some_tenant))
+}
+
+fn opening(query: Query, new: &Dialog, stage: String) -> Result<Query, DbError> {
+    let query = query.bind(&new.id).bind(&new.organization).bind(new.environment).bind(&new.jti);
     let query = query.bind(new.integration).bind(&new.connector).bind(new.own_connector.as_ref());
     let query = query.bind(json(&new.visitor)?).bind(new.own_token.as_ref()).bind(new.inputs.as_ref());
-    let query = query.bind(json(&new.stage)?).bind(new.version).bind(new.framed).bind(new.parent.as_ref());
+    let query = query.bind(stage).bind(new.version).bind(new.framed).bind(new.parent.as_ref());
     let query = query.bind(&new.locale).bind(new.announced_to.as_ref()).bind(new.created).bind(new.expires);
-    let query = query.bind(new.replay_until).bind(connected).bind(SOME_TENANT.to_string());
-    Ok(query.bind(version).bind(&new.visitor.username))
+    Ok(query.bind(new.replay_until))
 }
 
-/// By the hash of the bearer, which is what names it.
+/// By its id.
 ///
 /// # Errors
 /// [`DbError`].
@@ -173,10 +206,12 @@ pub async fn mark_announced(tx: &mut Tx, id: &Hashed, page: &Hashed) -> Result<b
     sql(MARK_ANNOUNCED).bind(id).bind(page).wrote(tx).await
 }
 
-/// Deletes at most `limit` dialogs that are over and whose token can no longer be accepted, with their attempts.
+/// Deletes at most `limit` dialogs that are over and whose token can no longer be accepted, with their attempts. Ids
+/// stand in the order of time, so those that can be due are the first ones: no index but theirs is needed.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn delete_expired(tx: &mut Tx, now: Time, limit: i64) -> Result<u64, DbError> {
-    sql(DELETE_EXPIRED).bind(now).bind(limit).execute(tx).await
+    let young = least_id(now.plus_seconds(-REMEMBERED_S));
+    sql(DELETE_EXPIRED).bind(&young).bind(now).bind(limit).execute(tx).await
 }

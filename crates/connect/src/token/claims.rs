@@ -5,11 +5,16 @@ use super::reader::Reader;
 use super::{Marketplace, Verified, strict_json};
 use crate::dialog::{self, Visitor};
 use crate::refusal::{Code, Refusal};
-use kernel::{Plain, SecretText, Slug, Time};
+use kernel::{SecretText, Slug, Time};
 use serde_json::{Map, Value, json};
 
 /// The longest life that a token may claim, in seconds from `iat` to `exp`.
 pub const LIFE_S: i64 = 3600;
+/// How far an organization may let `iat` lie ahead at most, in seconds.
+pub const AHEAD_MOST_S: i64 = 300;
+/// How long after a landing its token must be remembered at most, in seconds: [`Claims::replay_until`] is never later,
+/// whatever an organization sets.
+pub const REMEMBERED_S: i64 = 2 * AHEAD_MOST_S + LIFE_S + 1;
 
 /// What a token is held against.
 #[derive(Debug, Clone, Copy)]
@@ -88,11 +93,6 @@ impl Claims {
             .plus_seconds(1);
         let open = rules.now.plus_seconds(dialog::LIFETIME_S + dialog::GRACE_S);
         Ok(Self { issued_at, jti: jti.to_owned(), visitor, extra, replay_until: last.max(open) })
-    }
-
-    /// SHA-256 of `jti`: what is stored to refuse a replay.
-    pub fn jti_hash(&self) -> kernel::Hashed {
-        Plain::presented(self.jti.as_str()).hashed()
     }
 
     /// `xti.token`, the credential for the own connector.

@@ -2,6 +2,7 @@
 
 use super::AdminRefused;
 use crate::Service;
+use ::connect::token::AHEAD_MOST_S;
 use kernel::ids::OrganizationId;
 use kernel::{Actor, Brand, Color, Organization, Slug};
 use store::audit;
@@ -52,7 +53,7 @@ impl OrganizationChange {
             record.token_max_age_s = within(seconds, 30, 3600, "token-max-age")?;
         }
         if let Some(seconds) = self.token_ahead_s {
-            record.token_ahead_s = within(seconds, 0, 300, "token-ahead")?;
+            record.token_ahead_s = within(seconds, 0, AHEAD_MOST_S, "token-ahead")?;
         }
         if let Some(disabled) = self.disabled {
             organization.disabled = disabled;

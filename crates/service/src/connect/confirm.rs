@@ -4,7 +4,7 @@ use super::install::{Installation, Stopped};
 use super::view::DialogContext;
 use crate::{Fault, Service};
 use ::connect::credential::{Credential, Values};
-use ::connect::dialog::{Dialog, Event, Failure, Stage};
+use ::connect::dialog::{Dialog, Event, Failure, Stage, reference};
 use kernel::ids::AttemptId;
 use kernel::{Environment, Plain, Sealed};
 use serde::{Deserialize, Serialize};
@@ -140,13 +140,18 @@ impl Service {
                 self.advance_holding(dialog, event, Some(Some(held))).await.map(drop)
             }
             Stopped::Failed { failure, at_input, detail } => {
-                tracing::info!(dialog = %dialog.id.as_str().get(..10).unwrap_or_default(), ?failure, detail = detail.as_deref(), "an installation failed");
+                tracing::info!(
+                    dialog = reference(&dialog.id),
+                    ?failure,
+                    detail = detail.as_deref(),
+                    "an installation failed"
+                );
                 let event = Event::InstallFailed { failure, at_input, detail };
                 self.advance(dialog, event).await.map(drop)
             }
             // Its time was over and the dialog went on without it: nothing of it may be written any more.
             Stopped::Overtaken => {
-                tracing::info!(dialog = %dialog.id.as_str().get(..10).unwrap_or_default(), "an installation was overtaken");
+                tracing::info!(dialog = reference(&dialog.id), "an installation was overtaken");
                 Ok(())
             }
             Stopped::Fault(fault) => {

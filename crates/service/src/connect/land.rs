@@ -5,7 +5,7 @@ use super::turn::opening;
 use crate::{Fault, OrganizationConfig, Service};
 use ::connect::connector::Definition;
 use ::connect::connector::Way;
-use ::connect::dialog::{Dialog, LIFETIME_S, Stage};
+use ::connect::dialog::{Dialog, LIFETIME_S, Stage, id_of, new_bearer, token_name};
 use ::connect::integration::Integration;
 use ::connect::refusal::{Code, Refusal};
 use ::connect::signing_key::{Material, SigningKey};
@@ -259,17 +259,17 @@ impl Service {
         Judged { claims, asked, target }: Judged,
     ) -> Result<Plain, Denied> {
         let Target { integration, connector, definition } = target;
-        let bearer = Plain::new(&*self.chance);
-        let (owner, id) = (&config.organization.id, bearer.hashed());
+        let now = self.clock.now();
+        let bearer = new_bearer(now, &*self.chance);
+        let (owner, id) = (&config.organization.id, id_of(&bearer));
         let place = format!("dialog-token:{}", id.as_str());
         let own_token = self.vault.seal(&self.db, owner, &place, asked.token.reveal().as_bytes()).await?;
-        let now = self.clock.now();
         let stage = |connected| Stage::first(landing.framed, opening(&definition, false, connected));
         let mut dialog = Dialog {
             id,
             organization: owner.clone(),
             environment: config.environment,
-            jti: claims.jti_hash(),
+            jti: token_name(owner, config.environment, &claims.jti),
             integration: integration.id,
             connector,
             own_connector: integration.own_connector,

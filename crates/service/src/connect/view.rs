@@ -4,7 +4,7 @@ use crate::{Fault, OrganizationConfig, Service};
 use ::connect::attempt::Ticket;
 use ::connect::connection::Connection;
 use ::connect::connector::Definition;
-use ::connect::dialog::{Dialog, Stage};
+use ::connect::dialog::{Dialog, Stage, id_of};
 use kernel::{Environment, Plain, Slug};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ pub struct DialogContext {
 }
 
 impl DialogContext {
-    /// Ten characters by which support finds the dialog: the start of its hashed id. It opens nothing.
+    /// Ten characters by which support finds the dialog. They open nothing.
     pub fn reference(&self) -> String {
-        self.dialog.id.as_str().chars().take(10).collect::<String>().to_ascii_uppercase()
+        ::connect::dialog::reference(&self.dialog.id)
     }
 
     /// Whether messages for the parent window wait.
@@ -59,7 +59,7 @@ impl Service {
         environment: Environment,
         bearer: &Plain,
     ) -> Result<Option<DialogContext>, Fault> {
-        let id = bearer.hashed();
+        let id = id_of(bearer);
         if let Some((dialog, config)) = self.fresh.take(&id, self.clock.now()) {
             return if dialog.environment == environment {
                 self.in_config(dialog, config).await

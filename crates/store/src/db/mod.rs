@@ -201,6 +201,27 @@ impl Db {
         }
     }
 
+    /// Reads one row and, where there is one, writes what `decide` makes of it, in one unit of work that shares its
+    /// commit as [`Self::execute`] does on SQLite. Returns what `decide` gave beside the statement, where that wrote a
+    /// row. On PostgreSQL these are the round trips of a transaction.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn write_after<T, F>(&self, read: Query, decide: F) -> Result<Option<T>, DbError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Row) -> Result<(Query, T), DbError> + Send + 'static,
+    {
+        match &*self.engine {
+            Engine::Sqlite { writer, .. } => {
+                let (unit, answer) = unit::Unit::new(|tx| Box::pin(read_then_write(tx, read, decide)), true);
+                writer.submit(Box::new(unit))?;
+                answer.await.unwrap_or_else(|_| Err(writer::ended()))
+            }
+            Engine::Postgres { .. } => self.write(|tx| Box::pin(read_then_write(tx, read, decide))).await,
+        }
+    }
+
     /// One statement that reads at most one row, by itself: no snapshot's frame on SQLite, no connection of its own
     /// on PostgreSQL.
     ///
@@ -235,6 +256,16 @@ impl Db {
             }
         }
     }
+}
+
+async fn read_then_write<T>(
+    tx: &mut Tx,
+    read: Query,
+    decide: impl FnOnce(Row) -> Result<(Query, T), DbError>,
+) -> Result<Option<T>, DbError> {
+    let Some(row) = read.maybe(tx).await? else { return Ok(None) };
+    let (write, told) = decide(row)?;
+    Ok(write.wrote(tx).await?.then_some(told))
 }
 
 async fn on_postgres<T, E, F>(session: postgres::Session, body: F) -> Result<T, E>

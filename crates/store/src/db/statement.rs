@@ -24,6 +24,15 @@ impl Query {
         self
     }
 
+    /// Binds another value to the placeholder of this number, which is bound already.
+    #[must_use]
+    pub(crate) fn rebind(mut self, number: usize, value: impl IntoValue) -> Self {
+        if let Some(bound) = self.values.get_mut(number.saturating_sub(1)) {
+            *bound = value.into_value();
+        }
+        self
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

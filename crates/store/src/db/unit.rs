@@ -37,7 +37,7 @@ fn bug<E: From<DbError>>(text: &str) -> E {
 pub(super) trait Job: Send {
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
-    /// Whether it is one statement, which SQLite undoes by itself where it fails.
+    /// Whether only its last statement writes, which SQLite undoes by itself where it fails.
     fn is_single(&self) -> bool;
     /// Runs the body; whether its changes are to be kept.
     fn run(&mut self, tx: &mut Tx) -> bool;
@@ -56,7 +56,7 @@ impl<F, T, E> Unit<F, T, E>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
 {
-    /// `single`: the body runs exactly one statement.
+    /// `single`: the body runs one statement, or reads before one.
     pub(super) fn new(body: F, single: bool) -> (Self, oneshot::Receiver<Result<T, E>>) {
         let (answer, receiver) = oneshot::channel();
         (Self { single, body: Some(body), result: None, answer }, receiver)

@@ -1,7 +1,7 @@
 //! What is judged and written in one statement, and statements that share a commit.
 
 use crate::on_both;
-use crate::world::{NOW, SANDBOX, World, hashed, slug};
+use crate::world::{NOW, SANDBOX, World, dialog_id, hashed, slug};
 use connect::connection::Status;
 use connect::dialog::{Dialog, Stage};
 use futures_util::future::join_all;
@@ -24,7 +24,7 @@ async fn open(world: &World, dialog: &Dialog, version: i64) -> bool {
 }
 
 async fn read(world: &World, bearer: &str) -> Option<Dialog> {
-    let id = hashed(bearer);
+    let id = dialog_id(bearer);
     world.read(move |tx| Box::pin(async move { dialogs::by_id(tx, &id).await })).await
 }
 

@@ -61,7 +61,7 @@ pub async fn events(at: AtDialog) -> Response {
         Ok(None) => return answer::dialog_expired(&at.web, &at.headers),
         Err(fault) => return answer::fault(&at.web, &at.headers, &fault),
     }
-    let Some(seat) = at.web.service().bells.sit(&at.bearer.hashed()) else {
+    let Some(seat) = at.web.service().bells.sit(&connect::dialog::id_of(&at.bearer)) else {
         return StatusCode::TOO_MANY_REQUESTS.into_response();
     };
     let watch = Watch { at, seat, sent: None, is_over: false };
