@@ -109,8 +109,9 @@ fn limit(limits: &Limits, user: Option<User>) -> io::Result<()> {
     set(Resource::Core, 0)?;
     set(Resource::Nofile, limits.open_files)?;
     // The kernel counts processes by account, over the whole machine, and does not count those of root.
-    if user.is_none() && !geteuid().is_root() {
-        let taken = tree::threads_of_this_account();
+    let account = user.map_or_else(|| geteuid().as_raw(), |user| user.user);
+    if account != 0 {
+        let taken = tree::threads_of(account);
         set(Resource::Nproc, taken.saturating_add(u64::from(limits.processes)).saturating_add(SLACK))?;
     }
     Ok(())

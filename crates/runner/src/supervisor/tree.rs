@@ -108,9 +108,8 @@ pub fn memory(of: &[Descendant], limit: u64) -> u64 {
 }
 
 /// How many threads this account has by now.
-pub fn threads_of_this_account() -> u64 {
+pub fn threads_of(account: u32) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
-    let account = rustix::process::geteuid().as_raw();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let mine = entries.filter(|entry| entry.metadata().is_ok_and(|known| known.uid() == account));
     let threads = mine.filter_map(|entry| {
