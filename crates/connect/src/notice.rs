@@ -8,6 +8,7 @@ pub mod answer;
 pub mod back_off;
 pub mod endpoint;
 pub mod event;
+pub mod json;
 pub mod lane;
 pub mod message;
 pub mod new_event;

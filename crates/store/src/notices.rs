@@ -54,8 +54,6 @@ statements! {
         WHERE lane = $1 AND state = 'waiting'";
     LOG = "INSERT INTO notice_attempts (notice_id, number, endpoint_id, at, took_us, status, failure)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (notice_id, number) DO NOTHING";
-    BY_ID = concat!("SELECT ", columns!(), " FROM notices AS n JOIN notice_endpoints AS p ON p.id = n.endpoint_id
-        WHERE p.organization_id = $1 AND n.id = $2 AND p.deleted_at IS NULL");
     DELETE_OVER = "DELETE FROM notices WHERE id IN (SELECT id FROM notices
         WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)";
 }
@@ -206,17 +204,6 @@ pub async fn die(
         _ => sql(DIE).bind(&message.id),
     };
     query.bind(now).bind(failure).execute(tx).await
-}
-
-/// # Errors
-/// [`DbError`].
-pub async fn by_id(
-    tx: &mut Tx,
-    organization: &OrganizationId,
-    id: &MessageId,
-) -> Result<Option<Message>, DbError> {
-    let row = sql(BY_ID).bind(organization).bind(id).maybe(tx).await?;
-    row.map(|mut row| message(&mut row)).transpose()
 }
 
 /// Deletes at most `limit` messages from before `before` that are delivered or dead, with their tries.

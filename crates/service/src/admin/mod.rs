@@ -116,7 +116,7 @@ fn switched(disabled: Option<bool>, before: Option<Time>, now: Time) -> Option<T
 }
 
 /// For the audit log: which members differ, each with the old value and the new one. The revision always does.
-fn difference(before: Option<Value>, after: Option<Value>) -> Value {
+pub(crate) fn difference(before: Option<Value>, after: Option<Value>) -> Value {
     let members = |value: Option<Value>| match value {
         Some(Value::Object(members)) => members,
         _ => Map::new(),

@@ -2,10 +2,12 @@
 //! work and per use case around it.
 
 pub mod credential;
+pub mod endpoints;
 pub mod events;
 mod held;
 pub mod jobs;
 mod machine;
+pub mod messages;
 pub(crate) mod notice;
 mod options;
 pub mod refresh;

@@ -4,8 +4,8 @@ use super::{columns, count, message, status};
 use crate::db::{DbError, Row, Tx, sql};
 use crate::statements::statements;
 use connect::notice::{Attempt, EventType, Message, State};
-use kernel::Time;
-use kernel::ids::{EndpointId, MessageId};
+use kernel::ids::{EndpointId, MessageId, OrganizationId};
+use kernel::{Environment, Time};
 
 macro_rules! listed {
     ($state:literal) => {
@@ -38,6 +38,9 @@ statements! {
         ORDER BY at DESC LIMIT $3";
     FAILED_ATTEMPTS = "SELECT notice_id, number, at, took_us, status, failure FROM notice_attempts
         WHERE endpoint_id = $1 AND at < $2 AND failure IS NOT NULL ORDER BY at DESC LIMIT $3";
+    ONE = concat!("SELECT ", columns!(), ", e.event, e.tenant_id FROM notices AS n
+        JOIN notice_endpoints AS p ON p.id = n.endpoint_id LEFT JOIN events AS e ON e.id = n.event_id
+        WHERE p.organization_id = $1 AND p.environment = $2 AND n.id = $3 AND p.deleted_at IS NULL");
     OF_MESSAGE = "SELECT notice_id, number, at, took_us, status, failure FROM notice_attempts WHERE notice_id = $1
         UNION ALL SELECT id, attempts, since, took_us, status, NULL FROM notices
         WHERE id = $1 AND state = 'delivered' AND attempts = 1 ORDER BY number";
@@ -101,6 +104,17 @@ pub async fn attempts(
     let query = query.bind(endpoint).bind(before).bind(limit);
     let query = if failed_only { query } else { query.bind(&MessageId::earliest(before)) };
     query.all(tx).await?.into_iter().map(attempt).collect()
+}
+
+/// # Errors
+/// [`DbError`].
+pub async fn one(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+    id: &MessageId,
+) -> Result<Option<Listed>, DbError> {
+    sql(ONE).bind(organization).bind(environment).bind(id).maybe(tx).await?.map(listed).transpose()
 }
 
 /// The tries of one message, first to last.

@@ -8,7 +8,7 @@ use kernel::ids::{EndpointId, MessageId};
 
 statements! {
     IN_SPAN = "SELECT id, lane FROM notices
-        WHERE endpoint_id = $1 AND state = $2 AND id >= $3 AND id < $4 ORDER BY id LIMIT $5";
+        WHERE endpoint_id = $1 AND state = $2 AND id > $3 AND id < $4 ORDER BY id LIMIT $5";
     // The try that delivered it stands in the message alone; before that is taken away, the log gets it.
     KEEP_FIRST = "INSERT INTO notice_attempts (notice_id, number, endpoint_id, at, took_us, status, failure)
         SELECT id, attempts, endpoint_id, since, COALESCE(took_us, 0), status, NULL FROM notices
@@ -31,20 +31,29 @@ impl Replayable {
     }
 }
 
-/// An endpoint's messages of this state that were written from `from` on and before `to`, oldest first, at most `limit`.
+/// Which of an endpoint's messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    pub state: State,
+    /// Those with a larger id: ids are ordered by when the message was written.
+    pub after: MessageId,
+    /// And with a smaller one.
+    pub to: MessageId,
+}
+
+/// Oldest first, at most `limit`.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn in_span(
     tx: &mut Tx,
     endpoint: &EndpointId,
-    state: State,
-    (from, to): (&MessageId, &MessageId),
+    span: &Span,
     limit: i64,
 ) -> Result<Vec<Replayable>, DbError> {
-    let query = sql(IN_SPAN).bind(endpoint).bind(state.as_str()).bind(from).bind(to).bind(limit);
+    let query = sql(IN_SPAN).bind(endpoint).bind(span.state.as_str()).bind(&span.after).bind(&span.to);
     let replayable = |mut row: Row| Ok(Replayable { id: row.take()?, lane: row.take()? });
-    query.all(tx).await?.into_iter().map(replayable).collect()
+    query.bind(limit).all(tx).await?.into_iter().map(replayable).collect()
 }
 
 /// Lets a message wait again, with a whole day of tries before it. Its job is the caller's to write.
