@@ -91,6 +91,15 @@ impl Client {
         Ok(Self { guard, lanes: Arc::new(lanes), limits: Arc::new(limits) })
     }
 
+    /// Whether an address may be called, as far as that can be seen without a look-up: for whoever registers one. Each
+    /// call judges again, with the addresses that its name has then.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`].
+    pub fn judge(&self, url: &Url) -> Result<(), CallError> {
+        self.guard.check(url).map(drop).map_err(|rule| CallError::Refused { host: host_of(url), rule })
+    }
+
     /// Makes one call. Any status is an answer; an error means that there is no usable one.
     ///
     /// # Errors
