@@ -2,6 +2,8 @@
 //! (contract `connect.md`, section 5).
 
 use croner::parser::{CronParser, Seconds, Year};
+use jiff::tz::TimeZone;
+use kernel::Time;
 use kernel::ids::TenantId;
 
 /// Why a text is no schedule.
@@ -13,6 +15,8 @@ pub enum ScheduleRefused {
     Fields(String),
     #[error("`{text}` is no schedule: {why}")]
     Form { text: String, why: String },
+    #[error("`{0}` is no time zone; expected a name as in `Europe/Berlin` or `UTC`")]
+    Zone(String),
 }
 
 /// Checks a schedule and gives it back with single blanks between its fields.
@@ -37,11 +41,34 @@ pub fn check(text: &str) -> Result<String, ScheduleRefused> {
             "a step of minutes is at most 59; for once an hour write a minute, as in `0 * * * *`".to_owned();
         return Err(ScheduleRefused::Form { text: shown(), why });
     }
-    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    match parser.parse(&tidy) {
+    match parser().parse(&tidy) {
         Ok(_) => Ok(tidy),
         Err(error) => Err(ScheduleRefused::Form { text: shown(), why: error.to_string() }),
     }
+}
+
+fn parser() -> CronParser {
+    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build()
+}
+
+/// Checks the name of a time zone (IANA) and gives it back as the database of time zones spells it.
+///
+/// # Errors
+/// [`ScheduleRefused::Zone`].
+pub fn check_zone(text: &str) -> Result<String, ScheduleRefused> {
+    let zone = TimeZone::get(text.trim()).ok();
+    let name = zone.and_then(|zone| zone.iana_name().map(str::to_owned));
+    name.ok_or_else(|| ScheduleRefused::Zone(text.chars().filter(|c| !c.is_control()).take(60).collect()))
+}
+
+/// When `schedule`, read in `zone`, fires next after `after`. Where clocks are put forward, what would fire in the hour
+/// that is left out fires right behind it, unless it fires every hour anyway; where they are put back, a fixed time
+/// fires once. `None` for a schedule that never fires (the 30th of February), and for what is no schedule or zone.
+pub fn next_after(schedule: &str, zone: &str, after: Time) -> Option<Time> {
+    let cron = parser().parse(schedule).ok()?;
+    let from = jiff::Timestamp::from_microsecond(after.micros()).ok()?.to_zoned(TimeZone::get(zone).ok()?);
+    let next = cron.find_next_occurrence(&from, false).ok()?;
+    Some(Time::from_micros(next.timestamp().as_microsecond()))
 }
 
 /// The effective schedule of a tenant: `*/30 * * * *` becomes `8-59/30 * * * *`. It fires as often per hour as

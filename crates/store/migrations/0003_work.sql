@@ -77,7 +77,7 @@ CREATE TABLE runs (
     -- Chosen for a rerun: in place of the tenant's configs and of the last run's state.
     rerun_of BIGINT,
     configs TEXT,
-    -- Sealed for the place `run-given:{id}`.
+    -- Sealed for the place `rerun:{trigger}` of its trigger.
     given_state TEXT,
     -- SHA-256 of the run's own token: it fetches credentials and reports with it.
     token_hash TEXT,
@@ -125,6 +125,7 @@ CREATE TABLE run_logs (
 CREATE TABLE schedules (
     tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
     organization_id TEXT NOT NULL,
+    integration_id BIGINT NOT NULL,
     cron TEXT NOT NULL,
     zone TEXT NOT NULL,
     next_at BIGINT NOT NULL

@@ -1,12 +1,38 @@
 //! What arrives at webhook addresses, kept until a run has taken it.
 
-use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
+use crate::db::{Db, DbError, Query, Row, Tx, json, next_ids, sql};
 use crate::statements::statements;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use connect::webhook::Delivery;
-use kernel::ids::{DeliveryId, OrganizationId, WebhookId};
+use kernel::ids::{DeliveryId, OrganizationId, TenantId, WebhookId};
 use kernel::{Environment, Hashed, Time};
+
+/// Deliveries of one statement.
+const TOGETHER: usize = 32;
+
+// A delivery and its trigger's number, 32 times.
+macro_rules! fresh {
+    () => {
+        "WITH fresh (delivery, number) AS (VALUES ($1, CAST($2 AS BIGINT)), ($3, $4), ($5, $6), ($7, $8),
+            ($9, $10), ($11, $12), ($13, $14), ($15, $16), ($17, $18), ($19, $20), ($21, $22), ($23, $24),
+            ($25, $26), ($27, $28), ($29, $30), ($31, $32), ($33, $34), ($35, $36), ($37, $38), ($39, $40),
+            ($41, $42), ($43, $44), ($45, $46), ($47, $48), ($49, $50), ($51, $52), ($53, $54), ($55, $56),
+            ($57, $58), ($59, $60), ($61, $62), ($63, $64)) "
+    };
+}
+
+// On PostgreSQL rows that another node takes are passed over instead of waited for, as in the queue.
+const FRESH_ON_SQLITE: &str =
+    "SELECT id, organization_id, tenant_id FROM deliveries WHERE trigger_id IS NULL ORDER BY id LIMIT $1";
+const FRESH_ON_POSTGRES: &str =
+    "SELECT id, organization_id, tenant_id FROM deliveries WHERE trigger_id IS NULL
+    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
+
+/// The texts that only SQLite is told.
+pub(crate) const ON_SQLITE: &[(&str, &str)] = &[("deliveries::FRESH", FRESH_ON_SQLITE)];
+/// The texts that only PostgreSQL is told.
+pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("deliveries::FRESH", FRESH_ON_POSTGRES)];
 
 statements! {
     INSERT = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body,
@@ -25,6 +51,14 @@ statements! {
     RECEIVED = "SELECT id FROM deliveries
         WHERE organization_id = $1 AND webhook_id = $2 AND dedupe = $3 AND received_at >= $4";
     MARK_TAKEN = "UPDATE deliveries SET taken_at = $3 WHERE organization_id = $1 AND id = $2 AND taken_at IS NULL";
+    IS_FRESH = "SELECT id FROM deliveries WHERE trigger_id IS NULL ORDER BY id LIMIT 1";
+    MAKE_TRIGGERS = concat!(fresh!(), "INSERT INTO triggers (id, organization_id, tenant_id, source, mode, delivery_id,
+        payload, created_at, claimed_at, run_id)
+        SELECT fresh.number, d.organization_id, d.tenant_id, 'Webhook', 'webhook', d.id, CAST(NULL AS TEXT),
+        CAST($65 AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT)
+        FROM fresh JOIN deliveries AS d ON d.id = fresh.delivery");
+    NAME_TRIGGERS = concat!(fresh!(), "UPDATE deliveries SET trigger_id = fresh.number FROM fresh
+        WHERE deliveries.id = fresh.delivery AND deliveries.trigger_id IS NULL");
     DELETE_TAKEN = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
         WHERE taken_at < $1 ORDER BY taken_at LIMIT $2)";
 }
@@ -143,4 +177,53 @@ pub async fn mark_taken(
 /// [`DbError`].
 pub async fn delete_taken(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, DbError> {
     sql(DELETE_TAKEN).bind(before).bind(limit).execute(tx).await
+}
+
+/// A delivery that has no trigger yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fresh {
+    pub id: DeliveryId,
+    pub organization: OrganizationId,
+    pub tenant: TenantId,
+}
+
+/// Whether there is one: a look that costs no writer's time.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn is_fresh(db: &Db) -> Result<bool, DbError> {
+    Ok(db.maybe(sql(IS_FRESH)).await?.is_some())
+}
+
+/// The oldest that have no trigger yet, at most `limit`, each for this caller alone until its unit of work ends.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn fresh(tx: &mut Tx, limit: i64) -> Result<Vec<Fresh>, DbError> {
+    let text = if tx.is_postgres() { FRESH_ON_POSTGRES } else { FRESH_ON_SQLITE };
+    let rows = sql(text).bind(limit).all(tx).await?;
+    let read = rows
+        .into_iter()
+        .map(|mut row| Ok(Fresh { id: row.take()?, organization: row.take()?, tenant: row.take()? }));
+    read.collect()
+}
+
+/// Makes a trigger of each: source Webhook, mode webhook.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn make_triggers(tx: &mut Tx, fresh: &[Fresh], now: Time) -> Result<(), DbError> {
+    for some in fresh.chunks(TOGETHER) {
+        let numbers = next_ids(tx, "triggers", some.len()).await?;
+        named(MAKE_TRIGGERS, some, &numbers).bind(now).execute(tx).await?;
+        named(NAME_TRIGGERS, some, &numbers).execute(tx).await?;
+    }
+    Ok(())
+}
+
+fn named(text: &'static str, fresh: &[Fresh], numbers: &[i64]) -> Query {
+    let pairs = fresh.iter().map(|fresh| fresh.id.as_str()).zip(numbers.iter().copied());
+    // Places that are left over name no delivery.
+    let pairs = pairs.chain(std::iter::repeat(("", 0))).take(TOGETHER);
+    pairs.fold(sql(text), |query, (delivery, number)| query.bind(delivery).bind(number))
 }

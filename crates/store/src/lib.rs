@@ -50,6 +50,7 @@ pub mod retention;
 pub mod revoked_tokens;
 pub mod run_logs;
 pub mod runs;
+pub mod schedules;
 pub mod schema;
 pub mod service_accounts;
 pub mod session_apps;
@@ -126,6 +127,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("revoked_tokens", revoked_tokens::STATEMENTS),
         named("run_logs", run_logs::STATEMENTS),
         named("runs", runs::STATEMENTS),
+        named("schedules", schedules::STATEMENTS),
         named("service_accounts", service_accounts::STATEMENTS),
         named("session_apps", session_apps::STATEMENTS),
         named("sessions", sessions::STATEMENTS),
@@ -150,8 +152,13 @@ pub fn all_statements() -> Vec<(String, String)> {
 /// # Errors
 /// [`DbError::Bug`] with the place of the first one that it does not accept.
 pub async fn check_statements(db: &Db) -> Result<usize, DbError> {
-    let own = if db.engine() == "postgres" { jobs::claim::ON_POSTGRES } else { jobs::claim::ON_SQLITE };
-    let own = own.iter().map(|(name, text)| (format!("jobs/claim::{name}"), (*text).to_owned()));
+    let own = if db.engine() == "postgres" {
+        [jobs::claim::ON_POSTGRES, schedules::ON_POSTGRES, deliveries::ON_POSTGRES]
+    } else {
+        [jobs::claim::ON_SQLITE, schedules::ON_SQLITE, deliveries::ON_SQLITE]
+    };
+    let own = own.iter().flat_map(|list| list.iter());
+    let own = own.map(|(name, text)| (format!("{name} (of one database)"), (*text).to_owned()));
     let statements: Vec<_> = all_statements().into_iter().chain(own).collect();
     let count = statements.len();
     db.read(move |tx| {

@@ -18,7 +18,7 @@ mod writer;
 
 pub use about::About;
 pub use error::DbError;
-pub use statement::{Query, Tx, next_id, sql};
+pub use statement::{Query, Tx, next_id, next_ids, sql};
 pub use value::{Cell, FromCell, IntoValue, Row, Value, json};
 
 use futures_util::future::BoxFuture;

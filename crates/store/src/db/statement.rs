@@ -175,5 +175,26 @@ pub async fn next_id(tx: &mut Tx, sequence: &'static str) -> Result<i64, DbError
     row.take()
 }
 
+/// As [`next_id`], several at once, in ascending order.
+///
+/// # Errors
+/// [`DbError::Bug`] for a sequence that no migration made.
+pub async fn next_ids(tx: &mut Tx, sequence: &'static str, count: usize) -> Result<Vec<i64>, DbError> {
+    let wanted = i64::try_from(count).map_err(|_| DbError::Bug("too many ids at once".to_owned()))?;
+    if tx.is_postgres() {
+        let rows = sql(SEVERAL_ON_POSTGRES).bind(format!("{sequence}_ids")).bind(wanted).all(tx).await?;
+        let mut ids: Vec<i64> = rows.into_iter().map(|mut row| row.take()).collect::<Result<_, _>>()?;
+        ids.sort_unstable();
+        return Ok(ids);
+    }
+    let row = sql(SEVERAL_ON_SQLITE).bind(sequence).bind(wanted).maybe(tx).await?;
+    let mut row = row.ok_or_else(|| DbError::Bug(format!("there is no sequence `{sequence}`")))?;
+    let last = row.take::<i64>()?;
+    Ok((last - wanted + 1..=last).collect())
+}
+
+const SEVERAL_ON_POSTGRES: &str =
+    "SELECT nextval(CAST(CAST($1 AS TEXT) AS regclass)) FROM generate_series(1, CAST($2 AS BIGINT))";
+const SEVERAL_ON_SQLITE: &str = "UPDATE sequences SET value = value + $2 WHERE name = $1 RETURNING value";
 const NEXT_ON_POSTGRES: &str = "SELECT nextval(CAST(CAST($1 AS TEXT) AS regclass))";
 const NEXT_ON_SQLITE: &str = "UPDATE sequences SET value = value + 1 WHERE name = $1 RETURNING value";

@@ -57,11 +57,17 @@ const TAKE_ON_POSTGRES: &str = "UPDATE jobs SET state = 'held', holder = $1, hel
         jobs.again_at, jobs.holder, jobs.held_until, jobs.failure, jobs.created_at, jobs.died_at";
 
 /// The texts that only SQLite is told.
-pub(crate) const ON_SQLITE: &[(&str, &str)] =
-    &[("PROMOTE", PROMOTE_ON_SQLITE), ("RELEASE", RELEASE_ON_SQLITE), ("TAKE", TAKE_ON_SQLITE)];
+pub(crate) const ON_SQLITE: &[(&str, &str)] = &[
+    ("jobs::PROMOTE", PROMOTE_ON_SQLITE),
+    ("jobs::RELEASE", RELEASE_ON_SQLITE),
+    ("jobs::TAKE", TAKE_ON_SQLITE),
+];
 /// The texts that only PostgreSQL is told.
-pub(crate) const ON_POSTGRES: &[(&str, &str)] =
-    &[("PROMOTE", PROMOTE_ON_POSTGRES), ("RELEASE", RELEASE_ON_POSTGRES), ("TAKE", TAKE_ON_POSTGRES)];
+pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[
+    ("jobs::PROMOTE", PROMOTE_ON_POSTGRES),
+    ("jobs::RELEASE", RELEASE_ON_POSTGRES),
+    ("jobs::TAKE", TAKE_ON_POSTGRES),
+];
 
 statements! {
     // One step in the index for each organization, however many jobs it has.
@@ -77,7 +83,8 @@ statements! {
         (SELECT held_until FROM jobs WHERE state = 'held' ORDER BY held_until LIMIT 1),
         EXISTS (SELECT 1 FROM jobs WHERE kind = $1 AND state = 'ready'),
         EXISTS (SELECT 1 FROM jobs WHERE kind = $2 AND state = 'ready'),
-        EXISTS (SELECT 1 FROM jobs WHERE kind = $3 AND state = 'ready')";
+        EXISTS (SELECT 1 FROM jobs WHERE kind = $3 AND state = 'ready'),
+        EXISTS (SELECT 1 FROM jobs WHERE kind = $4 AND state = 'ready')";
     // The holder is the guard, and the state: of a lease that is over and taken by another nothing is extended.
     EXTEND = "UPDATE jobs SET held_until = $3 WHERE id = $1 AND holder = $2 AND state = 'held'";
 }

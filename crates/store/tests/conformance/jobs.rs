@@ -462,7 +462,7 @@ async fn the_depth_is_told(world: World) {
     claim(&world, "a", 1).await;
     let depth = world.read(|tx| Box::pin(jobs::letters::depth(tx))).await;
     assert_eq!((depth.waiting, depth.held, depth.dead), (1, 1, 1));
-    assert_eq!(depth.figures().len(), 6);
+    assert_eq!(depth.figures().len(), 7);
     let swept = world.write(|tx| Box::pin(jobs::letters::delete_died(tx, NOW, 10))).await;
     assert_eq!(swept, 0);
     let swept = world.write(|tx| Box::pin(jobs::letters::delete_died(tx, NOW.plus_seconds(1), 10))).await;
