@@ -22,7 +22,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use databases::{Databases, Kind};
 use indicatif::{ProgressBar, ProgressStyle};
 use machine::Machine;
-use measures::{Plan, Stock, beside, empty, enter, footprint, install, landing, tenants, webhook};
+use measures::{
+    Plan, Stock, beside, beside_library, empty, enter, footprint, install, landing, tenants, webhook,
+};
 use provider::Provider;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -245,7 +247,8 @@ async fn measure_enter(arguments: &EnterArguments) -> Result<()> {
     let program = options.program()?;
     let what = if arguments.only.is_empty() { EnterWhat::value_variants() } else { &arguments.only };
     let kinds = options.kinds();
-    let steps = what.len() * kinds.len() * arguments.clients.len();
+    let beside = library_operations(what);
+    let steps = (what.len() * kinds.len() + beside.len()) * arguments.clients.len();
     let plan = options.plan(&arguments.clients, steps)?;
     let databases = Databases::start(kinds).await?;
     let machine = Machine::look(databases.folder())?;
@@ -260,8 +263,24 @@ async fn measure_enter(arguments: &EnterArguments) -> Result<()> {
             break;
         }
     }
+    if outcome.is_ok() && !beside.is_empty() {
+        outcome = beside_library::measure(&beside, databases.folder(), &plan, &mut report).await;
+    }
     options.show(&plan, &report, &machine)?;
     outcome
+}
+
+/// What a library of the same kind does as well.
+fn library_operations(what: &[EnterWhat]) -> Vec<beside_library::Operation> {
+    use beside_library::Operation;
+    let same = |one: &EnterWhat| match one {
+        EnterWhat::Token => Some(Operation::CodeAndToken),
+        EnterWhat::Refresh => Some(Operation::Refresh),
+        EnterWhat::Introspect => Some(Operation::Introspection),
+        EnterWhat::Userinfo => Some(Operation::UserInfo),
+        EnterWhat::Entry | EnterWhat::Exchange | EnterWhat::Discovery => None,
+    };
+    what.iter().filter_map(same).collect()
 }
 
 async fn enters(world: &mut World, what: &[EnterWhat], plan: &Plan, report: &mut Report) -> Result<()> {

@@ -27,6 +27,34 @@ pub struct Rung {
     pub summary: Summary,
 }
 
+/// The same operation by somebody else's server.
+#[derive(Debug, Clone, Copy)]
+pub struct Other {
+    pub operation: &'static str,
+    pub server: &'static str,
+    pub clients: usize,
+    pub summary: Summary,
+}
+
+impl Other {
+    /// In one line, while the others are still measured.
+    pub fn told(&self) -> String {
+        self.cells().join(" · ")
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.operation.to_owned(),
+            self.server.to_owned(),
+            self.clients.to_string(),
+            format!("{:.0}", self.summary.per_second),
+            format!("{:.3}", self.summary.processor_ms),
+            format!("{:.2} / {:.2}", self.summary.p50_ms, self.summary.p99_ms),
+            megabytes(self.summary.memory),
+        ]
+    }
+}
+
 /// A figure that stands alone.
 #[derive(Debug, Clone)]
 pub struct Fact {
@@ -41,6 +69,7 @@ pub struct Fact {
 pub struct Report {
     pub lines: Vec<Line>,
     pub rungs: Vec<Rung>,
+    pub others: Vec<Other>,
     pub facts: Vec<Fact>,
 }
 
@@ -143,6 +172,9 @@ impl Report {
             "RSS",
         ];
         add("Beside the floor", &header, self.lines.iter().map(Line::cells).collect(), 2);
+        let header = ["operation", "server", "clients", "per second", "CPU ms", "p50 / p99 ms", "RSS"];
+        let others = self.others.iter().map(Other::cells).collect();
+        add("A library beside the second door, in memory only", &header, others, 2);
         let header =
             ["operation", "database", "tenants", "clients", "per second", "CPU ms", "p50 / p99 ms", "RSS"];
         add("With many tenants", &header, self.rungs.iter().map(Rung::cells).collect(), 2);

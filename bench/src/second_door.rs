@@ -23,7 +23,7 @@ pub const REDIRECT: &str = "http://127.0.0.1:1/cb";
 const EMAIL: &str = "entry@acme.example";
 /// RFC 7636, appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Made once for each gateway.
 #[derive(Debug)]
@@ -193,7 +193,7 @@ fn client(app: &App, secret: &Plain) -> Client {
 fn session(partner: &Partner, person: &Person, cookie: &Plain, now: Time) -> Result<Session> {
     let navbar = Plain::new(&SystemChance);
     Ok(Session {
-        id: SessionId::new(&SystemChance),
+        id: SessionId::new(now, &SystemChance),
         secret: cookie.hashed(),
         partner: partner.id.clone(),
         person: person.id.clone(),

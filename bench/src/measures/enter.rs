@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::rc::Rc;
 
-const PROGRAM: &str = "user-agent: app/1.0\r\naccept: */*\r\n";
-const VISITOR: &str = "user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+pub(super) const PROGRAM: &str = "user-agent: app/1.0\r\naccept: */*\r\n";
+pub(super) const VISITOR: &str = "user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
 Chrome/156.0.0.0 Safari/537.36\r\naccept: text/html,application/xhtml+xml,*/*;q=0.8\r\n\
 accept-language: en-GB,en;q=0.9\r\nsec-fetch-site: cross-site\r\nsec-fetch-mode: navigate\r\n\
 sec-fetch-dest: document\r\n";
@@ -43,12 +43,12 @@ fn floor(world: &World, connection: Connection, commits: usize, reads: usize) ->
     Repeated { connection, requests }
 }
 
-fn form(host: &str, path: &str, body: &str) -> Vec<u8> {
+pub(super) fn form(host: &str, path: &str, body: &str) -> Vec<u8> {
     request("POST", path, host, &format!("{PROGRAM}{FORM}"), body)
 }
 
 /// The value of a parameter of an address; codes need no decoding.
-fn parameter<'a>(address: &'a str, name: &str) -> Result<&'a str> {
+pub(super) fn parameter<'a>(address: &'a str, name: &str) -> Result<&'a str> {
     let query = address.split_once('?').map_or("", |(_, query)| query);
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs
@@ -97,7 +97,7 @@ async fn tokens(world: &World, door: &Rc<SecondDoor>) -> Result<Value> {
     sign_in.run(&cookie).await
 }
 
-fn text(tokens: &Value, name: &str) -> Result<String> {
+pub(super) fn text(tokens: &Value, name: &str) -> Result<String> {
     tokens.get(name).and_then(Value::as_str).map(str::to_owned).with_context(|| name.to_owned())
 }
 

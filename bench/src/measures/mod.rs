@@ -1,5 +1,6 @@
 //! What is measured, one file each.
 
+pub mod beside_library;
 pub mod empty;
 pub mod enter;
 pub mod footprint;

@@ -86,6 +86,22 @@ impl ServiceContext {
         }
     }
 
+    /// The account that it names.
+    pub const fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Account(id) => Some(id),
+            Self::Partner(_) | Self::SuperAdmin => None,
+        }
+    }
+
+    /// The partner that it names itself.
+    pub const fn partner(&self) -> Option<&PartnerId> {
+        match self {
+            Self::Partner(id) => Some(id),
+            Self::Account(_) | Self::SuperAdmin => None,
+        }
+    }
+
     /// Compact JSON with `_type` first. Ids need no escaping.
     pub fn json(&self) -> String {
         match self {

@@ -96,7 +96,10 @@ mod tests {
         let (now, chance) = (Time::from_seconds(1_000), SeededChance::new(1));
         let uri = SafeUrl::parse("https://app.example.com/logout").unwrap();
         let listener = Listener::Client(ClientId::new(&chance));
-        LogoutNotice { attempts, ..LogoutNotice::new(SessionId::new(&chance), listener, uri, now, &chance) }
+        LogoutNotice {
+            attempts,
+            ..LogoutNotice::new(SessionId::new(now, &chance), listener, uri, now, &chance)
+        }
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Session {
     ) -> Opened {
         let cookie = Plain::with_prefix(COOKIE_PREFIX, chance);
         let fresh = Self {
-            id: SessionId::new(chance),
+            id: SessionId::new(now, chance),
             secret: cookie.hashed(),
             partner: order.identity.partner.clone(),
             person: person.clone(),

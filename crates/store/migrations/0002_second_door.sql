@@ -102,6 +102,8 @@ CREATE TABLE clients (
     id_token_algorithm TEXT NOT NULL,
     forgiveness BOOLEAN NOT NULL,
     backchannel_logout_uri TEXT,
+    -- Grows with every change of the client and of its secrets: what is kept of it in memory is compared with this.
+    version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
     disabled_at BIGINT
@@ -173,17 +175,22 @@ CREATE TABLE issuer_keys (
 );
 CREATE UNIQUE INDEX issuer_keys_generation ON issuer_keys (environment, algorithm, generation);
 
+-- The key is the code's time and its hash: rows of one time lie together, and older ones are found by it. Partner and
+-- app are not referred to: where one of them is gone, the code is worth nothing.
 CREATE TABLE entry_codes (
     hash TEXT NOT NULL PRIMARY KEY,
     environment TEXT NOT NULL,
-    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
-    app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
-    -- What the partner ordered, as JSON.
+    partner_id TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    -- What the partner calls its user, byte for byte.
+    partner_user TEXT NOT NULL,
+    -- `NULL` for the partner's own context.
+    account_id TEXT,
+    -- What else the partner ordered, as JSON.
     ordered TEXT NOT NULL,
     issued_at BIGINT NOT NULL,
     redeemed_at BIGINT
 );
-CREATE INDEX entry_codes_issued_at ON entry_codes (issued_at);
 
 -- Authorize requests that wait while their user is at the partner's. The browser's cookie has the nonces.
 CREATE TABLE pending_requests (
@@ -221,7 +228,8 @@ CREATE TABLE sessions (
     -- Of the cookie's secret, which is never stored.
     hash TEXT NOT NULL,
     environment TEXT NOT NULL,
-    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
+    -- The person's; it goes with the person.
+    partner_id TEXT NOT NULL,
     person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     -- What the partner calls its session, and may name to end it.
     partner_session TEXT NOT NULL,
@@ -241,8 +249,8 @@ CREATE INDEX sessions_expires_at ON sessions (expires_at);
 -- What each entry said for one app within a session: the way back, and for which account.
 CREATE TABLE session_apps (
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
-    account_id TEXT REFERENCES accounts (id) ON DELETE CASCADE,
+    app_id TEXT NOT NULL,
+    account_id TEXT,
     back_url TEXT,
     back_url_text TEXT,
     entered_at BIGINT NOT NULL,
@@ -259,50 +267,43 @@ CREATE TABLE pushed_requests (
 );
 CREATE INDEX pushed_requests_expires_at ON pushed_requests (expires_at);
 
--- What grew out of one authorization: its code, its refresh tokens, its access tokens. Revoked as one.
+-- What grew out of one authorization: the code that began it, its refresh tokens, its access tokens. Revoked as one.
+-- The id begins with its time, so that new rows lie together, and is written into the code and the refresh tokens:
+-- these are found by it, and compared by their hash. Client, person and account are not referred to: where one of them
+-- is gone, the grant is worth nothing, and it goes with its session.
 CREATE TABLE grants (
     id TEXT NOT NULL PRIMARY KEY,
-    client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
-    person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    client_id TEXT NOT NULL,
+    person_id TEXT NOT NULL,
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    account_id TEXT REFERENCES accounts (id) ON DELETE CASCADE,
+    account_id TEXT,
     scopes TEXT NOT NULL,
     -- The `claims` parameter as JSON, where there was one.
     claims TEXT,
+    code_hash TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    challenge TEXT,
+    nonce TEXT,
+    -- When the code was used up without tokens. One that brought tokens has a refresh token with the number 1.
+    burnt_at BIGINT,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     revoked_at BIGINT
 );
 CREATE INDEX grants_session ON grants (session_id);
-CREATE INDEX grants_person ON grants (person_id, client_id);
 CREATE INDEX grants_expires_at ON grants (expires_at);
 
-CREATE TABLE authorization_codes (
-    hash TEXT NOT NULL PRIMARY KEY,
-    grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
-    client_id TEXT NOT NULL,
-    redirect_uri TEXT NOT NULL,
-    challenge TEXT,
-    nonce TEXT,
-    scopes TEXT NOT NULL,
-    issued_at BIGINT NOT NULL,
-    redeemed_at BIGINT
-);
-CREATE INDEX authorization_codes_grant ON authorization_codes (grant_id);
-CREATE INDEX authorization_codes_issued_at ON authorization_codes (issued_at);
-
+-- The tokens of a family are counted, in the order in which they were given out, and never changed: what became of one
+-- is told by those after it. The primary key is what lets one of many uses at once win.
 CREATE TABLE refresh_tokens (
-    hash TEXT NOT NULL PRIMARY KEY,
     grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
-    client_id TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('live', 'rotated', 'forgiven', 'revoked')),
-    used_at BIGINT,
-    successor TEXT,
+    number BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    -- The number of the token that it was given out for; 0 is the code.
+    given_for BIGINT NOT NULL,
     issued_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    PRIMARY KEY (grant_id, number)
 );
-CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
-CREATE INDEX refresh_tokens_expires_at ON refresh_tokens (expires_at);
 
 -- Access tokens that were revoked by themselves, until they would have expired.
 CREATE TABLE revoked_tokens (

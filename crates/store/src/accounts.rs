@@ -30,7 +30,7 @@ statements! {
     DELETE = "DELETE FROM accounts WHERE id = $1 AND partner_id = $2";
 }
 
-fn account(row: &mut Row) -> Result<Account, DbError> {
+pub(crate) fn account(row: &mut Row) -> Result<Account, DbError> {
     let (id, partner, name) = (row.take()?, row.take()?, row.take()?);
     Ok(Account { id, partner, name, customer_identifier: row.take()?, disabled: row.take()? })
 }

@@ -22,7 +22,7 @@ macro_rules! columns {
     () => {
         "c.id, c.app_id, c.kind, c.method, c.assertion_algorithm, c.jwks, c.jwks_url, c.redirect_uris,
         c.post_logout_redirect_uris, c.scopes, c.id_token_algorithm, c.forgiveness, c.backchannel_logout_uri,
-        c.disabled_at, c.name, c.created_at, c.modified_at, s.hash"
+        c.disabled_at, c.name, c.created_at, c.modified_at, c.version, s.hash, s.ends_at"
     };
 }
 
@@ -37,7 +37,8 @@ macro_rules! with_secrets {
 statements! {
     INSERT = "INSERT INTO clients (id, app_id, kind, method, assertion_algorithm, jwks, jwks_url, redirect_uris,
         post_logout_redirect_uris, scopes, id_token_algorithm, forgiveness, backchannel_logout_uri, name, disabled_at,
-        created_at, modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)
+        created_at, modified_at, version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $16)
         ON CONFLICT (id) DO NOTHING";
     FIND = concat!("SELECT ", columns!(), " ", with_secrets!(), "
         WHERE c.id = $1 AND a.environment = $3 ORDER BY s.created_at, s.hash");
@@ -47,10 +48,11 @@ statements! {
         WHERE c.app_id = $1 ORDER BY c.id, s.created_at, s.hash");
     UPDATE = "UPDATE clients SET kind = $3, method = $4, assertion_algorithm = $5, jwks = $6, jwks_url = $7,
         redirect_uris = $8, post_logout_redirect_uris = $9, scopes = $10, id_token_algorithm = $11, forgiveness = $12,
-        backchannel_logout_uri = $13, name = $14, disabled_at = $15, modified_at = $16
+        backchannel_logout_uri = $13, name = $14, disabled_at = $15, modified_at = $16, version = version + 1
         WHERE id = $1 AND app_id = $2 AND modified_at = $17";
     DELETE = "DELETE FROM clients WHERE id = $1 AND app_id = $2";
     ADD_SECRET = "INSERT INTO client_secrets (hash, client_id, created_at) VALUES ($1, $2, $3)";
+    CHANGED = "UPDATE clients SET version = version + 1 WHERE id = $1";
     // An end only ever comes nearer.
     END_SECRETS = "UPDATE client_secrets SET ends_at = $2 WHERE client_id = $1 AND hash <> $3
         AND (ends_at IS NULL OR ends_at > $2)";
@@ -84,8 +86,25 @@ fn authentication(row: &mut Row) -> Result<Authentication, DbError> {
     }
 }
 
-/// The client of a row, and the hash of one of its secrets.
-fn record(mut row: Row) -> Result<(Kept<ClientRecord>, Option<Hashed>), DbError> {
+/// A client as it was at one moment, for whoever keeps it in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    pub client: Client,
+    /// Another one after every change of the client and of its secrets.
+    pub version: i64,
+    /// When the next of its secrets ends by itself.
+    pub until: Option<Time>,
+}
+
+/// The client of a row, and one of its secrets.
+struct Found {
+    kept: Kept<ClientRecord>,
+    version: i64,
+    hash: Option<Hashed>,
+    ends: Option<Time>,
+}
+
+fn found(mut row: Row) -> Result<Found, DbError> {
     let (id, app, kind) = (row.take()?, row.take()?, row.take_word(ClientKind::parse)?);
     let authentication = authentication(&mut row)?;
     let (redirect_uris, post_logout_redirect_uris) = (row.take_json()?, row.take_json()?);
@@ -105,14 +124,15 @@ fn record(mut row: Row) -> Result<(Kept<ClientRecord>, Option<Hashed>), DbError>
         disabled,
     };
     let noun = ClientRecord { client, name: row.take()?, created: row.take()? };
-    Ok((Kept { noun, revision: row.take()? }, row.take()?))
+    let kept = Kept { noun, revision: row.take()? };
+    Ok(Found { kept, version: row.take()?, hash: row.take()?, ends: row.take()? })
 }
 
 /// Rows of one client follow one another; they become one record.
 fn records(rows: Vec<Row>) -> Result<Vec<Kept<ClientRecord>>, DbError> {
     let mut records: Vec<Kept<ClientRecord>> = Vec::new();
     for row in rows {
-        let (new, hash) = record(row)?;
+        let Found { kept: new, hash, .. } = found(row)?;
         if records.last().is_none_or(|last| last.noun.client.id != new.noun.client.id) {
             records.push(new);
         }
@@ -170,6 +190,30 @@ pub async fn find(
     Ok(records(rows)?.into_iter().next().map(|kept| kept.noun.client))
 }
 
+/// As [`find`], for whoever keeps it in memory.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn known(
+    tx: &mut Tx,
+    environment: Environment,
+    id: &ClientId,
+    now: Time,
+) -> Result<Option<Known>, DbError> {
+    let rows = sql(FIND).bind(id).bind(now).bind(environment).all(tx).await?;
+    let found = rows.into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
+    let until = found.iter().filter_map(|row| row.ends).min();
+    let hashes: Vec<Hashed> = found.iter().filter_map(|row| row.hash.clone()).collect();
+    let first = found.into_iter().next();
+    Ok(first.map(|Found { kept, version, .. }| {
+        let mut client = kept.noun.client;
+        if let Authentication::Secret(all) = &mut client.authentication {
+            *all = hashes;
+        }
+        Known { client, version, until }
+    }))
+}
+
 /// A client of an app of the organization's own, with the hashes of the secrets in force at `now`.
 ///
 /// # Errors
@@ -221,6 +265,7 @@ pub async fn delete(tx: &mut Tx, app: &AppId, id: &ClientId) -> Result<bool, DbE
 /// # Errors
 /// [`DbError`].
 pub async fn add_secret(tx: &mut Tx, id: &ClientId, hash: &Hashed, now: Time) -> Result<(), DbError> {
+    sql(CHANGED).bind(id).execute(tx).await?;
     sql(ADD_SECRET).bind(hash).bind(id).bind(now).execute(tx).await.map(drop)
 }
 
@@ -236,6 +281,7 @@ pub async fn end_secrets(
     now: Time,
 ) -> Result<u64, DbError> {
     let keep = keep.map_or("", Hashed::as_str);
+    sql(CHANGED).bind(id).execute(tx).await?;
     let ended = sql(END_SECRETS).bind(id).bind(at).bind(keep).execute(tx).await?;
     sql(DELETE_ENDED).bind(id).bind(now).execute(tx).await?;
     Ok(ended)

@@ -1,9 +1,10 @@
-//! Grants: the families of codes and tokens. Revoking one is one update here.
+//! Grants: the families of codes and tokens. Revoking one is one update here. What they rest on is read in
+//! [`crate::standings`].
 
-use crate::db::{DbError, Row, Tx, json, sql};
+use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
 use crate::statements::statements;
-use enter::ids::{AccountId, AppId, ClientId, GrantId, PartnerId, PersonId, SessionId};
-use enter::oidc::Grant;
+use enter::ids::{AppId, ClientId, GrantId, PersonId, SessionId};
+use enter::oidc::{AuthorizationCode, Grant};
 use kernel::{Environment, Time};
 
 macro_rules! columns {
@@ -15,20 +16,16 @@ macro_rules! columns {
 
 statements! {
     INSERT = "INSERT INTO grants (id, client_id, person_id, session_id, account_id, scopes, claims, created_at,
-        expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        expires_at, revoked_at, code_hash, redirect_uri, challenge, nonce)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     FIND = concat!("SELECT ", columns!(), " FROM grants AS g JOIN clients AS c ON c.id = g.client_id
         JOIN apps AS a ON a.id = c.app_id WHERE g.id = $1 AND a.environment = $2");
-    // One question instead of three: it is asked whenever a token is used.
-    ACCESS = "SELECT
-        (SELECT COUNT(*) FROM accounts WHERE id = $1 AND environment = $2 AND partner_id = $3
-            AND disabled_at IS NULL),
-        (SELECT COUNT(*) FROM activations WHERE app_id = $4 AND account_id = $1),
-        (SELECT roles FROM associations WHERE person_id = $5 AND account_id = $1)
-        FROM people WHERE id = $5";
+    BURN = "UPDATE grants SET burnt_at = $2 WHERE id = $1 AND burnt_at IS NULL";
     REVOKE = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     REVOKE_OF_SESSION = "UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL";
-    REVOKE_OF_PERSON = "UPDATE grants SET revoked_at = $3
-        WHERE person_id = $1 AND client_id = $2 AND revoked_at IS NULL";
+    // By the sessions, which have an index for it: a grant's person is its session's.
+    REVOKE_OF_PERSON = "UPDATE grants SET revoked_at = $3 WHERE client_id = $2 AND revoked_at IS NULL
+        AND session_id IN (SELECT id FROM sessions WHERE person_id = $1)";
     CLIENTS_OF_SESSION = "SELECT DISTINCT client_id FROM grants WHERE session_id = $1 ORDER BY client_id";
     APPS_OF_SESSION = "SELECT DISTINCT c.app_id FROM grants AS g JOIN clients AS c ON c.id = g.client_id
         WHERE g.session_id = $1 ORDER BY c.app_id";
@@ -36,20 +33,35 @@ statements! {
         (SELECT id FROM grants WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 }
 
-fn grant(mut row: Row) -> Result<Grant, DbError> {
+pub(crate) fn grant(row: &mut Row) -> Result<Grant, DbError> {
     let (id, client, person, session) = (row.take()?, row.take()?, row.take()?, row.take()?);
     let (account, scopes, claims) = (row.take()?, row.take_json()?, row.take_json_or_null()?);
     let (created, expires, revoked) = (row.take()?, row.take()?, row.take()?);
     Ok(Grant { id, client, person, session, account, scopes, claims, created, expires, revoked })
 }
 
-/// # Errors
-/// [`DbError`].
-pub async fn insert(tx: &mut Tx, new: &Grant) -> Result<(), DbError> {
+fn inserting(new: &Grant, code: &AuthorizationCode) -> Result<Query, DbError> {
     let query = sql(INSERT).bind(&new.id).bind(&new.client).bind(&new.person).bind(&new.session);
     let query = query.bind(new.account.as_ref()).bind(json(&new.scopes)?);
     let query = query.bind(new.claims.as_ref().map(json).transpose()?);
-    query.bind(new.created).bind(new.expires).bind(new.revoked).execute(tx).await.map(drop)
+    let query = query.bind(new.created).bind(new.expires).bind(new.revoked).bind(&code.hash);
+    Ok(query.bind(&code.redirect_uri).bind(code.challenge.as_deref()).bind(code.nonce.as_deref()))
+}
+
+/// With the code that begins it, which is of the same client, scopes and time.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert(tx: &mut Tx, new: &Grant, code: &AuthorizationCode) -> Result<(), DbError> {
+    inserting(new, code)?.execute(tx).await.map(drop)
+}
+
+/// The same by itself; it shares its commit with others.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert_alone(db: &Db, new: &Grant, code: &AuthorizationCode) -> Result<(), DbError> {
+    db.execute(inserting(new, code)?).await.map(drop)
 }
 
 /// Also a revoked or expired one: the rule decides.
@@ -57,35 +69,16 @@ pub async fn insert(tx: &mut Tx, new: &Grant) -> Result<(), DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn find(tx: &mut Tx, environment: Environment, id: &GrantId) -> Result<Option<Grant>, DbError> {
-    sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(grant).transpose()
+    let row = sql(FIND).bind(id).bind(environment).maybe(tx).await?;
+    row.map(|mut row| grant(&mut row)).transpose()
 }
 
-/// What stands between a person and an account, for one app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    /// The account is there, is the partner's, and is switched on.
-    pub account_live: bool,
-    /// The app was activated for it.
-    pub activated: bool,
-    /// `None` without an association.
-    pub roles: Option<Vec<String>>,
-}
-
-/// The access that a grant for an account rests on.
+/// Uses a code up that brings nothing; `false` where that has happened.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn access(
-    tx: &mut Tx,
-    environment: Environment,
-    partner: &PartnerId,
-    app: &AppId,
-    (person, account): (&PersonId, &AccountId),
-) -> Result<Access, DbError> {
-    let query = sql(ACCESS).bind(account).bind(environment).bind(partner).bind(app).bind(person);
-    let mut row = query.one(tx).await?;
-    let (accounts, activations) = (row.take::<i64>()?, row.take::<i64>()?);
-    Ok(Access { account_live: accounts > 0, activated: activations > 0, roles: row.take_json_or_null()? })
+pub async fn burn(tx: &mut Tx, id: &GrantId, now: Time) -> Result<bool, DbError> {
+    sql(BURN).bind(id).bind(now).wrote(tx).await
 }
 
 /// Ends a grant and with it every token of it; `false` where it had ended.

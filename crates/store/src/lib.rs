@@ -12,7 +12,6 @@ pub mod apps;
 pub mod associations;
 pub mod attempts;
 pub mod audit;
-pub mod authorization_codes;
 pub mod clients;
 pub mod connections;
 pub mod connector_apps;
@@ -56,12 +55,14 @@ pub mod service_accounts;
 pub mod session_apps;
 pub mod sessions;
 pub mod signing_keys;
+pub mod standings;
 mod statements;
 pub mod tenant_metadata;
 pub mod tenants;
 pub mod triggers;
 pub mod used_assertions;
 pub mod users;
+pub mod visits;
 pub mod webhooks;
 
 pub use db::{Config, Db, DbError, Query, Row, Synchronous, Tx, next_id, sql};
@@ -87,7 +88,6 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("associations", associations::STATEMENTS),
         named("attempts", attempts::STATEMENTS),
         named("audit", audit::STATEMENTS),
-        named("authorization_codes", authorization_codes::STATEMENTS),
         named("clients", clients::STATEMENTS),
         named("connections", connections::STATEMENTS),
         named("connector_apps", connector_apps::STATEMENTS),
@@ -133,10 +133,12 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("sessions", sessions::STATEMENTS),
         named("signing_keys", signing_keys::STATEMENTS),
         named("tenant_metadata", tenant_metadata::STATEMENTS),
+        named("standings", standings::STATEMENTS),
         named("tenants", tenants::STATEMENTS),
         named("triggers", triggers::STATEMENTS),
         named("used_assertions", used_assertions::STATEMENTS),
         named("users", users::STATEMENTS),
+        named("visits", visits::STATEMENTS),
         named("webhooks", webhooks::STATEMENTS),
         composed("connections", connections::composed()),
         composed("integrations", integrations::composed()),

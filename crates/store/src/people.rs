@@ -39,7 +39,7 @@ statements! {
         WHERE id = $1 AND partner_id = $2";
 }
 
-fn person(row: &mut Row) -> Result<Person, DbError> {
+pub(crate) fn person(row: &mut Row) -> Result<Person, DbError> {
     let id = row.take()?;
     let identity = Identity { partner: row.take()?, partner_user: row.take()? };
     let (email, email_verified) = (row.take()?, row.take()?);

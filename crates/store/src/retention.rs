@@ -2,9 +2,9 @@
 
 use crate::db::{Db, DbError};
 use crate::{
-    attempts, audit, authorization_codes, deliveries, dialogs, entry_codes, grants, held_entries,
-    idempotency_keys, logout_notices, pending_requests, pushed_requests, refresh_tokens, refusals, revoked_tokens, sessions,
-    triggers, used_assertions, webhooks,
+    attempts, audit, deliveries, dialogs, entry_codes, grants, held_entries, idempotency_keys,
+    logout_notices, pending_requests, pushed_requests, refusals, revoked_tokens, sessions, triggers,
+    used_assertions, webhooks,
 };
 use connect::dialog::GRACE_S;
 use kernel::Time;
@@ -60,8 +60,6 @@ pub struct SweptAtSecondDoor {
     pub held_entries: u64,
     pub pending_requests: u64,
     pub pushed_requests: u64,
-    pub authorization_codes: u64,
-    pub refresh_tokens: u64,
     pub revoked_tokens: u64,
     pub grants: u64,
     pub logout_notices: u64,
@@ -71,7 +69,7 @@ pub struct SweptAtSecondDoor {
 
 impl Swept {
     /// Each table's name and how many rows of it were deleted.
-    pub fn tables(&self) -> [(&'static str, u64); 19] {
+    pub fn tables(&self) -> [(&'static str, u64); 17] {
         let second = &self.second_door;
         [
             ("attempts", self.attempts),
@@ -86,8 +84,6 @@ impl Swept {
             ("held_entries", second.held_entries),
             ("pending_requests", second.pending_requests),
             ("pushed_requests", second.pushed_requests),
-            ("authorization_codes", second.authorization_codes),
-            ("refresh_tokens", second.refresh_tokens),
             ("revoked_tokens", second.revoked_tokens),
             ("grants", second.grants),
             ("logout_notices", second.logout_notices),
@@ -144,10 +140,8 @@ async fn sweep_second_door(db: &Db, now: Time) -> Result<SweptAtSecondDoor, DbEr
         entry_codes: in_batches!(db, entry_codes::delete_before, entries),
         pending_requests: in_batches!(db, pending_requests::delete_before, entries),
         pushed_requests: in_batches!(db, pushed_requests::delete_expired, now),
-        authorization_codes: in_batches!(db, authorization_codes::delete_before, entries),
-        // Used ones, too, stay until they would have expired: that is what tells a second use from a made-up token.
-        refresh_tokens: in_batches!(db, refresh_tokens::delete_expired, now),
         revoked_tokens: in_batches!(db, revoked_tokens::delete_expired, now),
+        // With their refresh tokens. Used ones, too, stay until then: that is what tells a second use from a made-up token.
         grants: in_batches!(db, grants::delete_expired, now.plus_seconds(-GRANTS_S)),
         logout_notices: in_batches!(db, logout_notices::delete_over, now.plus_seconds(-LOGOUT_NOTICES_S)),
         sessions: in_batches!(db, sessions::delete_over, now.plus_seconds(-SESSIONS_S)),

@@ -1,7 +1,8 @@
 //! Service accounts of partners, and their public keys.
 
-use crate::db::{DbError, Row, Tx, json, sql};
+use crate::db::{Db, DbError, Row, Tx, json, sql};
 use crate::listing::{Kept, next_revision};
+use crate::standings::Revision;
 use crate::statements::statements;
 use enter::ids::{PartnerId, ServiceKeyId};
 use enter::service_account::{ServiceAccount, ServiceKey, Switches};
@@ -35,6 +36,13 @@ statements! {
         modified_at) VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (email) DO NOTHING";
     FIND = concat!("SELECT ", columns!(), " FROM service_accounts AS s JOIN partners AS p ON p.id = s.partner_id
         WHERE s.email = $1 AND p.environment = $2");
+    // All that an assertion or a token of a service account rests on, in one question.
+    PRINCIPAL = concat!("SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $4), p.id, p.modified_at,
+        CASE WHEN o.disabled THEN COALESCE(p.disabled_at, p.modified_at) ELSE p.disabled_at END,
+        s.email, s.partner_id, s.scopes, s.disabled_at, ", key_columns!(), " FROM service_accounts AS s
+        JOIN partners AS p ON p.id = s.partner_id JOIN organizations AS o ON o.id = p.organization_id
+        LEFT JOIN service_keys AS k ON k.id = $3 AND k.service_account = s.email
+        WHERE s.email = $1 AND p.environment = $2");
     OF_PARTNER = concat!("SELECT ", columns!(), " FROM service_accounts AS s WHERE s.partner_id = $1 ORDER BY s.email");
     OWNED = concat!("SELECT ", columns!(), " FROM service_accounts AS s JOIN partners AS p ON p.id = s.partner_id
         WHERE s.email = $1 AND p.organization_id = $2 AND p.environment = $3");
@@ -67,8 +75,13 @@ fn record(mut row: Row) -> Result<Kept<ServiceAccountRecord>, DbError> {
     Ok(Kept { noun, revision: row.take()? })
 }
 
-fn read_key(mut row: Row) -> Result<ServiceKey, DbError> {
-    let (id, account, algorithm) = (row.take()?, row.take()?, row.take_word(Algorithm::parse)?);
+fn key_of(mut row: Row) -> Result<ServiceKey, DbError> {
+    read_key(row.take()?, row)
+}
+
+/// The columns of a key after its id.
+fn read_key(id: ServiceKeyId, mut row: Row) -> Result<ServiceKey, DbError> {
+    let (account, algorithm) = (row.take()?, row.take_word(Algorithm::parse)?);
     let key = ServiceKey::new(id, account, algorithm, row.take()?, row.take()?);
     let (without_jti, audience_in_header, legacy_audience) = (row.take()?, row.take()?, row.take()?);
     let key = key.with_switches(Switches { without_jti, audience_in_header, legacy_audience });
@@ -98,6 +111,40 @@ pub async fn find(
 ) -> Result<Option<ServiceAccount>, DbError> {
     let row = sql(FIND).bind(email).bind(environment).maybe(tx).await?;
     Ok(row.map(record).transpose()?.map(|kept| kept.noun.account))
+}
+
+/// A service account with its partner, and one of its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The access token that was asked about is revoked by itself.
+    pub revoked: bool,
+    pub account: ServiceAccount,
+    pub partner: Revision<PartnerId>,
+    /// `None` where the key is not there, or another account's (lesson 16).
+    pub key: Option<ServiceKey>,
+}
+
+/// By `client_email` and `kid`, byte for byte; also what is switched off or over: the rules decide. `jti` is an access
+/// token's, empty where there is none.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn principal(
+    db: &Db,
+    environment: Environment,
+    email: &str,
+    key: &ServiceKeyId,
+    jti: &str,
+) -> Result<Option<Principal>, DbError> {
+    let query = sql(PRINCIPAL).bind(email).bind(environment).bind(key).bind(jti);
+    let Some(mut row) = db.maybe(query).await? else { return Ok(None) };
+    let revoked = row.take()?;
+    let partner = Revision { id: row.take()?, version: row.take()?, disabled: row.take()? };
+    let (email, of, scopes) = (row.take()?, row.take()?, row.take_json()?);
+    let account = ServiceAccount { email, partner: of, scopes, disabled: row.take()? };
+    let id = row.take::<Option<ServiceKeyId>>()?;
+    let key = id.map(|id| read_key(id, row)).transpose()?;
+    Ok(Some(Principal { revoked, account, partner, key }))
 }
 
 /// By address, also disabled ones.
@@ -171,7 +218,7 @@ pub async fn key(
     environment: Environment,
     id: &ServiceKeyId,
 ) -> Result<Option<ServiceKey>, DbError> {
-    sql(KEY).bind(id).bind(environment).maybe(tx).await?.map(read_key).transpose()
+    sql(KEY).bind(id).bind(environment).maybe(tx).await?.map(key_of).transpose()
 }
 
 /// A key of a service account of the organization's own.
@@ -184,7 +231,7 @@ pub async fn owned_key(
     environment: Environment,
     id: &ServiceKeyId,
 ) -> Result<Option<ServiceKey>, DbError> {
-    sql(OWNED_KEY).bind(id).bind(organization).bind(environment).maybe(tx).await?.map(read_key).transpose()
+    sql(OWNED_KEY).bind(id).bind(organization).bind(environment).maybe(tx).await?.map(key_of).transpose()
 }
 
 /// Oldest first, also those that are over.
@@ -192,7 +239,7 @@ pub async fn owned_key(
 /// # Errors
 /// [`DbError`].
 pub async fn keys_of(tx: &mut Tx, email: &str) -> Result<Vec<ServiceKey>, DbError> {
-    sql(KEYS_OF).bind(email).all(tx).await?.into_iter().map(read_key).collect()
+    sql(KEYS_OF).bind(email).all(tx).await?.into_iter().map(key_of).collect()
 }
 
 /// Every key of the gateway that has a switch on, for `doctor`.
@@ -200,7 +247,7 @@ pub async fn keys_of(tx: &mut Tx, email: &str) -> Result<Vec<ServiceKey>, DbErro
 /// # Errors
 /// [`DbError`].
 pub async fn lenient_keys(tx: &mut Tx) -> Result<Vec<ServiceKey>, DbError> {
-    sql(LENIENT).all(tx).await?.into_iter().map(read_key).collect()
+    sql(LENIENT).all(tx).await?.into_iter().map(key_of).collect()
 }
 
 /// `false` for a key that is not there or was not generated here; the guard in the SQL repeats the rule.

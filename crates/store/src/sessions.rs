@@ -36,7 +36,7 @@ statements! {
         AND ended_at IS NULL ORDER BY created_at, id");
 }
 
-fn session(mut row: Row) -> Result<Session, DbError> {
+pub(crate) fn session(row: &mut Row) -> Result<Session, DbError> {
     let (id, secret, partner, person) = (row.take()?, row.take()?, row.take()?, row.take()?);
     let (partner_session, authenticated, detail) = (row.take()?, row.take()?, row.take_json()?);
     let (created, touched, expires, ended) = (row.take()?, row.take()?, row.take()?, row.take()?);
@@ -73,7 +73,13 @@ pub async fn by_cookie(
     environment: Environment,
     secret: &Hashed,
 ) -> Result<Option<Session>, DbError> {
-    sql(BY_COOKIE).bind(secret).bind(environment).maybe(tx).await?.map(session).transpose()
+    sql(BY_COOKIE)
+        .bind(secret)
+        .bind(environment)
+        .maybe(tx)
+        .await?
+        .map(|mut row| session(&mut row))
+        .transpose()
 }
 
 /// By `sid`. Also one that is over.
@@ -81,7 +87,7 @@ pub async fn by_cookie(
 /// # Errors
 /// [`DbError`].
 pub async fn find(tx: &mut Tx, environment: Environment, id: &SessionId) -> Result<Option<Session>, DbError> {
-    sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(session).transpose()
+    sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(|mut row| session(&mut row)).transpose()
 }
 
 /// The same session after another entry: a new secret, new times, new detail. `false` where `old` is not its
@@ -127,7 +133,7 @@ pub async fn by_partner_session(
     partner_session: &str,
 ) -> Result<Vec<Session>, DbError> {
     let query = sql(BY_PARTNER_SESSION).bind(partner).bind(partner_session).bind(environment);
-    query.all(tx).await?.into_iter().map(session).collect()
+    query.all(tx).await?.into_iter().map(|mut row| session(&mut row)).collect()
 }
 
 /// Those that have not been ended, of one person.
@@ -139,7 +145,14 @@ pub async fn of_person(
     environment: Environment,
     person: &PersonId,
 ) -> Result<Vec<Session>, DbError> {
-    sql(OF_PERSON).bind(person).bind(environment).all(tx).await?.into_iter().map(session).collect()
+    sql(OF_PERSON)
+        .bind(person)
+        .bind(environment)
+        .all(tx)
+        .await?
+        .into_iter()
+        .map(|mut row| session(&mut row))
+        .collect()
 }
 
 /// Deletes at most `limit` sessions that expired before `before` and that nothing hangs from any more.

@@ -24,7 +24,8 @@ pub fn package_file(path: &str) -> PathBuf {
 }
 
 /// Node itself: the one that the setup installed because the machine's was too old, else the machine's.
-fn program() -> PathBuf {
+#[must_use]
+pub fn program() -> PathBuf {
     let installed = crate::packages().join("python/bin/node");
     if installed.exists() { installed } else { PathBuf::from("node") }
 }

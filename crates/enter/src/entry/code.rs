@@ -4,7 +4,7 @@ use super::{EntryRefused, NextUrl};
 use crate::account::{Identity, PartnerUserId};
 use crate::app::{App, BackUrl};
 use crate::context::ServiceContext;
-use crate::ids::AppId;
+use crate::ids::{AppId, SORTABLE, sortable};
 use crate::partner::Partner;
 use kernel::{Chance, Hashed, Plain, Time};
 
@@ -47,7 +47,7 @@ pub enum State {
 /// A code as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryCode {
-    /// SHA-256 of the code; unique.
+    /// See [`Self::key`]; unique.
     pub hash: Hashed,
     pub order: Order,
     pub issued: Time,
@@ -64,9 +64,16 @@ pub struct Minted {
 impl EntryCode {
     /// Two calls make two codes: a partner's retried call has nothing to repeat, because nothing was redeemed.
     pub fn mint(order: Order, now: Time, chance: &dyn Chance) -> Minted {
-        let plain = Plain::with_prefix(Codes::ENTRY, chance);
-        let code = Self { hash: plain.hashed(), order, issued: now, state: State::Issued };
+        let plain = Plain::with_prefix(&format!("{}{}", Codes::ENTRY, sortable(now)), chance);
+        let code = Self { hash: Self::key(plain.reveal()), order, issued: now, state: State::Issued };
         Minted { plain, code }
+    }
+
+    /// What a presented code is found by: the time that it names, and the hash of all of it.
+    pub fn key(text: &str) -> Hashed {
+        let time = text.get(Codes::ENTRY.len()..Codes::ENTRY.len() + SORTABLE).unwrap_or_default();
+        let time = if time.bytes().all(|byte| byte.is_ascii_alphanumeric()) { time } else { "" };
+        Hashed::from_stored(format!("{time}{}", Plain::presented(text).hashed().as_str()))
     }
 
     /// Uses the code up for `app`.

@@ -1,12 +1,12 @@
 //! The authorization code, from the redirect to the token endpoint.
 
-use super::Client;
+use super::{Client, TokenKind};
 use crate::ids::{ClientId, GrantId};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kernel::{Hashed, Time};
+use kernel::{Chance, Hashed, Plain, Time};
 
 /// How long a code lives, in seconds.
 pub const CODE_LIFETIME_S: i64 = 60;
@@ -66,6 +66,18 @@ pub enum Redemption {
 }
 
 impl AuthorizationCode {
+    /// A fresh code of a grant. It names the grant's row, and opens it with the 256 random bits behind that.
+    pub fn text(grant: &GrantId, chance: &dyn Chance) -> Plain {
+        let prefix = TokenKind::AuthorizationCode.prefix().unwrap_or_default();
+        Plain::with_prefix(&format!("{prefix}{}", grant.selector()), chance)
+    }
+
+    /// The grant that a presented text names; what it is worth, its hash tells.
+    pub fn grant_of(text: &str) -> Option<GrantId> {
+        let named = text.strip_prefix(TokenKind::AuthorizationCode.prefix()?)?;
+        GrantId::selected(named.get(..GrantId::SELECTOR)?)
+    }
+
     /// Decides a redemption by a client that has proven itself.
     pub fn redeem(
         self,

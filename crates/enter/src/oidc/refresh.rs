@@ -1,8 +1,8 @@
 //! Refresh tokens: rotation, one forgiven loss, and detection of reuse (contract `enter.md`, section 5).
 
-use super::Client;
+use super::{Client, TokenKind};
 use crate::ids::{ClientId, GrantId};
-use kernel::{Hashed, Time};
+use kernel::{Chance, Hashed, Plain, Time};
 
 /// Within how many seconds after its use a token whose answer was lost may be used again.
 pub const FORGIVENESS_S: i64 = 30;
@@ -67,6 +67,21 @@ pub enum RefreshUse {
 }
 
 impl RefreshToken {
+    /// A fresh token of a grant's family. It names its row, and opens it with the 256 random bits behind that.
+    pub fn text(grant: &GrantId, number: i64, chance: &dyn Chance) -> Plain {
+        let prefix = TokenKind::RefreshToken.prefix().unwrap_or_default();
+        Plain::with_prefix(&format!("{prefix}{}{number}-", grant.selector()), chance)
+    }
+
+    /// The grant and the number in its family that a presented text names; what it is worth, its hash tells.
+    pub fn place_of(text: &str) -> Option<(GrantId, i64)> {
+        let named = text.strip_prefix(TokenKind::RefreshToken.prefix()?)?;
+        let (grant, rest) = named.split_at_checked(GrantId::SELECTOR)?;
+        let (number, _) = rest.split_once('-')?;
+        let digits = (1..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+        Some((GrantId::selected(grant)?, digits.then(|| number.parse().ok())??))
+    }
+
     /// Decides a use of this token by a client that has proven itself. `next` is the hash of the successor that
     /// would be given out; `successor` is the stored successor, where there is one.
     ///

@@ -9,7 +9,7 @@ use enter::entry::{
     PENDING_LIFETIME_S, Pending, PendingRequests, Question, State, TRIPS_MOST, TRIPS_WINDOW_S, Trips, Who,
     WhoRefused, admit, onward,
 };
-use enter::ids::{AccountId, AppId, ClientId, PartnerId, PersonId};
+use enter::ids::{AccountId, AppId, ClientId, PartnerId, PersonId, SORTABLE, sortable};
 use kernel::{Plain, SafeUrl, SeededChance, Time};
 
 fn for_account(id: &str) -> ServiceContext {
@@ -49,12 +49,20 @@ fn an_entry_code_opens_the_door_once_and_for_sixty_seconds() {
 fn a_code_is_256_random_bits_that_are_not_kept() {
     let chance = SeededChance::new(7);
     let (first, second) = (EntryCode::mint(order(), NOW, &chance), EntryCode::mint(order(), NOW, &chance));
-    assert_eq!(first.plain.reveal().len(), "vst_ec_".len() + 43);
+    assert_eq!(first.plain.reveal().len(), "vst_ec_".len() + SORTABLE + 43);
     assert_ne!(first.plain.reveal(), second.plain.reveal());
     assert!(!format!("{first:?}").contains(first.plain.reveal()));
     let text = first.plain.reveal();
     for end in 0..text.len() {
-        assert_ne!(Plain::presented(&text[..end]).hashed(), first.code.hash);
+        assert_ne!(EntryCode::key(&text[..end]), first.code.hash);
+    }
+    assert_eq!(EntryCode::key(text), first.code.hash);
+    // Older ones sort before it, so that they are found by their key when they are over.
+    let later = EntryCode::mint(order(), NOW.plus_seconds(1), &chance).code.hash;
+    assert!(first.code.hash < later && later.as_str() < sortable(NOW.plus_seconds(2)).as_str());
+    for strange in ["", "vst_ec_", "vst_ec_ääääääää", "vst_ec_12345678", "vst_ec_' OR 1=1--xxxxxxxx"]
+    {
+        assert_eq!(EntryCode::key(strange), Plain::presented(strange).hashed(), "{strange}");
     }
 }
 

@@ -10,8 +10,8 @@ use enter::oidc::access_check::{AccessCheck, AskedAccount, access_check, asked_a
 use enter::oidc::claims::Requested;
 use enter::oidc::consent::{Consent, missing, remember};
 use enter::oidc::revocation::{AccessToken, Asked, Found, MayNotAsk, Revocation, introspect, revoke};
-use enter::oidc::{Client, Grant, GrantRefused, RefreshState, RefreshToken, Standing};
-use kernel::{Plain, Time};
+use enter::oidc::{AuthorizationCode, Client, Grant, GrantRefused, RefreshState, RefreshToken, Standing};
+use kernel::{Plain, SeededChance, Time};
 use serde_json::json;
 
 fn consent(scopes: &[&str]) -> Consent {
@@ -205,4 +205,37 @@ fn an_access_check_tells_apart_who_what_and_whether() {
     assert_eq!(asked_account(None, &standing).unwrap().as_str(), "AG-1");
     assert_eq!(asked_account(Some(""), &standing).unwrap().as_str(), "AG-1");
     assert_eq!(asked_account(Some("../AG-7"), &standing), None);
+}
+
+#[test]
+fn a_code_and_a_refresh_token_name_their_row_and_nothing_else_does() {
+    let chance = SeededChance::new(3);
+    let (grant, later) = (GrantId::new(NOW, &chance), GrantId::new(NOW.plus_seconds(1), &chance));
+    assert!(grant < later, "ids sort by time");
+    let code = AuthorizationCode::text(&grant, &chance);
+    assert_eq!(AuthorizationCode::grant_of(code.reveal()), Some(grant.clone()));
+    assert_eq!(code.reveal().len(), "vst_ac_".len() + GrantId::SELECTOR + 43);
+    for number in [1, 2, 1_000_000] {
+        let token = RefreshToken::text(&grant, number, &chance);
+        assert_eq!(RefreshToken::place_of(token.reveal()), Some((grant.clone(), number)));
+        assert_eq!(AuthorizationCode::grant_of(token.reveal()), None, "another kind");
+        assert_eq!(RefreshToken::place_of(code.reveal()), None, "another kind");
+    }
+    let selector = grant.selector();
+    let strange = [
+        "".to_owned(),
+        selector.to_owned(),
+        format!("{selector}+1-x"),
+        format!("{selector}-1-x"),
+        format!("{selector}1x-x"),
+        format!("{selector}9999999999999999-x"),
+        "ä".repeat(30),
+        format!("{}'1-x", &selector[1..]),
+    ];
+    for text in strange {
+        assert_eq!(RefreshToken::place_of(&format!("vst_rt_{text}")), None, "{text}");
+    }
+    for text in ["", "short", &"ä".repeat(30), &"'".repeat(30)] {
+        assert_eq!(AuthorizationCode::grant_of(&format!("vst_ac_{text}")), None, "{text}");
+    }
 }

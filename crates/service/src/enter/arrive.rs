@@ -4,8 +4,7 @@ use super::enter_session::{Entering, enter};
 use super::proceed::issuer;
 use super::refuse::Denial;
 use super::reply::{AskEntry, Named, Reply, Step};
-use super::session::{Browser, LiveSession, live};
-use super::visit::find_place;
+use super::session::{Browser, LiveSession};
 use crate::{Fault, Place, Service};
 use ::enter::account::{Account, Person};
 use ::enter::app::{App, TemplateRefused};
@@ -15,11 +14,13 @@ use ::enter::entry::{
 };
 use ::enter::ids::PersonId;
 use ::enter::partner::Partner;
+use ::enter::session::Session;
 use kernel::{Environment, Hashed, Plain, Time};
 use serde_json::json;
 use std::sync::Arc;
+use store::entry_codes::{self, Arrived};
 use store::held_entries::{self, HeldEntry};
-use store::{DbError, Tx, apps, entry_codes, partners, pending_requests, people};
+use store::{DbError, pending_requests};
 
 /// As refusals name it.
 pub(super) const ROUTE: &str = "/enter";
@@ -28,51 +29,16 @@ pub(super) const ROUTE: &str = "/enter";
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) code: EntryCode,
-    pub(super) partner: Partner,
-    pub(super) app: App,
+    pub(super) partner: Arc<Partner>,
+    pub(super) app: Arc<App>,
     account: Option<Account>,
     person: Option<Person>,
     roles: Option<Vec<String>>,
     active: bool,
+    /// What the browser's cookie led to, and whether that is of somebody who may be here.
+    session: Option<Session>,
     live: Option<LiveSession>,
     pending: PendingRequests,
-}
-
-/// What is looked up by.
-#[derive(Debug, Clone)]
-struct Wanted {
-    environment: Environment,
-    code: Hashed,
-    session: Option<Hashed>,
-    nonces: Vec<Nonce>,
-    limits: ::enter::session::SessionLimits,
-    now: Time,
-}
-
-impl Wanted {
-    async fn read(&self, tx: &mut Tx) -> Result<Option<Found>, DbError> {
-        let environment = self.environment;
-        let Some(code) = entry_codes::by_hash(tx, environment, &self.code).await? else { return Ok(None) };
-        let partner = partners::find(tx, environment, &code.order.identity.partner).await?;
-        let app = apps::find(tx, environment, &code.order.app).await?;
-        let (Some(partner), Some(app)) = (partner, app) else { return Ok(None) };
-        let person = people::by_identity(tx, &code.order.identity).await?;
-        let context = code.order.context.clone();
-        let id = person.as_ref().map(|person| &person.id);
-        let place = find_place(tx, environment, &app, context, id).await?;
-        let live = match &self.session {
-            Some(secret) => live(tx, environment, secret, self.limits, self.now).await?,
-            None => None,
-        };
-        let mut pending = Vec::new();
-        for nonce in &self.nonces {
-            let waiting = pending_requests::find(tx, environment, nonce).await?;
-            pending.extend(waiting.filter(|it| it.is_open(self.now)).map(|waiting| waiting.pending));
-        }
-        let (account, roles, active) = (place.account, place.roles, place.active);
-        let pending = pending.into_iter().collect();
-        Ok(Some(Found { code, partner, app, account, person, roles, active, live, pending }))
-    }
 }
 
 impl Found {
@@ -182,7 +148,7 @@ impl Service {
             let text = "the entry URL came without its code; redirect to the whole entryUrl of the answer";
             return self.denied(place, ROUTE, Denial::new("entry_code_missing", 400, text), browser).await;
         };
-        let Some(found) = self.found(place, Plain::presented(code).hashed(), &browser).await? else {
+        let Some(found) = self.found(place, EntryCode::key(code), &browser).await? else {
             let unknown = EntryRefused::CodeUnknown;
             let denial = Denial::new(unknown.code(), unknown.status(), for_engineers(unknown));
             return self.denied(place, ROUTE, denial, browser).await;
@@ -202,16 +168,40 @@ impl Service {
     }
 
     async fn found(&self, place: &Place, code: Hashed, browser: &Browser) -> Result<Option<Found>, Fault> {
-        let wanted = Wanted {
-            environment: place.environment,
-            code,
-            session: browser.session.as_ref().map(Plain::hashed),
-            nonces: browser.waiting.clone(),
-            limits: self.enter.session,
-            now: self.clock.now(),
-        };
-        let read = self.db.read(move |tx| Box::pin(async move { wanted.read(tx).await }));
-        Ok(read.await?)
+        let (environment, session) = (place.environment, browser.session.as_ref().map(Plain::hashed));
+        let found = entry_codes::arrival(&self.db, environment, &code, session.as_ref()).await?;
+        let Some(found) = found else { return Ok(None) };
+        let partner = self.partner_at(environment, &found.partner).await?;
+        let app = self.app_at(environment, &found.app).await?;
+        let Some((partner, app)) = partner.zip(app) else { return Ok(None) };
+        let pending = self.waiting_of(environment, browser).await?;
+        let Arrived { code, roles, account, person, activated, session, holder, holders_partner, .. } = found;
+        let live = self.live_of(environment, session.clone(), holder, holders_partner).await?;
+        let active = app.open_to_all || activated;
+        Ok(Some(Found { code, partner, app, account, person, roles, active, session, live, pending }))
+    }
+
+    /// The requests that wait in this browser and are still open.
+    async fn waiting_of(
+        &self,
+        environment: Environment,
+        browser: &Browser,
+    ) -> Result<PendingRequests, Fault> {
+        if browser.waiting.is_empty() {
+            return Ok(PendingRequests::default());
+        }
+        let (nonces, now) = (browser.waiting.clone(), self.clock.now());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let mut pending = Vec::new();
+                for nonce in &nonces {
+                    let waiting = pending_requests::find(tx, environment, nonce).await?;
+                    pending.extend(waiting.filter(|it| it.is_open(now)).map(|waiting| waiting.pending));
+                }
+                Ok::<_, DbError>(pending)
+            })
+        });
+        Ok(read.await?.into_iter().collect())
     }
 
     /// Asks the person before anything is done.
@@ -312,7 +302,8 @@ impl Service {
             code: (!confirmed).then(|| found.code.hash.clone()),
             order: found.code.order.clone(),
             admission,
-            session: browser.session.as_ref().map(Plain::hashed),
+            person: found.person.clone(),
+            session: found.session.clone(),
             limits: self.enter.session,
             now: self.clock.now(),
             chance: Arc::clone(&self.chance),

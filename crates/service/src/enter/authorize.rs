@@ -7,13 +7,15 @@ use super::visit::Request;
 use crate::{Fault, Place, Service};
 use ::enter::app::App;
 use ::enter::entry::Waiting;
-use ::enter::ids::ClientId;
+use ::enter::ids::{AppId, ClientId};
 use ::enter::oidc::Client;
 use ::enter::oidc::authorize::{AuthorizeRefused, LocalRefusal, Parameters, check, error_url};
 use ::enter::oidc::par::reference;
 use serde_json::json;
+use std::sync::Arc;
 use store::pushed_requests;
-use store::{DbError, apps, clients};
+use store::standings::{self, Revision};
+use store::{DbError, clients};
 
 /// As refusals name it.
 pub(super) const ROUTE: &str = "/oauth2/auth";
@@ -52,9 +54,16 @@ impl Service {
         waiting: Option<Waiting>,
         browser: Browser,
     ) -> Result<Reply, Fault> {
+        let browser = match waiting {
+            Some(_) => browser,
+            None => match self.proceed_at_once(place, parameters, browser).await? {
+                Ok(reply) => return Ok(reply),
+                Err(browser) => browser,
+            },
+        };
         let found = self.client_of(place, parameters).await?;
         let (client, app) = found.unzip();
-        match (check(parameters, client.as_ref()), client, app) {
+        match (check(parameters, client.as_deref()), client, app) {
             (Ok(request), Some(client), Some(app)) => {
                 let hint = self.judge_hint(place, parameters.get("id_token_hint"), &client).await?;
                 let (place, query) = (place.clone(), parameters.query());
@@ -75,11 +84,33 @@ impl Service {
         }
     }
 
+    /// Goes on with the client and the app that are in memory, where they are the present ones and all is well. In any
+    /// other case it says so, and everything is read.
+    async fn proceed_at_once(
+        &self,
+        place: &Place,
+        parameters: &Parameters,
+        browser: Browser,
+    ) -> Result<Result<Reply, Browser>, Fault> {
+        let id = parameters.get("client_id").and_then(|id| ClientId::parse(id).ok());
+        let known = id.and_then(|id| self.client_in_memory(place.environment, &id));
+        let app = known.as_ref().and_then(|known| self.app_in_memory(&known.client.app));
+        let (Some(known), Some((app_version, app))) = (known, app) else { return Ok(Err(browser)) };
+        let Ok(request) = check(parameters, Some(&known.client)) else { return Ok(Err(browser)) };
+        let hint = self.judge_hint(place, parameters.get("id_token_hint"), &known.client).await?;
+        let (place, query) = (place.clone(), parameters.query());
+        let request = Request { place, app, client: known.client, request, query, hint, waiting: None };
+        match self.visit_at_once(&request, (known.version, app_version), &browser).await? {
+            Some(visited) => self.proceed_with(request, visited, browser).await.map(Ok),
+            None => Ok(Err(browser)),
+        }
+    }
+
     async fn client_of(
         &self,
         place: &Place,
         parameters: &Parameters,
-    ) -> Result<Option<(Client, App)>, Fault> {
+    ) -> Result<Option<(Arc<Client>, Arc<App>)>, Fault> {
         let id = parameters.get("client_id").and_then(|id| ClientId::parse(id).ok());
         let Some(id) = id else { return Ok(None) };
         self.client_and_app(place, &id).await
@@ -90,19 +121,18 @@ impl Service {
         &self,
         place: &Place,
         id: &ClientId,
-    ) -> Result<Option<(Client, App)>, Fault> {
-        let (environment, id, now) = (place.environment, id.clone(), self.clock.now());
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                let Some(client) = clients::find(tx, environment, &id, now).await? else { return Ok(None) };
-                let app = apps::find(tx, environment, &client.app).await?;
-                Ok::<_, DbError>(app.map(|app| (client, app)))
-            })
-        });
-        let found = read.await?;
-        Ok(found.map(|(client, app)| {
-            let disabled = client.disabled.or(app.disabled);
-            (Client { disabled, ..client }, app)
+    ) -> Result<Option<(Arc<Client>, Arc<App>)>, Fault> {
+        let (environment, wanted) = (place.environment, id.clone());
+        let read = self
+            .db
+            .read(move |tx| Box::pin(async move { standings::of_client(tx, environment, &wanted).await }));
+        let found: Option<(Revision<ClientId>, Revision<AppId>)> = read.await?;
+        let Some((client, app)) = found else { return Ok(None) };
+        let client = self.client_at(environment, &client).await?;
+        let app = self.app_at(environment, &app).await?;
+        Ok(client.zip(app).map(|(client, app)| match (client.disabled, app.disabled) {
+            (None, Some(_)) => (Arc::new(Client { disabled: app.disabled, ..(*client).clone() }), app),
+            _ => (client, app),
         }))
     }
 
@@ -136,7 +166,7 @@ impl Service {
         &self,
         place: &Place,
         refusal: LocalRefusal,
-        about: Option<(App, Option<String>)>,
+        about: Option<(Arc<App>, Option<String>)>,
         browser: Browser,
     ) -> Result<Reply, Fault> {
         let mut denial = Denial::new(local_code(refusal), 400, refusal.to_string());

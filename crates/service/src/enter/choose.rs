@@ -52,7 +52,7 @@ impl Service {
         all.truncate(ACCOUNTS_SHOWN);
         let choose = ChooseAccount {
             nonce,
-            app: request.app.name,
+            app: request.app.name.clone(),
             person: Named::of(&live.person),
             accounts: all.into_iter().map(|account| (account.id, account.name)).collect(),
             total,

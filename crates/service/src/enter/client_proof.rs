@@ -11,7 +11,9 @@ use ::enter::oidc::{
 use kernel::SecretText;
 use kernel::jose::{Algorithm, Compact, strict_json};
 use serde_json::Value;
-use store::{clients, used_assertions};
+use std::sync::Arc;
+use store::standings::Revision;
+use store::used_assertions;
 
 /// The largest assertion that is taken apart to see whom it names, in bytes.
 const ASSERTION_BYTES: usize = 8 * 1024;
@@ -31,8 +33,55 @@ fn key_id(assertion: &str) -> Option<String> {
     compact.header.get("kid").and_then(Value::as_str).map(str::to_owned)
 }
 
+/// Who asks, and what was brought to prove it.
+#[derive(Debug)]
+struct Claim {
+    name: Option<String>,
+    presented: Presented,
+    assertion: Option<String>,
+}
+
+impl Claim {
+    fn read(form: &Parameters, basic: Option<Basic>) -> Result<Self, OAuthRefused> {
+        let assertion = form.get("client_assertion");
+        if assertion.is_some() != form.get("client_assertion_type").is_some()
+            || form.get("client_assertion_type").is_some_and(|kind| kind != CLIENT_ASSERTION_TYPE)
+        {
+            let text = format!(
+                "client_assertion and client_assertion_type go together; write {CLIENT_ASSERTION_TYPE}"
+            );
+            return Err(OAuthRefused::new("invalid_request", text));
+        }
+        let name = match (&basic, form.get("client_id"), assertion) {
+            (Some((name, _)), _, _) => Some(name.clone()),
+            (None, Some(name), _) => Some(name.to_owned()),
+            (None, None, Some(assertion)) => named_by(assertion),
+            (None, None, None) => None,
+        };
+        let presented = Presented {
+            client_id: form.get("client_id").map(str::to_owned),
+            basic,
+            secret: form.get("client_secret").map(SecretText::new),
+            assertion: assertion.is_some(),
+        };
+        Ok(Self { name, presented, assertion: assertion.map(str::to_owned) })
+    }
+
+    fn id(&self) -> Option<ClientId> {
+        self.name.as_deref().and_then(|name| ClientId::parse(name).ok())
+    }
+}
+
+/// A client that has proven itself, by what is known of it. It counts once it is confirmed.
+#[derive(Debug)]
+pub struct Claimed {
+    pub(super) client: Arc<Client>,
+    /// The revision that it was proven by; `None` where that was the present one.
+    unconfirmed: Option<(i64, Claim)>,
+}
+
 impl Service {
-    /// The client that `form` and `basic` prove.
+    /// The client that `form` and `basic` prove, as the database has it now.
     ///
     /// # Errors
     /// [`OAuthDenied`]: `invalid_client`, `invalid_request`.
@@ -41,51 +90,65 @@ impl Service {
         place: &Place,
         form: &Parameters,
         basic: Option<Basic>,
-    ) -> Result<Client, OAuthDenied> {
-        let assertion = form.get("client_assertion");
-        if assertion.is_some() != form.get("client_assertion_type").is_some()
-            || form.get("client_assertion_type").is_some_and(|kind| kind != CLIENT_ASSERTION_TYPE)
-        {
-            let text = format!(
-                "client_assertion and client_assertion_type go together; write {CLIENT_ASSERTION_TYPE}"
-            );
-            return Err(OAuthRefused::new("invalid_request", text).into());
+    ) -> Result<Arc<Client>, OAuthDenied> {
+        let claim = Claim::read(form, basic)?;
+        self.proven_anew(place, &claim).await
+    }
+
+    /// The same by what is in memory, for those who read the client's revision together with what they need anyway:
+    /// they let [`Self::confirmed`] judge before anything is answered.
+    ///
+    /// # Errors
+    /// [`OAuthDenied`]: `invalid_client`, `invalid_request`.
+    pub async fn claim_client(
+        &self,
+        place: &Place,
+        form: &Parameters,
+        basic: Option<Basic>,
+    ) -> Result<Claimed, OAuthDenied> {
+        let claim = Claim::read(form, basic)?;
+        let known = claim.id().and_then(|id| self.client_in_memory(place.environment, &id));
+        let fitting = known.filter(|known| authenticate(&known.client, &claim.presented) == Ok(false));
+        if let Some(known) = fitting {
+            return Ok(Claimed { client: known.client, unconfirmed: Some((known.version, claim)) });
         }
-        let name = match (&basic, form.get("client_id"), assertion) {
-            (Some((name, _)), _, _) => Some(name.clone()),
-            (None, Some(name), _) => Some(name.to_owned()),
-            (None, None, Some(assertion)) => named_by(assertion),
-            (None, None, None) => None,
+        Ok(Claimed { client: self.proven_anew(place, &claim).await?, unconfirmed: None })
+    }
+
+    /// The client of a claim. `seen` is the revision of a client that was just read, of whichever it is.
+    ///
+    /// # Errors
+    /// [`OAuthDenied`]: `invalid_client`, `invalid_request`.
+    pub(super) async fn confirmed(
+        &self,
+        place: &Place,
+        claimed: Claimed,
+        seen: Option<&Revision<ClientId>>,
+    ) -> Result<Arc<Client>, OAuthDenied> {
+        let Claimed { client, unconfirmed: Some((version, claim)) } = claimed else {
+            return Ok(claimed.client);
         };
-        let client = self.client_named(place, name.as_deref()).await?;
-        let presented = Presented {
-            client_id: form.get("client_id").map(str::to_owned),
-            basic,
-            secret: form.get("client_secret").map(SecretText::new),
-            assertion: assertion.is_some(),
-        };
-        let assertion = match (authenticate(&client, &presented), assertion) {
-            (Ok(false), _) => return Ok(client),
-            (Ok(true), Some(assertion)) => assertion,
+        if seen.is_some_and(|seen| seen.id == client.id && seen.version == version) {
+            return Ok(client);
+        }
+        self.proven_anew(place, &claim).await
+    }
+
+    async fn proven_anew(&self, place: &Place, claim: &Claim) -> Result<Arc<Client>, OAuthDenied> {
+        // An unknown client and a missing name look alike: nothing here tells which clients there are.
+        let unknown =
+            || OAuthRefused::new("invalid_client", "client_id is missing or unknown, or its proof is wrong");
+        let id = claim.id().ok_or_else(unknown)?;
+        let client = self.client_read(place.environment, &id).await?.ok_or_else(unknown)?.client;
+        match (authenticate(&client, &claim.presented), &claim.assertion) {
+            (Ok(false), _) => {}
+            (Ok(true), Some(assertion)) => self.prove_assertion(place, &client, assertion).await?,
             (Ok(true), None) => {
                 return Err(OAuthRefused::new("invalid_client", "client_assertion is missing").into());
             }
             (Err(why), _) => return Err(OAuthRefused::new(why.error(), why).of(&client).into()),
-        };
-        self.prove_assertion(place, &client, assertion).await?;
+        }
         Ok(client)
-    }
-
-    async fn client_named(&self, place: &Place, name: Option<&str>) -> Result<Client, OAuthDenied> {
-        // An unknown client and a missing name look alike: nothing here tells which clients there are.
-        let unknown =
-            || OAuthRefused::new("invalid_client", "client_id is missing or unknown, or its proof is wrong");
-        let id = name.and_then(|name| ClientId::parse(name).ok()).ok_or_else(unknown)?;
-        let (environment, now) = (place.environment, self.clock.now());
-        let read =
-            self.db.read(move |tx| Box::pin(async move { clients::find(tx, environment, &id, now).await }));
-        let found: Option<Client> = read.await?;
-        Ok(found.ok_or_else(unknown)?)
     }
 
     async fn prove_assertion(

@@ -1,6 +1,7 @@
 //! What an entry writes, in one unit of work: the used code, the person, the association, the session.
 
 use super::end_sessions::end_sessions;
+use crate::work::events::{NewEvent, emit};
 use ::enter::account::{Association, Person};
 use ::enter::context::ServiceContext;
 use ::enter::entry::{Admission, EntryRefused, Order};
@@ -22,8 +23,10 @@ pub(super) struct Entering {
     pub(super) code: Option<Hashed>,
     pub(super) order: Order,
     pub(super) admission: Admission,
-    /// The session that the browser had.
-    pub(super) session: Option<Hashed>,
+    /// The user of the order's identity, where there was one when it was decided.
+    pub(super) person: Option<Person>,
+    /// The session that the browser had. What becomes of it is guarded by its secret.
+    pub(super) session: Option<Session>,
     pub(super) limits: SessionLimits,
     pub(super) now: Time,
     pub(super) chance: Arc<dyn Chance>,
@@ -52,10 +55,7 @@ pub(super) async fn enter(
         return Ok(Err(EntryRefused::UserDisabled));
     }
     entering.associate(tx, &person.id).await?;
-    let live = match &entering.session {
-        Some(secret) => sessions::by_cookie(tx, *environment, secret).await?,
-        None => None,
-    };
+    let live = entering.session.clone();
     let old = live.as_ref().map(|session| session.secret.clone());
     let opened = Session::open(order, &person.id, live, *limits, *now, &**chance);
     let entered = entering.keep(tx, opened, old.as_ref(), &person.id).await?;
@@ -84,10 +84,18 @@ impl Entering {
             };
             if people::insert_if_new(tx, &new, self.now).await? {
                 self.tell(tx, "user.created", new.id.as_str()).await?;
+                let whose = (self.organization.clone(), self.environment);
+                let partner_user = new.identity.partner_user.as_str();
+                let partner = new.identity.partner.as_str();
+                let event = NewEvent::user_provisioned(whose, partner, new.id.as_str(), partner_user);
+                emit(tx, &event, self.now, &*self.chance).await?;
                 return Ok(new);
             }
         }
-        let found = people::by_identity(tx, identity).await?;
+        let found = match &self.person {
+            Some(person) => Some(person.clone()),
+            None => people::by_identity(tx, identity).await?,
+        };
         let found = found.ok_or_else(|| DbError::Bug("the user of an entry is gone".to_owned()))?;
         match &self.order.email {
             Some(email) if found.email.as_ref() != Some(email) => {

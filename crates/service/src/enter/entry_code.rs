@@ -45,11 +45,7 @@ impl Service {
             self.record_dropped(caller, &order, why.code(), &format!("back_url: {why}"), &text).await;
         }
         let minted = EntryCode::mint(order, self.clock.now(), &*self.chance);
-        let (environment, code) = (caller.place.environment, minted.code);
-        let write = self.db.write(move |tx| {
-            Box::pin(async move { entry_codes::insert(tx, environment, &code).await.map_err(Fault::from) })
-        });
-        write.await?;
+        entry_codes::insert(&self.db, caller.place.environment, &minted.code).await.map_err(Fault::from)?;
         let next = Some(request.next_url.as_str()).filter(|next| !next.is_empty());
         Ok(GetEntryUrlWithCodeResponse { entry_url: with_code(&door, minted.plain.reveal(), next) })
     }
@@ -60,19 +56,12 @@ impl Service {
         target: &Target,
         who: &Who,
     ) -> Result<(Subject, Vec<Person>), Fault> {
-        let (place, partner, target, who) =
-            (caller.place.clone(), caller.partner.id.clone(), target.clone(), who.clone());
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                let subject = Subject::find(tx, &place, &target.app, &target.context).await?;
-                let namesakes = match &who {
-                    Who::ById(_) => Vec::new(),
-                    Who::ByEmail(email) => people::by_email(tx, &partner, email).await?,
-                };
-                Ok::<_, Fault>((subject, namesakes))
-            })
-        });
-        read.await
+        let subject = self.subject(&caller.place, &target.app, &target.context).await?;
+        let Who::ByEmail(email) = who else { return Ok((subject, Vec::new())) };
+        let (partner, email) = (caller.partner.id.clone(), email.clone());
+        let read =
+            self.db.read(move |tx| Box::pin(async move { people::by_email(tx, &partner, &email).await }));
+        Ok((subject, read.await.map_err(Fault::from)?))
     }
 
     /// Where the browser goes with the code.

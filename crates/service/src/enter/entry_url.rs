@@ -1,6 +1,6 @@
 //! Entry URLs without a code: permalinks for a partner's dashboard (`IdentityProvider.GetEntryURL`).
 
-use super::partner_api::{CallFailed, PartnerCaller, Subject};
+use super::partner_api::{CallFailed, PartnerCaller};
 use crate::Service;
 use ::enter::context::ServiceContext;
 use ::enter::sso::{
@@ -17,10 +17,8 @@ impl Service {
         request: &GetEntryUrlRequest,
     ) -> Result<GetEntryUrlResponse, CallFailed> {
         let target = request.check()?;
-        let (place, app, context) = (caller.place.clone(), target.app, target.context.clone());
-        let read =
-            self.db.read(move |tx| Box::pin(async move { Subject::find(tx, &place, &app, &context).await }));
-        let (app, _) = read.await?.checked(caller, &target.context)?;
+        let subject = self.subject(&caller.place, &target.app, &target.context).await?;
+        let (app, _) = subject.checked(caller, &target.context)?;
         let entry_url = entry_url(&app, &target.context, &caller.partner.id, &request.path)?;
         Ok(GetEntryUrlResponse { entry_url })
     }
@@ -35,18 +33,9 @@ impl Service {
         let (apps, context) = request.check()?;
         // Without a context only an app that has no place for an account has an entry URL.
         let context = context.unwrap_or_else(|| ServiceContext::Partner(caller.partner.id.clone()));
-        let (place, wanted, about) = (caller.place.clone(), apps.clone(), context.clone());
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                let mut found = Vec::with_capacity(wanted.len());
-                for app in &wanted {
-                    found.push(Subject::find(tx, &place, app, &about).await?);
-                }
-                Ok::<_, CallFailed>(found)
-            })
-        });
         let mut entry_urls = Vec::with_capacity(apps.len());
-        for (id, subject) in apps.iter().zip(read.await?) {
+        for id in &apps {
+            let subject = self.subject(&caller.place, id, &context).await?;
             let url = subject
                 .checked(caller, &context)
                 .and_then(|(app, _)| entry_url(&app, &context, &caller.partner.id, ""));

@@ -13,6 +13,7 @@ use ::enter::ids::{AccountId, AppId, PartnerId};
 use ::enter::oidc::authorize::Parameters;
 use ::enter::partner::Partner;
 use serde_json::json;
+use std::sync::Arc;
 use store::{DbError, apps};
 
 /// As refusals name it.
@@ -137,7 +138,7 @@ impl Service {
 }
 
 /// What anybody may learn from a link: that app and partner are switched on, and that its address is the app's.
-fn checked(link: &Link, app: &App, found: &FoundPlace) -> Result<(Partner, String), Denial> {
+fn checked(link: &Link, app: &App, found: &FoundPlace) -> Result<(Arc<Partner>, String), Denial> {
     let refused = |refused: EntryRefused, text: &str| Denial::new(refused.code(), refused.status(), text);
     if app.disabled.is_some() {
         return Err(refused(EntryRefused::AppDisabled, "the app is switched off").of(&app.organization));

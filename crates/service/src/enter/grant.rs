@@ -11,10 +11,10 @@ use ::enter::service_account::{ServiceAccount, ServiceKey};
 use ::enter::session::{Session, SessionApp};
 use kernel::{Environment, Plain, SafeUrl, Time};
 use serde_json::{Map, Value};
-use store::{
-    DbError, Tx, apps, authorization_codes, clients, grants, partners, people, revoked_tokens,
-    service_accounts, session_apps, sessions,
-};
+use std::sync::Arc;
+use store::service_accounts::{self, Principal};
+use store::standings::{self, Rests, Revision};
+use store::{Db, DbError, Tx, grants};
 
 /// What an authorize request that is granted leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,15 @@ impl IssuedCode {
     /// # Errors
     /// [`DbError`].
     pub async fn insert(&self, tx: &mut Tx) -> Result<(), DbError> {
-        grants::insert(tx, &self.grant).await?;
-        authorization_codes::insert(tx, &self.record).await
+        grants::insert(tx, &self.grant, &self.record).await
+    }
+
+    /// The same by itself.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn insert_alone(&self, db: &Db) -> Result<(), DbError> {
+        grants::insert_alone(db, &self.grant, &self.record).await
     }
 
     pub fn grant(&self) -> &GrantId {
@@ -62,9 +69,9 @@ impl IssuedCode {
 #[derive(Debug, Clone)]
 pub struct Loaded {
     pub grant: Grant,
-    pub client: Client,
-    pub app: App,
-    pub partner: Partner,
+    pub client: Arc<Client>,
+    pub app: Arc<App>,
+    pub partner: Arc<Partner>,
     pub person: Person,
     pub session: Session,
     /// What the entry for this app said.
@@ -75,30 +82,6 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// `None` where a part of it is gone: nothing rests on what is not there.
-    pub(crate) async fn read(
-        tx: &mut Tx,
-        environment: Environment,
-        grant: &GrantId,
-        now: Time,
-    ) -> Result<Option<Self>, DbError> {
-        let Some(grant) = grants::find(tx, environment, grant).await? else { return Ok(None) };
-        let Some(client) = clients::find(tx, environment, &grant.client, now).await? else { return Ok(None) };
-        let Some(app) = apps::find(tx, environment, &client.app).await? else { return Ok(None) };
-        let Some(session) = sessions::find(tx, environment, &grant.session).await? else { return Ok(None) };
-        let Some(partner) = partners::find(tx, environment, &session.partner).await? else { return Ok(None) };
-        let Some(person) = people::find(tx, &grant.person).await? else { return Ok(None) };
-        let entry = session_apps::find(tx, &session.id, &app.id).await?;
-        let (mut account_live, mut active, mut roles) = (false, false, None);
-        if let Some(id) = &grant.account {
-            let access = grants::access(tx, environment, &partner.id, &app.id, (&grant.person, id)).await?;
-            account_live = access.account_live;
-            active = app.open_to_all || access.activated;
-            roles = access.roles;
-        }
-        Ok(Some(Self { grant, client, app, partner, person, session, entry, account_live, active, roles }))
-    }
-
     pub(crate) fn standing(&self) -> Standing<'_> {
         Standing {
             grant: &self.grant,
@@ -153,7 +136,7 @@ impl UserToken {
 #[derive(Debug, Clone)]
 pub struct ServiceToken {
     pub account: ServiceAccount,
-    pub partner: Partner,
+    pub partner: Arc<Partner>,
     pub key: ServiceKey,
     /// The token's, as far as the account still has them.
     pub scopes: Vec<String>,
@@ -191,6 +174,12 @@ pub enum BearerRefused {
 /// How much of what a grant rests on must hold.
 type StandingCheck = fn(&Standing<'_>, Time) -> Result<(), GrantRefused>;
 
+/// What a token rests on.
+enum Subject {
+    Grant(GrantId),
+    Key(ServiceKeyId),
+}
+
 /// The claims of a proven access token that every one of ours has.
 struct Named {
     subject: String,
@@ -222,10 +211,8 @@ impl Service {
     /// A code for a granted request. It counts once [`IssuedCode::insert`] is committed.
     pub fn issue_code(&self, new: NewCode) -> IssuedCode {
         let now = self.clock.now();
-        let prefix = TokenKind::AuthorizationCode.prefix().unwrap_or_default();
-        let code = Plain::with_prefix(prefix, &*self.chance);
         let grant = Grant {
-            id: GrantId::new(&*self.chance),
+            id: GrantId::new(now, &*self.chance),
             client: new.client.clone(),
             person: new.person,
             session: new.session,
@@ -236,6 +223,7 @@ impl Service {
             expires: new.session_expires,
             revoked: None,
         };
+        let code = AuthorizationCode::text(&grant.id, &*self.chance);
         let record = AuthorizationCode {
             hash: code.hashed(),
             client: new.client,
@@ -281,6 +269,22 @@ impl Service {
         text: &str,
         check: StandingCheck,
     ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
+        match self.read_claims(place, text).await? {
+            Ok((named, Subject::Grant(grant))) => {
+                let held = self.held_by_user(place, named, &grant, check).await?;
+                Ok(held.map(|(token, _)| TokenHolder::User(Box::new(token))))
+            }
+            Ok((named, Subject::Key(key))) => self.held_by_service_account(place, named, &key).await,
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    /// What a token says of itself, where it is one of this issuer's and in time.
+    async fn read_claims(
+        &self,
+        place: &Place,
+        text: &str,
+    ) -> Result<Result<(Named, Subject), BearerRefused>, Fault> {
         let typ = TokenKind::AccessToken.header_type().unwrap_or_default();
         let Some(claims) = self.own_token(place.environment, text, typ).await? else {
             return Ok(Err(BearerRefused::Unproven));
@@ -293,69 +297,87 @@ impl Service {
             return Ok(Err(BearerRefused::Expired));
         }
         let (grant, key) = (claims.get("grant"), claims.get("key"));
-        match (grant.and_then(Value::as_str), key.and_then(Value::as_str)) {
-            (Some(grant), None) => self.held_by_user(place, named, grant, check).await,
-            (None, Some(key)) => self.held_by_service_account(place, named, key).await,
-            _ => Ok(Err(BearerRefused::Unproven)),
+        let subject = match (grant.and_then(Value::as_str), key.and_then(Value::as_str)) {
+            (Some(grant), None) => GrantId::parse(grant).ok().map(Subject::Grant),
+            (None, Some(key)) => ServiceKeyId::parse(key).ok().map(Subject::Key),
+            _ => None,
+        };
+        Ok(subject.map(|subject| (named, subject)).ok_or(BearerRefused::Unproven))
+    }
+
+    /// A proven access token of a user, and the revision of its client.
+    pub(super) async fn user_token(
+        &self,
+        place: &Place,
+        text: &str,
+    ) -> Result<Option<(UserToken, Revision<ClientId>)>, Fault> {
+        match self.read_claims(place, text).await? {
+            Ok((named, Subject::Grant(grant))) => {
+                let held =
+                    self.held_by_user(place, named, &grant, |standing, now| standing.check(now)).await?;
+                Ok(held.ok())
+            }
+            _ => Ok(None),
         }
+    }
+
+    /// What rests on a grant with all that it was read with; `None` where a part of it is gone by now.
+    pub(super) async fn loaded(
+        &self,
+        environment: Environment,
+        rests: Rests,
+    ) -> Result<Option<Loaded>, Fault> {
+        let Rests { grant, client, app, partner, session, person, entry, account_live, activated, roles } =
+            rests;
+        let Some(client) = self.client_at(environment, &client).await? else { return Ok(None) };
+        let Some(app) = self.app_at(environment, &app).await? else { return Ok(None) };
+        let Some(partner) = self.partner_at(environment, &partner).await? else { return Ok(None) };
+        let active = app.open_to_all || activated;
+        Ok(Some(Loaded { grant, client, app, partner, person, session, entry, account_live, active, roles }))
     }
 
     async fn held_by_user(
         &self,
         place: &Place,
         named: Named,
-        grant: &str,
+        grant: &GrantId,
         check: StandingCheck,
-    ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
-        let Ok(grant) = GrantId::parse(grant) else { return Ok(Err(BearerRefused::Unproven)) };
-        let (environment, now, jti) = (place.environment, self.clock.now(), named.jti.clone());
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                if revoked_tokens::is_revoked(tx, &jti).await? {
-                    return Ok::<_, DbError>(Err(BearerRefused::Revoked));
-                }
-                Ok(Loaded::read(tx, environment, &grant, now).await?.ok_or(BearerRefused::Ended))
-            })
-        });
-        let mut loaded = match read.await? {
-            Ok(loaded) => loaded,
-            Err(why) => return Ok(Err(why)),
+    ) -> Result<Result<(UserToken, Revision<ClientId>), BearerRefused>, Fault> {
+        let (environment, now) = (place.environment, self.clock.now());
+        let found = standings::of_access_token(&self.db, environment, grant, &named.jti).await?;
+        let rests = match found {
+            Some((false, rests)) => rests,
+            Some((true, _)) => return Ok(Err(BearerRefused::Revoked)),
+            None => return Ok(Err(BearerRefused::Ended)),
+        };
+        let client = rests.client.clone();
+        let Some(mut loaded) = self.loaded(environment, rests).await? else {
+            return Ok(Err(BearerRefused::Ended));
         };
         if check(&loaded.standing(), now).is_err() || loaded.person.id.as_str() != named.subject {
             return Ok(Err(BearerRefused::Ended));
         }
         loaded.grant.scopes = only_known(named.scopes, &loaded.grant.scopes);
         let Named { jti, issued, expires, .. } = named;
-        Ok(Ok(TokenHolder::User(Box::new(UserToken { loaded, jti, issued, expires }))))
+        Ok(Ok((UserToken { loaded, jti, issued, expires }, client)))
     }
 
     async fn held_by_service_account(
         &self,
         place: &Place,
         named: Named,
-        key: &str,
+        key: &ServiceKeyId,
     ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
-        let Ok(key) = ServiceKeyId::parse(key) else { return Ok(Err(BearerRefused::Unproven)) };
-        let (environment, jti, email) = (place.environment, named.jti.clone(), named.subject.clone());
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                if revoked_tokens::is_revoked(tx, &jti).await? {
-                    return Ok::<_, DbError>(Err(BearerRefused::Revoked));
-                }
-                let Some(account) = service_accounts::find(tx, environment, &email).await? else {
-                    return Ok(Err(BearerRefused::Ended));
-                };
-                let key = service_accounts::key(tx, environment, &key).await?;
-                let partner = partners::find(tx, environment, &account.partner).await?;
-                Ok(match (key, partner) {
-                    (Some(key), Some(partner)) => Ok((account, key, partner)),
-                    _ => Err(BearerRefused::Ended),
-                })
-            })
-        });
-        let (account, key, partner) = match read.await? {
-            Ok(found) => found,
-            Err(why) => return Ok(Err(why)),
+        let environment = place.environment;
+        let found =
+            service_accounts::principal(&self.db, environment, &named.subject, key, &named.jti).await?;
+        let (account, key, partner) = match found {
+            Some(Principal { revoked: true, .. }) => return Ok(Err(BearerRefused::Revoked)),
+            Some(Principal { account, key: Some(key), partner, .. }) => (account, key, partner),
+            _ => return Ok(Err(BearerRefused::Ended)),
+        };
+        let Some(partner) = self.partner_at(environment, &partner).await? else {
+            return Ok(Err(BearerRefused::Ended));
         };
         let live = account.disabled.is_none()
             && partner.disabled.is_none()

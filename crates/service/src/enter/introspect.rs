@@ -1,13 +1,12 @@
 //! Introspection (RFC 7662).
 
-use super::grant::{Loaded, TokenHolder, UserToken};
+use super::client_proof::Claimed;
+use super::grant::UserToken;
 use super::oauth::{OAuthDenied, OAuthRefused};
 use crate::{Place, Service};
 use ::enter::oidc::revocation::{AccessToken, Asked, Found, introspect};
-use ::enter::oidc::{Client, RefreshToken, TokenKind};
-use kernel::Plain;
+use ::enter::oidc::{Client, TokenKind};
 use serde_json::Value;
-use store::{DbError, refresh_tokens};
 
 impl Service {
     /// What a client that has proven itself is told of a token.
@@ -17,18 +16,23 @@ impl Service {
     pub async fn introspect_token(
         &self,
         place: &Place,
-        client: &Client,
-        token: &str,
+        client: Claimed,
+        token: Option<&str>,
     ) -> Result<Value, OAuthDenied> {
+        let Some(token) = token else {
+            let client = self.confirmed(place, client, None).await?;
+            return Err(OAuthRefused::new("invalid_request", "token is missing").of(&client).into());
+        };
         // Before anything is looked up: who may not ask is not answered faster or slower by what there is.
-        self.told(place, client, None)?;
+        self.told(place, &client.client, None)?;
         if TokenKind::of_opaque(token) == Some(TokenKind::RefreshToken) {
             return self.introspect_refresh(place, client, token).await;
         }
-        let Ok(TokenHolder::User(held)) = self.verify_access_token(place, token).await? else {
-            return self.told(place, client, None);
+        let found = self.user_token(place, token).await?;
+        let client = self.confirmed(place, client, found.as_ref().map(|(_, client)| client)).await?;
+        let Some((UserToken { loaded, jti, issued, expires }, _)) = &found else {
+            return self.told(place, &client, None);
         };
-        let UserToken { loaded, jti, issued, expires } = &*held;
         let access = AccessToken {
             jti,
             client: &loaded.grant.client,
@@ -40,32 +44,26 @@ impl Service {
         let found = Found::Access(access);
         // It was verified with all that it rests on.
         let asked = Asked { found, app: &loaded.app.id, grant: &loaded.grant, stands: true };
-        self.told(place, client, Some(asked))
+        self.told(place, &client, Some(asked))
     }
 
     async fn introspect_refresh(
         &self,
         place: &Place,
-        client: &Client,
+        client: Claimed,
         token: &str,
     ) -> Result<Value, OAuthDenied> {
-        let (hash, environment, now) =
-            (Plain::presented(token).hashed(), place.environment, self.clock.now());
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                let Some(token) = refresh_tokens::by_hash(tx, &hash).await? else { return Ok(None) };
-                let loaded = Loaded::read(tx, environment, &token.grant, now).await?;
-                Ok::<_, DbError>(loaded.map(|loaded| (token, loaded)))
-            })
-        });
-        let found: Option<(RefreshToken, Loaded)> = read.await?;
-        let asked = found.as_ref().map(|(token, loaded)| Asked {
-            found: Found::Refresh(token),
+        let found = self.family(place, token).await?;
+        let client = self.confirmed(place, client, found.as_ref().map(|(_, rests)| &rests.client)).await?;
+        let Some((family, rests)) = found else { return self.told(place, &client, None) };
+        let loaded = self.loaded(place.environment, rests).await?;
+        let asked = loaded.as_ref().map(|loaded| Asked {
+            found: Found::Refresh(&family.token),
             app: &loaded.app.id,
             grant: &loaded.grant,
-            stands: loaded.standing().check(now).is_ok(),
+            stands: loaded.standing().check(self.clock.now()).is_ok(),
         });
-        self.told(place, client, asked)
+        self.told(place, &client, asked)
     }
 
     fn told(&self, place: &Place, client: &Client, asked: Option<Asked<'_>>) -> Result<Value, OAuthDenied> {

@@ -78,11 +78,11 @@ impl Service {
         let here = live.as_ref().map(|live| (&live.session.id, &live.person.id));
         let (client, app) = found.unzip();
         let (name, next) = by_app.map(|by_app| (by_app.name, by_app.next)).unzip();
-        match (judge_logout(&request, client.as_ref(), here), live) {
+        match (judge_logout(&request, client.as_deref(), here), live) {
             (LogoutAnswer::Refuse(text), _) => self.no_logout(place, text, browser).await,
             (LogoutAnswer::Ask { .. }, Some(live)) if !agreed => Ok(LoggedOut::Ask {
                 person: Named::of(&live.person),
-                app: app.map(|app| app.name).or(name),
+                app: app.map(|app| app.name.clone()).or(name),
                 query: parameters.query(),
             }),
             (LogoutAnswer::End { then } | LogoutAnswer::Ask { then }, live) => {

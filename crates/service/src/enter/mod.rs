@@ -25,6 +25,7 @@ pub mod partner_logout;
 mod proceed;
 pub mod push;
 pub mod refuse;
+pub(crate) mod remembered;
 pub mod reply;
 pub mod revoke;
 pub mod service_token;

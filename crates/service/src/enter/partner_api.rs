@@ -9,13 +9,14 @@ use ::enter::context::ServiceContext;
 use ::enter::ids::AppId;
 use ::enter::partner::Partner;
 use ::enter::sso::{Code, Method, Refused, check_app, check_own};
-use store::{DbError, Tx, accounts, activations, apps};
+use std::sync::Arc;
+use store::{DbError, visits};
 
 /// A service account that has proven itself, with the partner that it speaks for.
 #[derive(Debug, Clone)]
 pub struct PartnerCaller {
     pub place: Place,
-    pub partner: Partner,
+    pub partner: Arc<Partner>,
     /// `client_email`.
     pub account: String,
     /// Those of its token.
@@ -66,7 +67,7 @@ impl PartnerCaller {
 /// What an entry is about, looked up.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
-    pub(super) app: Option<App>,
+    pub(super) app: Option<Arc<App>>,
     /// By the context's id alone: whose it is, is for the rules.
     pub(super) account: Option<Account>,
     /// Whether the app was activated for the context's account.
@@ -74,35 +75,33 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) async fn find(
-        tx: &mut Tx,
-        place: &Place,
-        app: &AppId,
-        context: &ServiceContext,
-    ) -> Result<Self, DbError> {
-        let found = apps::find(tx, place.environment, app).await?;
-        let (account, active) = match context {
-            ServiceContext::Account(id) => {
-                (accounts::find(tx, place.environment, id).await?, activations::is_active(tx, app, id).await?)
-            }
-            ServiceContext::Partner(_) | ServiceContext::SuperAdmin => (None, false),
-        };
-        Ok(Self { app: found, account, active })
-    }
-
     /// The app, where it is there and the context is the caller's own.
     pub(super) fn checked(
         self,
         caller: &PartnerCaller,
         context: &ServiceContext,
-    ) -> Result<(App, bool), Refused> {
-        let app = check_app("service_provider_id", self.app.as_ref())?.clone();
+    ) -> Result<(Arc<App>, bool), Refused> {
+        check_app("service_provider_id", self.app.as_deref())?;
         check_own(context, &caller.partner, self.account.as_ref())?;
-        Ok((app, self.active))
+        self.app.map(|app| (app, self.active)).ok_or_else(|| Refused::not_found("service_provider_id", ""))
     }
 }
 
 impl Service {
+    pub(super) async fn subject(
+        &self,
+        place: &Place,
+        app: &AppId,
+        context: &ServiceContext,
+    ) -> Result<Subject, Fault> {
+        let environment = place.environment;
+        let Some(found) = visits::entered(&self.db, environment, app, context.account()).await? else {
+            return Ok(Subject { app: None, account: None, active: false });
+        };
+        let app = self.app_at(environment, &found.app).await?;
+        Ok(Subject { app, account: found.account, active: found.activated })
+    }
+
     /// Who presents this access token: a service account whose key, account and partner are in force (lesson 14).
     ///
     /// # Errors

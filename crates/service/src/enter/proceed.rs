@@ -20,6 +20,16 @@ impl Service {
     /// Decides and carries out the next step of a request that has passed its checks.
     pub(super) async fn proceed(&self, request: Request, browser: Browser) -> Result<Reply, Fault> {
         let visited = self.visit(&request, &browser).await?;
+        self.proceed_with(request, visited, browser).await
+    }
+
+    /// The same with what was found already.
+    pub(super) async fn proceed_with(
+        &self,
+        request: Request,
+        visited: Visited,
+        browser: Browser,
+    ) -> Result<Reply, Fault> {
         let requested = Requested::read(request.request.claims.as_ref());
         let to_consent = super::consent::missing(&request, &requested, &visited);
         let visit = Visit {
@@ -56,18 +66,22 @@ impl Service {
         self.touch(&live.session).await?;
         let issued = self.issue_code(new_code(&request, &live, &context));
         let (nonce, now, code) = (nonce_of(&request), self.clock.now(), issued.code.clone());
-        let write = self.db.write(move |tx| {
-            Box::pin(async move {
-                if let Some(nonce) = &nonce
-                    && !pending_requests::finish(tx, nonce, now).await?
-                {
-                    return Ok::<_, DbError>(false);
-                }
-                issued.insert(tx).await?;
-                Ok(true)
-            })
-        });
-        if !write.await? {
+        let first = match nonce {
+            None => issued.insert_alone(&self.db).await.map(|()| true)?,
+            Some(nonce) => {
+                let write = self.db.write(move |tx| {
+                    Box::pin(async move {
+                        let first = pending_requests::finish(tx, &nonce, now).await?;
+                        if first {
+                            issued.insert(tx).await?;
+                        }
+                        Ok::<_, DbError>(first)
+                    })
+                });
+                write.await?
+            }
+        };
+        if !first {
             return self.over(&request.place, browser).await;
         }
         match &request.waiting {
@@ -205,7 +219,7 @@ impl Service {
         let vendor: Option<organizations::OrganizationRecord> = read.await.map_err(Fault::from)?;
         let ask = AskConsent {
             nonce,
-            app: request.app.name,
+            app: request.app.name.clone(),
             vendor: vendor.map(|record| record.organization.name).unwrap_or_default(),
             person: Named::of(&live.person),
             account: visited.place.and_then(|place| place.account).map(|account| account.name),

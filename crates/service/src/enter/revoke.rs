@@ -5,9 +5,9 @@ use crate::{Place, Service};
 use ::enter::ids::{ClientId, GrantId, PartnerId};
 use ::enter::oidc::revocation::{AccessToken, Found, Revocation, revoke};
 use ::enter::oidc::{Client, RefreshToken, TokenKind};
-use kernel::{Plain, Time};
+use kernel::Time;
 use serde_json::Value;
-use store::{DbError, grants, refresh_tokens, revoked_tokens};
+use store::{DbError, grants, revoked_tokens};
 
 /// A user's access token as it says of itself, proven and in time.
 struct Said {
@@ -68,10 +68,7 @@ impl Service {
     async fn presented(&self, place: &Place, token: &str) -> Result<Presented, OAuthDenied> {
         match TokenKind::of_opaque(token) {
             Some(TokenKind::RefreshToken) => {
-                let hash = Plain::presented(token).hashed();
-                let read =
-                    self.db.read(move |tx| Box::pin(async move { refresh_tokens::by_hash(tx, &hash).await }));
-                let found: Option<RefreshToken> = read.await?;
+                let found = self.family(place, token).await?.map(|(family, _)| family.token);
                 return Ok(found.map_or(Presented::Nothing, Presented::Refresh));
             }
             Some(_) => return Ok(Presented::OtherKind),

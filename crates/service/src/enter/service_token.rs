@@ -9,7 +9,9 @@ use ::enter::service_account::{
 };
 use kernel::jose::Algorithm;
 use kernel::{Environment, Plain, SecretText, Time};
-use store::{DbError, partners, service_accounts, used_assertions};
+use std::sync::Arc;
+use store::service_accounts::{self, Principal};
+use store::{DbError, used_assertions};
 
 /// `typ` of an access token (RFC 9068, section 2.1).
 const ACCESS_TYPE: &str = "at+jwt";
@@ -44,7 +46,7 @@ impl From<Fault> for ExchangeDenied {
 }
 
 /// Who the assertion speaks for, as the database has it.
-type Found = Option<(ServiceAccount, Option<Partner>, Option<ServiceKey>)>;
+type Found = Option<(ServiceAccount, Option<Arc<Partner>>, Option<ServiceKey>)>;
 
 impl Service {
     /// Exchanges `assertion` at `place`. `scope` is the form's field, `route` names the request in the record of a
@@ -71,7 +73,7 @@ impl Service {
             // nobody can try out which accounts there are.
             let partner = found.and_then(|(_, partner, _)| partner);
             let refused = AssertionRefused::Key;
-            return Err(self.refuse_assertion(place, refused, partner.as_ref(), Some(&proof), route).await);
+            return Err(self.refuse_assertion(place, refused, partner.as_deref(), Some(&proof), route).await);
         };
         let granted = match self.judged(place, exchange, &proof, (&account, &key, &partner), scope, now) {
             Ok(granted) => granted,
@@ -87,20 +89,10 @@ impl Service {
     }
 
     async fn principal(&self, environment: Environment, who: &Named) -> Result<Found, Fault> {
-        let who = who.clone();
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                let Some(account) = service_accounts::find(tx, environment, &who.account).await? else {
-                    return Ok(None);
-                };
-                let partner = partners::find(tx, environment, &account.partner).await?;
-                // Lesson 16: the rule holds the key against the account once more.
-                let key = service_accounts::key(tx, environment, &who.key).await?;
-                let key = key.filter(|key| key.account == account.email);
-                Ok::<_, Fault>(Some((account, partner, key)))
-            })
-        });
-        read.await
+        let found = service_accounts::principal(&self.db, environment, &who.account, &who.key, "").await?;
+        let Some(Principal { account, partner, key, .. }) = found else { return Ok(None) };
+        // Lesson 16: the rule holds the key against the account once more.
+        Ok(Some((account, self.partner_at(environment, &partner).await?, key)))
     }
 
     fn judged(

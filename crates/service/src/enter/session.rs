@@ -3,9 +3,12 @@
 use crate::{Fault, Place, Service};
 use ::enter::account::Person;
 use ::enter::entry::{Nonce, PENDING_MOST, RecentPartners, Trips};
+use ::enter::ids::PartnerId;
 use ::enter::partner::Partner;
 use ::enter::session::Session;
 use kernel::{Environment, Hashed, Plain, Time};
+use std::sync::Arc;
+use store::standings::Revision;
 use store::{Tx, partners, people, sessions};
 
 /// What a browser keeps for us, before a request and after it: the edge compares the two and sets what changed.
@@ -42,7 +45,7 @@ impl Browser {
 pub struct LiveSession {
     pub session: Session,
     pub person: Person,
-    pub partner: Partner,
+    pub partner: Arc<Partner>,
 }
 
 /// The live session of a cookie's secret. Decision (lesson 14): of a person or a partner that was switched off it
@@ -59,10 +62,34 @@ pub(super) async fn live(
     let person = people::find(tx, &session.person).await?.filter(|person| person.disabled.is_none());
     let partner = partners::find(tx, environment, &session.partner).await?;
     let partner = partner.filter(|partner| partner.disabled.is_none());
-    Ok(person.zip(partner).map(|(person, partner)| LiveSession { session, person, partner }))
+    Ok(person.zip(partner).map(|(person, partner)| LiveSession {
+        session,
+        person,
+        partner: Arc::new(partner),
+    }))
 }
 
 impl Service {
+    /// The same of what was read together with something else.
+    pub(super) async fn live_of(
+        &self,
+        environment: Environment,
+        session: Option<Session>,
+        person: Option<Person>,
+        partner: Option<Revision<PartnerId>>,
+    ) -> Result<Option<LiveSession>, Fault> {
+        let now = self.clock.now();
+        let session = session.filter(|session| session.is_live(now, self.enter.session));
+        let person = person.filter(|person| person.disabled.is_none());
+        let partner = partner.filter(|partner| partner.disabled.is_none());
+        let (Some(session), Some(person), Some(partner)) = (session, person, partner) else {
+            return Ok(None);
+        };
+        let partner = self.partner_at(environment, &partner).await?;
+        let partner = partner.filter(|partner| partner.disabled.is_none());
+        Ok(partner.map(|partner| LiveSession { session, person, partner }))
+    }
+
     /// The session that this browser's cookie opens. It counts as seen; that is written at most once a minute.
     ///
     /// # Errors

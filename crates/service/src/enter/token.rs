@@ -1,5 +1,6 @@
 //! The token endpoint's two grants of users: a code, and a refresh token (RFC 6749, sections 4.1.3 and 6).
 
+use super::client_proof::Claimed;
 use super::grant::Loaded;
 use super::oauth::{OAuthDenied, OAuthRefused};
 use crate::{Fault, Place, Service};
@@ -7,12 +8,14 @@ use ::enter::ids::GrantId;
 use ::enter::oidc::authorize::Parameters;
 use ::enter::oidc::claims::{self, ACCESS_TOKEN_LIFETIME_S};
 use ::enter::oidc::{
-    AuthorizationCode, Client, CodeRefused, Redemption, RefreshState, RefreshToken, RefreshUse, Reuse,
-    Rotation, TokenKind,
+    AuthorizationCode, Client, CodeRefused, Redemption, RefreshToken, RefreshUse, Reuse, TokenKind,
 };
-use kernel::{Environment, Hashed, Plain, SafeUrl, SecretText, Time};
+use kernel::{Plain, SafeUrl, SecretText};
 use serde_json::{Value, json};
-use store::{DbError, Tx, authorization_codes, grants, refresh_tokens};
+use std::sync::Arc;
+use store::grants;
+use store::refresh_tokens::{self, Next};
+use store::standings::{self, Family, Rests};
 
 /// How often a refresh is decided anew where others use the same token at the same time.
 const ATTEMPTS: usize = 8;
@@ -20,7 +23,7 @@ const ATTEMPTS: usize = 8;
 /// Tokens, shown once.
 #[derive(Debug)]
 pub struct Tokens {
-    pub client: Client,
+    pub client: Arc<Client>,
     access_token: SecretText,
     id_token: SecretText,
     refresh_token: Plain,
@@ -41,38 +44,8 @@ impl Tokens {
     }
 }
 
-/// What a unit of work decided.
-enum Turn<T> {
-    Done(T),
-    Refused(OAuthRefused),
-}
-
-/// Why a unit of work is undone.
-enum Undone {
-    Fault(Fault),
-    /// Somebody else used the token after it was read: the decision was made from what is no more.
-    Raced,
-}
-
-impl From<DbError> for Undone {
-    fn from(error: DbError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-/// What a code brings.
-struct Redeemed {
-    loaded: Loaded,
-    nonce: Option<String>,
-    scopes: Vec<String>,
-}
-
 fn invalid_grant(why: impl std::fmt::Display) -> OAuthRefused {
     OAuthRefused::new("invalid_grant", why)
-}
-
-fn fresh(kind: TokenKind, service: &Service) -> Plain {
-    Plain::with_prefix(kind.prefix().unwrap_or_default(), &*service.chance)
 }
 
 /// A parameter's value where it can be one of this kind at all: a value of another kind is not even looked up
@@ -90,33 +63,94 @@ fn of_kind<'f>(form: &'f Parameters, name: &'static str, kind: TokenKind) -> Res
 impl Service {
     /// `grant_type=authorization_code`, for a client that has proven itself.
     ///
+    /// One read of the code with all that it rests on, and one write that succeeds once: a code is used up by the
+    /// family's first refresh token, so that where the process ends before the answer, a replay finds it used
+    /// (lesson 11).
+    ///
     /// # Errors
     /// [`OAuthDenied`].
     pub async fn redeem_code(
         &self,
         place: &Place,
-        client: &Client,
+        client: Claimed,
         form: &Parameters,
     ) -> Result<Tokens, OAuthDenied> {
-        let text =
-            of_kind(form, "code", TokenKind::AuthorizationCode).map_err(|refused| refused.of(client))?;
-        let request = CodeRequest {
-            environment: place.environment,
-            client: client.clone(),
-            hash: Plain::presented(text).hashed(),
-            redirect_uri: form.get("redirect_uri").map(str::to_owned),
-            verifier: form.get("code_verifier").map(str::to_owned),
-            refresh: fresh(TokenKind::RefreshToken, self),
-            now: self.clock.now(),
+        let text = match of_kind(form, "code", TokenKind::AuthorizationCode) {
+            Ok(text) => text,
+            Err(refused) => return Err(refused.of(&*self.confirmed(place, client, None).await?).into()),
         };
-        let refresh = request.refresh.clone();
-        let redeemed = self.db.write(move |tx| Box::pin(async move { request.redeem(tx).await }));
-        match redeemed.await? {
-            Turn::Done(Redeemed { loaded, nonce, scopes }) => {
-                self.tokens(place, loaded, scopes, nonce.as_deref(), refresh).await
+        let hash = Plain::presented(text).hashed();
+        let found = match AuthorizationCode::grant_of(text) {
+            Some(grant) => standings::of_code(&self.db, place.environment, &grant).await?,
+            None => None,
+        };
+        let found = found.filter(|(code, _)| code.hash == hash);
+        let client = self.confirmed(place, client, found.as_ref().map(|(_, rests)| &rests.client)).await?;
+        let Some((code, rests)) = found else {
+            return Err(invalid_grant("the code is unknown").of(&client).into());
+        };
+        let (uri, verifier) = (form.get("redirect_uri"), form.get("code_verifier"));
+        match code.redeem(&client, uri, verifier, self.clock.now()) {
+            Redemption::Tokens(code) => match self.first_token(place, code, rests).await? {
+                Ok((loaded, code, refresh)) => {
+                    self.tokens(place, loaded, code.scopes, code.nonce.as_deref(), refresh).await
+                }
+                Err(refused) => Err(refused.of(&client).into()),
+            },
+            Redemption::Burnt(code, why) => {
+                self.burn(&code.grant).await?;
+                Err(invalid_grant(why).of(&client).into())
             }
-            Turn::Refused(refused) => Err(refused.of(client).into()),
+            Redemption::RevokeGrant(grant, why) => {
+                self.end_grant(&grant).await?;
+                Err(invalid_grant(why).of(&client).into())
+            }
         }
+    }
+
+    /// Uses a code up for its family's first refresh token.
+    async fn first_token(
+        &self,
+        place: &Place,
+        code: AuthorizationCode,
+        rests: Rests,
+    ) -> Result<Result<(Loaded, AuthorizationCode, Plain), OAuthRefused>, Fault> {
+        let loaded = match self.holds(place, rests).await? {
+            Ok(loaded) => loaded,
+            Err(refused) => {
+                self.burn(&code.grant).await?;
+                return Ok(Err(refused));
+            }
+        };
+        let refresh = RefreshToken::text(&code.grant, 1, &*self.chance);
+        let first = Next { grant: code.grant.clone(), number: 1, hash: refresh.hashed(), given_for: 0 };
+        if refresh_tokens::insert(&self.db, &first, self.clock.now()).await? {
+            return Ok(Ok((loaded, code, refresh)));
+        }
+        // Somebody was faster, between the look and the mark: this is the replay.
+        self.end_grant(&code.grant).await?;
+        Ok(Err(invalid_grant(CodeRefused::Replayed)))
+    }
+
+    async fn burn(&self, grant: &GrantId) -> Result<(), Fault> {
+        let (grant, now) = (grant.clone(), self.clock.now());
+        let write = self.db.write(move |tx| Box::pin(async move { grants::burn(tx, &grant, now).await }));
+        Ok(write.await.map(drop)?)
+    }
+
+    async fn end_grant(&self, grant: &GrantId) -> Result<(), Fault> {
+        let (grant, now) = (grant.clone(), self.clock.now());
+        let write = self.db.write(move |tx| Box::pin(async move { grants::revoke(tx, &grant, now).await }));
+        Ok(write.await.map(drop)?)
+    }
+
+    /// What a grant rests on, where it still holds (lesson 14).
+    async fn holds(&self, place: &Place, rests: Rests) -> Result<Result<Loaded, OAuthRefused>, Fault> {
+        let Some(loaded) = self.loaded(place.environment, rests).await? else {
+            return Ok(Err(invalid_grant("the sign-in that this belongs to is gone")));
+        };
+        let held = loaded.standing().check(self.clock.now());
+        Ok(held.map(|()| loaded).map_err(invalid_grant))
     }
 
     /// `grant_type=refresh_token`, for a client that has proven itself.
@@ -126,33 +160,75 @@ impl Service {
     pub async fn refresh(
         &self,
         place: &Place,
-        client: &Client,
+        client: Claimed,
         form: &Parameters,
     ) -> Result<Tokens, OAuthDenied> {
-        let text = of_kind(form, "refresh_token", TokenKind::RefreshToken);
-        let text = text.map_err(|refused| refused.of(client))?;
-        let refresh = fresh(TokenKind::RefreshToken, self);
-        let request = RefreshRequest {
-            environment: place.environment,
-            client: client.clone(),
-            hash: Plain::presented(text).hashed(),
-            next: refresh.hashed(),
-            scope: form.get("scope").map(str::to_owned),
-            now: self.clock.now(),
+        let text = match of_kind(form, "refresh_token", TokenKind::RefreshToken) {
+            Ok(text) => text,
+            Err(refused) => return Err(refused.of(&*self.confirmed(place, client, None).await?).into()),
         };
+        let mut found = self.family(place, text).await?;
+        let client = self.confirmed(place, client, found.as_ref().map(|(_, rests)| &rests.client)).await?;
+        let refused = |refused: OAuthRefused| OAuthDenied::from(refused.of(&client));
+        // Each turn writes the number after the last one that it saw; where somebody else has it by then, everything
+        // is read and decided anew (lesson 10).
         for _ in 0..ATTEMPTS {
-            let request = request.clone();
-            let turn = self.db.write(move |tx| Box::pin(async move { request.rotate(tx).await }));
-            match turn.await {
-                Ok(Turn::Done((loaded, scopes))) => {
-                    return self.tokens(place, loaded, scopes, None, refresh).await;
+            let Some((family, rests)) = found else { return Err(refused(invalid_grant(Reuse::Invalid))) };
+            match self.rotate(place, &client, family, rests, form.get("scope")).await? {
+                Turn::Done(loaded, scopes, refresh) => {
+                    return self.tokens(place, *loaded, scopes, None, refresh).await;
                 }
-                Ok(Turn::Refused(refused)) => return Err(refused.of(client).into()),
-                Err(Undone::Raced) => {}
-                Err(Undone::Fault(fault)) => return Err(fault.into()),
+                Turn::Refused(why) => return Err(refused(why)),
+                Turn::Raced => found = self.family(place, text).await?,
             }
         }
-        Err(invalid_grant(Reuse::Again).of(client).into())
+        Err(refused(invalid_grant(Reuse::Again)))
+    }
+
+    /// The refresh token that a text is, with what became of it and what it rests on.
+    pub(super) async fn family(&self, place: &Place, text: &str) -> Result<Option<(Family, Rests)>, Fault> {
+        let Some((grant, number)) = RefreshToken::place_of(text) else { return Ok(None) };
+        let hash = Plain::presented(text).hashed();
+        Ok(standings::of_refresh_token(&self.db, place.environment, &grant, number, &hash).await?)
+    }
+
+    async fn rotate(
+        &self,
+        place: &Place,
+        client: &Client,
+        family: Family,
+        rests: Rests,
+        scope: Option<&str>,
+    ) -> Result<Turn, Fault> {
+        let Family { token, successor, number, last } = family;
+        // Before anything is used up: a grant that has ended, a client that has none of it, a scope too many.
+        if token.client != client.id {
+            return Ok(Turn::Refused(invalid_grant(Reuse::Invalid)));
+        }
+        let loaded = match self.holds(place, rests).await? {
+            Ok(loaded) => loaded,
+            Err(refused) => return Ok(Turn::Refused(refused)),
+        };
+        let scopes = match narrowed(scope, &loaded.grant.scopes) {
+            Ok(scopes) => scopes,
+            Err(refused) => return Ok(Turn::Refused(refused)),
+        };
+        let (now, grant) = (self.clock.now(), token.grant.clone());
+        let refresh = RefreshToken::text(&grant, last.saturating_add(1), &*self.chance);
+        let hash = refresh.hashed();
+        match token.present(client, hash.clone(), successor.as_ref(), now) {
+            // That the token is used, or that its first successor is revoked, is told by the place of the next one.
+            RefreshUse::Rotate(_) => {
+                let next = Next { grant, number: last.saturating_add(1), hash, given_for: number };
+                let first = refresh_tokens::insert(&self.db, &next, now).await?;
+                Ok(if first { Turn::Done(Box::new(loaded), scopes, refresh) } else { Turn::Raced })
+            }
+            RefreshUse::Refuse(why) => Ok(Turn::Refused(invalid_grant(why))),
+            RefreshUse::RevokeFamily(grant, why) => {
+                self.end_grant(&grant).await?;
+                Ok(Turn::Refused(invalid_grant(why)))
+            }
+        }
     }
 
     /// Signs what a grant brings. Nothing can be refused any more: code or refresh token are used up.
@@ -185,137 +261,12 @@ impl Service {
     }
 }
 
-/// A code at the token endpoint.
-struct CodeRequest {
-    environment: Environment,
-    client: Client,
-    hash: Hashed,
-    redirect_uri: Option<String>,
-    verifier: Option<String>,
-    refresh: Plain,
-    now: Time,
-}
-
-impl CodeRequest {
-    /// All of it in one unit of work, so that a code is used up if and only if its refresh token is stored: where
-    /// the process ends before the answer, a replay finds the code used (lesson 11).
-    async fn redeem(self, tx: &mut Tx) -> Result<Turn<Redeemed>, DbError> {
-        let Some(code) = authorization_codes::by_hash(tx, &self.hash).await? else {
-            return Ok(Turn::Refused(invalid_grant("the code is unknown")));
-        };
-        let (uri, verifier) = (self.redirect_uri.as_deref(), self.verifier.as_deref());
-        match code.redeem(&self.client, uri, verifier, self.now) {
-            Redemption::Tokens(code) => self.take(tx, code).await,
-            Redemption::Burnt(code, why) => {
-                authorization_codes::mark_redeemed(tx, &code.hash, self.now).await?;
-                Ok(Turn::Refused(invalid_grant(why)))
-            }
-            Redemption::RevokeGrant(grant, why) => self.revoke(tx, &grant, why).await,
-        }
-    }
-
-    async fn take(&self, tx: &mut Tx, code: AuthorizationCode) -> Result<Turn<Redeemed>, DbError> {
-        if !authorization_codes::mark_redeemed(tx, &code.hash, self.now).await? {
-            // Somebody was faster, between the look and the mark: this is the replay.
-            return self.revoke(tx, &code.grant, CodeRefused::Replayed).await;
-        }
-        let loaded = match standing(tx, self.environment, &code.grant, self.now).await? {
-            Ok(loaded) => loaded,
-            Err(refused) => return Ok(Turn::Refused(refused)),
-        };
-        let first = RefreshToken {
-            hash: self.refresh.hashed(),
-            client: self.client.id.clone(),
-            grant: code.grant,
-            expires: loaded.grant.expires,
-            state: RefreshState::Live,
-        };
-        refresh_tokens::insert(tx, &first, self.now).await?;
-        Ok(Turn::Done(Redeemed { loaded, nonce: code.nonce, scopes: code.scopes }))
-    }
-
-    async fn revoke(
-        &self,
-        tx: &mut Tx,
-        grant: &GrantId,
-        why: CodeRefused,
-    ) -> Result<Turn<Redeemed>, DbError> {
-        grants::revoke(tx, grant, self.now).await?;
-        Ok(Turn::Refused(invalid_grant(why)))
-    }
-}
-
-/// A refresh token at the token endpoint.
-#[derive(Clone)]
-struct RefreshRequest {
-    environment: Environment,
-    client: Client,
-    hash: Hashed,
-    next: Hashed,
-    scope: Option<String>,
-    now: Time,
-}
-
-impl RefreshRequest {
-    async fn rotate(self, tx: &mut Tx) -> Result<Turn<(Loaded, Vec<String>)>, Undone> {
-        let Some((token, successor)) = refresh_tokens::with_successor(tx, &self.hash).await? else {
-            return Ok(Turn::Refused(invalid_grant(Reuse::Invalid)));
-        };
-        // Before anything is used up: a grant that has ended, a client that has none of it, a scope too many.
-        if token.client != self.client.id {
-            return Ok(Turn::Refused(invalid_grant(Reuse::Invalid)));
-        }
-        let loaded = match standing(tx, self.environment, &token.grant, self.now).await? {
-            Ok(loaded) => loaded,
-            Err(refused) => return Ok(Turn::Refused(refused)),
-        };
-        let scopes = match narrowed(self.scope.as_deref(), &loaded.grant.scopes) {
-            Ok(scopes) => scopes,
-            Err(refused) => return Ok(Turn::Refused(refused)),
-        };
-        let from = token.state.clone();
-        match token.present(&self.client, self.next.clone(), successor.as_ref(), self.now) {
-            RefreshUse::Rotate(rotation) => {
-                self.save(tx, rotation, &from).await?;
-                Ok(Turn::Done((loaded, scopes)))
-            }
-            RefreshUse::Refuse(why) => Ok(Turn::Refused(invalid_grant(why))),
-            RefreshUse::RevokeFamily(grant, why) => {
-                grants::revoke(tx, &grant, self.now).await?;
-                Ok(Turn::Refused(invalid_grant(why)))
-            }
-        }
-    }
-
-    /// Each update is guarded by what the decision was made from; where one of them finds something else, the whole
-    /// unit of work is undone and decided anew (lesson 10).
-    async fn save(&self, tx: &mut Tx, rotation: Rotation, from: &RefreshState) -> Result<(), Undone> {
-        if let Some(unused) = &rotation.revoke
-            && !refresh_tokens::revoke_unused(tx, unused).await?
-        {
-            return Err(Undone::Raced);
-        }
-        if !refresh_tokens::save(tx, &rotation.token, from).await? {
-            return Err(Undone::Raced);
-        }
-        let next = RefreshToken { hash: self.next.clone(), state: RefreshState::Live, ..rotation.token };
-        refresh_tokens::insert(tx, &next, self.now).await?;
-        Ok(())
-    }
-}
-
-/// What a grant rests on, where it still holds (lesson 14).
-async fn standing(
-    tx: &mut Tx,
-    environment: Environment,
-    grant: &GrantId,
-    now: Time,
-) -> Result<Result<Loaded, OAuthRefused>, DbError> {
-    let Some(loaded) = Loaded::read(tx, environment, grant, now).await? else {
-        return Ok(Err(invalid_grant("the sign-in that this belongs to is gone")));
-    };
-    let held = loaded.standing().check(now);
-    Ok(held.map(|()| loaded).map_err(invalid_grant))
+/// How one turn of a refresh ends.
+enum Turn {
+    Done(Box<Loaded>, Vec<String>, Plain),
+    Refused(OAuthRefused),
+    /// Somebody else used a token of the family after it was read.
+    Raced,
 }
 
 /// The scopes of a refreshed token: those asked for, which must be among the grant's (RFC 6749, section 6).

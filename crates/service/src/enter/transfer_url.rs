@@ -1,16 +1,15 @@
 //! For an app's backend: where a browser goes to be vouched for, and to sign out (`ServiceProvider`).
 
-use super::partner_api::{CallFailed, PartnerCaller, Subject};
+use super::partner_api::{CallFailed, PartnerCaller};
 use crate::Service;
 use ::enter::app::App;
 use ::enter::context::ServiceContext;
-use ::enter::partner::Partner;
 use ::enter::percent;
 use ::enter::sso::{
     GetLogoutUrlRequest, GetLogoutUrlResponse, GetSessionTransferUrlRequest, GetSessionTransferUrlResponse,
     check_app, check_caller, check_vouching,
 };
-use store::{apps, partners};
+use store::apps;
 
 impl Service {
     /// The session-transfer URL of the partner to whom the context belongs.
@@ -23,29 +22,23 @@ impl Service {
         request: &GetSessionTransferUrlRequest,
     ) -> Result<GetSessionTransferUrlResponse, CallFailed> {
         let target = request.check()?;
-        let (place, wanted) = (caller.place.clone(), target.clone());
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                let subject = Subject::find(tx, &place, &wanted.app, &wanted.context).await?;
-                let owner = match (&wanted.context, &subject.account) {
-                    (ServiceContext::Account(_), Some(account)) => Some(&account.partner),
-                    (ServiceContext::Partner(id), _) => Some(id),
-                    (ServiceContext::Account(_) | ServiceContext::SuperAdmin, _) => None,
-                };
-                let partner = match owner {
-                    Some(id) => partners::find(tx, place.environment, id).await?,
-                    None => None,
-                };
-                Ok::<_, CallFailed>((subject, partner))
-            })
-        });
-        let (subject, partner): (Subject, Option<Partner>) = read.await?;
-        let app = check_app("service_provider_id", subject.app.as_ref())?;
+        let place = &caller.place;
+        let subject = self.subject(place, &target.app, &target.context).await?;
+        let owner = match (&target.context, &subject.account) {
+            (ServiceContext::Account(_), Some(account)) => Some(account.partner.clone()),
+            (ServiceContext::Partner(id), _) => Some(id.clone()),
+            (ServiceContext::Account(_) | ServiceContext::SuperAdmin, _) => None,
+        };
+        let partner = match owner {
+            Some(id) => self.partner_of(place.environment, &id).await?,
+            None => None,
+        };
+        let app = check_app("service_provider_id", subject.app.as_deref())?;
         let partner = check_vouching(
             &target.context,
             app,
             &caller.partner,
-            partner.as_ref(),
+            partner.as_deref(),
             subject.account.as_ref(),
         )?;
         let session_transfer_url = partner.transfer.for_entry(&app.id, &target.context, None);

@@ -12,14 +12,16 @@ use ::enter::oidc::consent::Consent;
 use ::enter::partner::Partner;
 use ::enter::{ids::PersonId, oidc::authenticate};
 use kernel::{Environment, Plain};
+use std::sync::Arc;
+use store::visits::{self, Wanted};
 use store::{DbError, Tx, accounts, activations, associations, consents, partners};
 
 /// An authorize request that has passed its checks, on its way.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) place: Place,
-    pub(super) app: App,
-    pub(super) client: Client,
+    pub(super) app: Arc<App>,
+    pub(super) client: Arc<Client>,
     pub(super) request: AuthorizeRequest,
     /// Its parameters as they came, or as they were pushed.
     pub(super) query: String,
@@ -33,7 +35,7 @@ pub(super) struct Request {
 #[derive(Debug, Clone)]
 pub(super) struct FoundPlace {
     pub(super) context: ServiceContext,
-    pub(super) partner: Option<Partner>,
+    pub(super) partner: Option<Arc<Partner>>,
     pub(super) account: Option<Account>,
     pub(super) roles: Option<Vec<String>>,
     pub(super) active: bool,
@@ -43,7 +45,7 @@ impl FoundPlace {
     pub(super) fn as_rule(&self) -> authenticate::Place<'_> {
         authenticate::Place {
             context: &self.context,
-            partner: self.partner.as_ref(),
+            partner: self.partner.as_deref(),
             account: self.account.as_ref(),
             roles: self.roles.as_deref(),
             active: self.active,
@@ -74,11 +76,13 @@ pub(super) async fn find_place(
         FoundPlace { context, partner: None, account: None, roles: None, active: app.open_to_all };
     match &found.context {
         ServiceContext::SuperAdmin => {}
-        ServiceContext::Partner(id) => found.partner = partners::find(tx, environment, id).await?,
+        ServiceContext::Partner(id) => {
+            found.partner = partners::find(tx, environment, id).await?.map(Arc::new)
+        }
         ServiceContext::Account(id) => {
             let account = accounts::find(tx, environment, id).await?;
             let Some(account) = account else { return Ok(found) };
-            found.partner = partners::find(tx, environment, &account.partner).await?;
+            found.partner = partners::find(tx, environment, &account.partner).await?.map(Arc::new);
             if !found.active {
                 found.active = activations::is_active(tx, &app.id, id).await?;
             }
@@ -92,6 +96,47 @@ pub(super) async fn find_place(
 }
 
 impl Service {
+    /// The same by one statement, for a request that has not waited; `None` where the client or the app that it was
+    /// checked against is not the present one any more, or is switched off.
+    pub(super) async fn visit_at_once(
+        &self,
+        request: &Request,
+        (client, app): (i64, i64),
+        browser: &Browser,
+    ) -> Result<Option<Visited>, Fault> {
+        let secret = browser.session.as_ref().map(Plain::hashed);
+        let environment = request.place.environment;
+        let context = &request.request.context;
+        let wanted = Wanted {
+            client: &request.client.id,
+            session: secret.as_ref(),
+            account: context.as_ref().and_then(ServiceContext::account),
+            partner: context.as_ref().and_then(ServiceContext::partner),
+        };
+        let Some(found) = visits::find(&self.db, environment, wanted).await? else { return Ok(None) };
+        let off = found.client.disabled.or(found.app.disabled).is_some();
+        if off || (found.client.version, found.app.version) != (client, app) {
+            return Ok(None);
+        }
+        let live = self.live_of(environment, found.session, found.person, found.partner).await?;
+        let somebody = live.is_some();
+        let place = match context.clone() {
+            None => None,
+            Some(context) => Some(FoundPlace {
+                context,
+                partner: match &found.place {
+                    Some(partner) => self.partner_at(environment, partner).await?,
+                    None => None,
+                },
+                roles: found.roles.filter(|_| somebody),
+                active: request.app.open_to_all || found.activated,
+                account: found.account,
+            }),
+        };
+        let remembered = found.consent.filter(|_| somebody);
+        Ok(Some(Visited { live, place, answers: Answers::default(), remembered }))
+    }
+
     pub(super) async fn visit(&self, request: &Request, browser: &Browser) -> Result<Visited, Fault> {
         let secret = browser.session.as_ref().map(Plain::hashed);
         let (environment, limits, now) = (request.place.environment, self.enter.session, self.clock.now());

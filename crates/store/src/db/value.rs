@@ -87,6 +87,20 @@ impl Row {
         T::from_cell(cell).ok_or_else(|| DbError::bad_column(self.taken, T::EXPECTED))
     }
 
+    /// What stands in the next `columns`, the first of which is NULL where there is nothing.
+    pub(crate) fn maybe<T>(
+        &mut self,
+        columns: usize,
+        read: impl FnOnce(&mut Self) -> Result<T, DbError>,
+    ) -> Result<Option<T>, DbError> {
+        if let Some(Cell::Null) = self.cells.as_slice().first() {
+            self.taken += columns;
+            self.cells.by_ref().take(columns).for_each(drop);
+            return Ok(None);
+        }
+        read(self).map(Some)
+    }
+
     /// The next column, read by a function that knows the words it may hold.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ async fn notices(world: &World, session: &SessionId) -> Vec<LogoutNotice> {
 /// One more session of the scene's person.
 async fn another_session(scene: &Scene, name: &str) -> Session {
     let session = Session {
-        id: SessionId::new(&SystemChance),
+        id: SessionId::new(scene.session.created, &SystemChance),
         secret: Plain::new(&SystemChance).hashed(),
         partner_session: name.to_owned(),
         ..scene.session.clone()

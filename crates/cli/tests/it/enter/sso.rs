@@ -38,10 +38,8 @@ fn code_of(entry_url: &str) -> String {
 
 /// The code as it is kept.
 async fn kept(world: &World, code: &str) -> enter::entry::EntryCode {
-    let hash = Plain::presented(code).hashed();
-    let read =
-        world.db().read(move |tx| Box::pin(async move { entry_codes::by_hash(tx, SANDBOX, &hash).await }));
-    read.await.unwrap().unwrap()
+    let key = enter::entry::EntryCode::key(code);
+    entry_codes::arrival(world.db(), SANDBOX, &key, None).await.unwrap().unwrap().code
 }
 
 async fn codes_recorded(robot: &Robot) -> Vec<String> {

@@ -27,7 +27,7 @@ fn session(world: &World, person: &Person) -> Session {
     let detail = json!({ "acr": "a", "amr": ["fed"], "impersonator": "agent", "navbar": "n".repeat(43) });
     let detail: SessionDetail = serde_json::from_value(detail).unwrap();
     Session {
-        id: SessionId::new(&world.chance),
+        id: SessionId::new(NOW, &world.chance),
         secret: hashed("first"),
         partner: person.identity.partner.clone(),
         person: person.id.clone(),

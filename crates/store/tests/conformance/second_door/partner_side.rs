@@ -3,23 +3,24 @@
 use super::partner_user;
 use crate::on_both;
 use crate::world::{NOW, SANDBOX, World, hashed};
-use enter::account::{Identity, Person};
+use enter::account::{Association, Identity, Person};
 use enter::app::{App, BackUrl, SignIn};
 use enter::context::ServiceContext;
 use enter::domain::ReturnUrl;
 use enter::entry::{EntryCode, NextUrl, Nonce, Order, State};
-use enter::ids::{AccountId, GrantId, PartnerId, SessionId};
+use enter::ids::{AccountId, GrantId, PartnerId, SessionId, sortable};
 use enter::notice::{After, LEASE_S, Listener, LogoutNotice};
-use enter::oidc::{Client, Grant};
+use enter::oidc::{AuthorizationCode, Client, CodeState, Grant};
 use enter::partner::Partner;
 use enter::session::{Session, SessionApp, SessionDetail};
-use kernel::{Environment, SafeUrl};
+use kernel::{Environment, Hashed, SafeUrl};
 use serde_json::json;
 use store::logout_notices::{Due, Ending};
 use store::*;
 
 on_both!(
     entry_codes_are_kept_as_they_were_ordered,
+    an_arrival_is_told_part_by_part,
     an_entry_code_is_redeemed_by_one_of_many,
     old_entry_codes_go,
     an_assertion_is_used_by_one_of_many,
@@ -53,7 +54,11 @@ fn code(order: Order, secret: &str) -> EntryCode {
 
 async fn insert_code(world: &World, code: &EntryCode) {
     let new = code.clone();
-    write!(world, |tx| entry_codes::insert(tx, SANDBOX, &new));
+    entry_codes::insert(&world.db, SANDBOX, &new).await.unwrap();
+}
+
+async fn kept_code(world: &World, environment: Environment, hash: &Hashed) -> Option<EntryCode> {
+    entry_codes::arrival(&world.db, environment, hash, None).await.unwrap().map(|arrived| arrived.code)
 }
 
 async fn entry_codes_are_kept_as_they_were_ordered(world: World) {
@@ -76,13 +81,43 @@ async fn entry_codes_are_kept_as_they_were_ordered(world: World) {
     for (secret, order) in [("a", whole), ("b", pending), ("c", bare)] {
         let code = code(order, secret);
         insert_code(&world, &code).await;
-        let hash = code.hash.clone();
-        assert_eq!(read!(world, |tx| entry_codes::by_hash(tx, SANDBOX, &hash)), Some(code.clone()));
-        let hash = code.hash.clone();
-        let elsewhere = read!(world, |tx| entry_codes::by_hash(tx, Environment::Production, &hash));
+        assert_eq!(kept_code(&world, SANDBOX, &code.hash).await, Some(code.clone()));
+        let elsewhere = kept_code(&world, Environment::Production, &code.hash).await;
         assert_eq!(elsewhere, None, "a code of one environment is nothing in the other");
     }
-    assert_eq!(read!(world, |tx| entry_codes::by_hash(tx, SANDBOX, &hashed("d"))), None);
+    assert_eq!(kept_code(&world, SANDBOX, &hashed("d")).await, None);
+}
+
+async fn an_arrival_is_told_part_by_part(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.app(&partner.organization, "MP-1").await;
+    let code = code(order(&partner, &app), "a");
+    insert_code(&world, &code).await;
+    let find = async |session: Option<&Hashed>| {
+        entry_codes::arrival(&world.db, SANDBOX, &code.hash, session).await.unwrap().unwrap()
+    };
+    let bare = find(Some(&hashed("none"))).await;
+    assert_eq!((&bare.partner.id, &bare.app.id), (&partner.id, &app.id));
+    assert_eq!((bare.account, bare.person, bare.roles, bare.activated), (None, None, None, false));
+    assert_eq!((bare.session, bare.holder, bare.holders_partner), (None, None, None));
+    let account = world.account(&partner, "AG-1").await;
+    let person = Person { identity: code.order.identity.clone(), ..world.new_person(&partner, "x") };
+    let (new, of, roles) = (person.clone(), account.id.clone(), vec!["member".to_owned()]);
+    let id = app.id.clone();
+    write!(world, |tx| async {
+        assert!(people::insert_if_new(tx, &new, NOW).await?);
+        let association = Association { person: new.id.clone(), account: of.clone(), roles };
+        assert!(associations::insert_if_new(tx, &association, NOW).await?);
+        assert!(activations::insert(tx, &id, &of, NOW).await?);
+        Ok(())
+    });
+    let client = world.client(&app, "client-1").await.client;
+    let (session, _) = session(&world, &person, "s", &client).await;
+    let whole = find(Some(&session.secret)).await;
+    assert_eq!((whole.account, whole.roles), (Some(account), Some(vec!["member".to_owned()])));
+    assert_eq!((whole.person.as_ref(), whole.holder.as_ref()), (Some(&person), Some(&person)));
+    assert_eq!((whole.session, whole.activated), (Some(session), true));
+    assert_eq!(whole.holders_partner, Some(whole.partner));
 }
 
 async fn an_entry_code_is_redeemed_by_one_of_many(world: World) {
@@ -104,7 +139,7 @@ async fn an_entry_code_is_redeemed_by_one_of_many(world: World) {
         redeemed += usize::from(one.await.unwrap());
     }
     assert_eq!(redeemed, 1);
-    let kept = read!(world, |tx| entry_codes::by_hash(tx, SANDBOX, &hashed("a"))).unwrap();
+    let kept = kept_code(&world, SANDBOX, &hashed("a")).await.unwrap();
     assert_eq!(kept.state, State::Redeemed { at: NOW });
 }
 
@@ -112,13 +147,15 @@ async fn old_entry_codes_go(world: World) {
     let partner = world.partner("PT-1").await;
     let app = world.app(&partner.organization, "MP-1").await;
     for at in 0..3 {
-        let code =
-            EntryCode { issued: NOW.plus_seconds(at), ..code(order(&partner, &app), &format!("c{at}")) };
+        let issued = NOW.plus_seconds(at);
+        let hash = Hashed::from_stored(format!("{}c", sortable(issued)));
+        let code = EntryCode { issued, hash, ..code(order(&partner, &app), "c") };
         insert_code(&world, &code).await;
     }
     assert_eq!(write!(world, |tx| entry_codes::delete_before(tx, NOW.plus_seconds(2), 1)), 1);
     assert_eq!(write!(world, |tx| entry_codes::delete_before(tx, NOW.plus_seconds(2), 9)), 1);
-    assert!(read!(world, |tx| entry_codes::by_hash(tx, SANDBOX, &hashed("c2"))).is_some());
+    let last = Hashed::from_stored(format!("{}c", sortable(NOW.plus_seconds(2))));
+    assert!(kept_code(&world, SANDBOX, &last).await.is_some());
 }
 
 async fn an_assertion_is_used_by_one_of_many(world: World) {
@@ -152,7 +189,7 @@ async fn session(world: &World, person: &Person, name: &str, client: &Client) ->
     let detail: SessionDetail =
         serde_json::from_value(json!({ "acr": "a", "amr": [], "navbar": "n".repeat(43) })).unwrap();
     let session = Session {
-        id: SessionId::new(&world.chance),
+        id: SessionId::new(NOW, &world.chance),
         secret: hashed(&format!("{name}:{}", person.id)),
         partner: person.identity.partner.clone(),
         person: person.id.clone(),
@@ -165,7 +202,7 @@ async fn session(world: &World, person: &Person, name: &str, client: &Client) ->
         ended: None,
     };
     let grant = Grant {
-        id: GrantId::new(&world.chance),
+        id: GrantId::new(NOW, &world.chance),
         client: client.id.clone(),
         person: person.id.clone(),
         session: session.id.clone(),
@@ -176,10 +213,21 @@ async fn session(world: &World, person: &Person, name: &str, client: &Client) ->
         expires: NOW.plus_seconds(3600),
         revoked: None,
     };
+    let code = AuthorizationCode {
+        hash: hashed("code"),
+        client: grant.client.clone(),
+        grant: grant.id.clone(),
+        redirect_uri: "https://app.example/cb".to_owned(),
+        challenge: None,
+        nonce: None,
+        scopes: grant.scopes.clone(),
+        issued: NOW,
+        state: CodeState::Issued,
+    };
     let (new, granted) = (session.clone(), grant.clone());
     write!(world, |tx| async {
         sessions::insert(tx, SANDBOX, &new).await?;
-        grants::insert(tx, &granted).await
+        grants::insert(tx, &granted, &code).await
     });
     (session, grant)
 }

@@ -3,23 +3,28 @@
 use crate::on_both;
 use crate::world::{NOW, SANDBOX, World, hashed, sealed};
 use enter::account::Association;
-use enter::ids::{AppId, GrantId, IssuerKeyId, PartnerId, SessionId};
+use enter::ids::{AccountId, AppId, GrantId, IssuerKeyId, PartnerId, SessionId};
 use enter::oidc::authorize::Parameters;
+use enter::oidc::consent::Consent;
 use enter::oidc::par::PushedRequest;
-use enter::oidc::{AuthorizationCode, CodeState, Grant, RefreshState, RefreshToken};
+use enter::oidc::{AuthorizationCode, CodeState, Grant, RefreshState};
 use enter::session::Session;
 use enter::signing::IssuerKey;
-use kernel::Environment;
 use kernel::jose::Algorithm;
+use kernel::{Environment, Hashed, Time};
 use serde_json::json;
 use store::issuer_keys::KeptKey;
+use store::refresh_tokens::Next;
 use store::*;
 
 on_both!(
     access_is_told_part_by_part,
+    what_is_in_memory_is_told_by_its_revision,
+    a_visit_is_told_part_by_part,
     a_grant_is_found_in_its_environment_and_revoked_once,
     a_code_is_redeemed_by_one_of_many,
-    a_refresh_token_moves_on_only_from_the_state_that_was_read,
+    a_burnt_code_brings_nothing_and_a_revoked_grant_no_more,
+    what_became_of_a_refresh_token_is_told_by_those_after_it,
     a_revoked_token_is_remembered,
     a_pushed_request_is_used_once,
     of_two_keys_of_one_generation_one_is_kept,
@@ -66,7 +71,7 @@ async fn grant(world: &World) -> Grant {
         assert!(apps::insert(tx, &app, NOW).await?);
         assert!(clients::insert(tx, &client).await?);
         sessions::insert(tx, SANDBOX, &session).await?;
-        grants::insert(tx, &new).await
+        grants::insert(tx, &new, &code(&new)).await
     });
     grant
 }
@@ -75,28 +80,110 @@ async fn access_is_told_part_by_part(world: World) {
     let grant = grant(&world).await;
     let (person, account) = (grant.person.clone(), grant.account.clone().unwrap());
     let app = AppId::parse("MP-1").unwrap();
-    let partner = PartnerId::parse("P1").unwrap();
-    let told = async |environment: Environment, partner: &str| {
-        let (person, account, app) = (person.clone(), account.clone(), app.clone());
-        let partner = PartnerId::parse(partner).unwrap();
-        read!(world, |tx| async {
-            grants::access(tx, environment, &partner, &app, (&person, &account)).await
+    let told = async |environment: Environment| {
+        let found = standings::of_access_token(&world.db, environment, &grant.id, "j").await.unwrap();
+        found.map(|(revoked, rests)| {
+            assert_eq!((&rests.grant, rests.person.id.as_str()), (&grant, person.as_str()));
+            (revoked, rests.account_live, rests.activated, rests.roles)
         })
     };
-    let none = grants::Access { account_live: true, activated: false, roles: None };
-    assert_eq!(told(SANDBOX, partner.as_str()).await, none);
+    assert_eq!(told(SANDBOX).await, Some((false, true, false, None)));
+    assert_eq!(told(Environment::Production).await, None);
     let association =
         Association { person: person.clone(), account: account.clone(), roles: vec!["ä".to_owned()] };
     let (of, id) = (app.clone(), account.clone());
     write!(world, |tx| async {
         assert!(associations::insert_if_new(tx, &association, NOW).await?);
         assert!(activations::insert(tx, &of, &id, NOW).await?);
-        Ok(())
+        revoked_tokens::insert(tx, "j", NOW).await
     });
-    let all = grants::Access { account_live: true, activated: true, roles: Some(vec!["ä".to_owned()]) };
-    assert_eq!(told(SANDBOX, partner.as_str()).await, all);
-    assert!(!told(SANDBOX, "P2").await.account_live);
-    assert!(!told(Environment::Production, "P1").await.account_live);
+    assert_eq!(told(SANDBOX).await, Some((true, true, true, Some(vec!["ä".to_owned()]))));
+    let off = sql("UPDATE accounts SET disabled_at = $1").bind(NOW);
+    assert!(world.write(move |tx| Box::pin(off.wrote(tx))).await);
+    assert!(!told(SANDBOX).await.unwrap().1, "an account that is switched off");
+}
+
+async fn what_is_in_memory_is_told_by_its_revision(world: World) {
+    let grant = grant(&world).await;
+    let read = async || {
+        let found = standings::of_access_token(&world.db, SANDBOX, &grant.id, "").await.unwrap();
+        let (_, rests) = found.unwrap();
+        (rests.client, rests.app, rests.partner)
+    };
+    let mut seen = vec![read().await.0];
+    let client = grant.client.clone();
+    let known = read!(world, |tx| clients::known(tx, SANDBOX, &client, NOW)).unwrap();
+    assert_eq!((known.version, known.until), (seen[0].version, None));
+    // Every change of a client and of its secrets.
+    let id = grant.client.clone();
+    write!(world, |tx| clients::add_secret(tx, &id, &hashed("one"), NOW));
+    seen.push(read().await.0);
+    let id = grant.client.clone();
+    write!(world, |tx| clients::add_secret(tx, &id, &hashed("two"), NOW));
+    seen.push(read().await.0);
+    let (id, ends) = (grant.client.clone(), NOW.plus_seconds(60));
+    write!(world, |tx| async {
+        clients::end_secrets(tx, &id, Some(&hashed("two")), ends, NOW).await.map(|ended| assert_eq!(ended, 1))
+    });
+    seen.push(read().await.0);
+    let client = grant.client.clone();
+    let known = read!(world, |tx| clients::known(tx, SANDBOX, &client, NOW)).unwrap();
+    assert_eq!((known.version, known.until), (seen[3].version, Some(ends)));
+    let client = grant.client.clone();
+    assert_eq!(read!(world, |tx| clients::known(tx, SANDBOX, &client, ends)).unwrap().until, None);
+    let app = AppId::parse("MP-1").unwrap();
+    let mut kept = read!(world, |tx| clients::of_app(tx, &app, NOW)).remove(0);
+    kept.noun.client.disabled = Some(NOW);
+    assert!(write!(world, |tx| clients::update(tx, &kept.noun, kept.revision, NOW)).is_some());
+    seen.push(read().await.0);
+    assert_eq!(seen[4].disabled, Some(NOW));
+    let mut versions: Vec<i64> = seen.iter().map(|one| one.version).collect();
+    versions.dedup();
+    assert_eq!(versions.len(), 5, "each change is noticed");
+    // An organization that is switched off takes its apps and partners along.
+    let before = read().await;
+    assert_eq!((before.1.disabled, before.2.disabled), (None, None));
+    let off = sql("UPDATE organizations SET disabled = $1").bind(true);
+    assert!(world.write(move |tx| Box::pin(off.wrote(tx))).await);
+    let after = read().await;
+    assert!(after.1.disabled.is_some() && after.2.disabled.is_some());
+}
+
+async fn a_visit_is_told_part_by_part(world: World) {
+    let grant = grant(&world).await;
+    let (cookie, account) = (hashed("cookie"), grant.account.clone().unwrap());
+    let find = async |environment,
+                      session: Option<&Hashed>,
+                      account: Option<&AccountId>,
+                      partner: Option<&PartnerId>| {
+        let wanted = visits::Wanted { client: &grant.client, session, account, partner };
+        visits::find(&world.db, environment, wanted).await.unwrap()
+    };
+    assert_eq!(find(Environment::Production, Some(&cookie), None, None).await, None);
+    let nobody = find(SANDBOX, Some(&hashed("other")), None, None).await.unwrap();
+    assert_eq!((nobody.session, nobody.person, nobody.partner, nobody.place), (None, None, None, None));
+    let found = find(SANDBOX, Some(&cookie), Some(&account), None).await.unwrap();
+    assert_eq!(found.session.unwrap().id, grant.session);
+    assert_eq!(found.person.unwrap().id, grant.person);
+    assert_eq!(found.account.unwrap().id, account);
+    assert_eq!(found.partner, found.place);
+    assert_eq!((found.activated, found.roles, found.consent), (false, None, None));
+    let own = PartnerId::parse("P1").unwrap();
+    let at_partner = find(SANDBOX, None, None, Some(&own)).await.unwrap();
+    assert_eq!(at_partner.place.unwrap().id, own);
+    assert_eq!((at_partner.account, at_partner.session), (None, None));
+    let (person, client, of) = (grant.person.clone(), grant.client.clone(), account.clone());
+    let allowed = Consent { person: person.clone(), client, scopes: vec!["email".to_owned()], given: NOW };
+    let (new, roles) = (allowed.clone(), vec!["member".to_owned()]);
+    write!(world, |tx| async {
+        consents::upsert(tx, &new).await?;
+        let association = Association { person, account: of.clone(), roles };
+        assert!(associations::insert_if_new(tx, &association, NOW).await?);
+        activations::insert(tx, &AppId::parse("MP-1").unwrap(), &of, NOW).await
+    });
+    let found = find(SANDBOX, Some(&cookie), Some(&account), None).await.unwrap();
+    assert_eq!(found.consent, Some(allowed));
+    assert_eq!((found.activated, found.roles), (true, Some(vec!["member".to_owned()])));
 }
 
 async fn a_grant_is_found_in_its_environment_and_revoked_once(world: World) {
@@ -115,9 +202,9 @@ async fn a_grant_is_found_in_its_environment_and_revoked_once(world: World) {
     let (session, person, client) = (grant.session.clone(), grant.person.clone(), grant.client.clone());
     let told = write!(world, |tx| async {
         let more = Grant { id: GrantId::parse("grant-2").unwrap(), ..grant.clone() };
-        grants::insert(tx, &more).await?;
+        grants::insert(tx, &more, &code(&more)).await?;
         let third = Grant { id: GrantId::parse("grant-3").unwrap(), ..grant.clone() };
-        grants::insert(tx, &third).await?;
+        grants::insert(tx, &third, &code(&third)).await?;
         Ok((
             grants::clients_of_session(tx, &session).await?,
             grants::apps_of_session(tx, &session).await?.len(),
@@ -136,7 +223,7 @@ fn code(grant: &Grant) -> AuthorizationCode {
         redirect_uri: "https://app.example/cb?x=ä".to_owned(),
         challenge: Some("c".repeat(43)),
         nonce: Some("n \"'; --".to_owned()),
-        scopes: vec!["openid".to_owned()],
+        scopes: grant.scopes.clone(),
         issued: NOW,
         state: CodeState::Issued,
     }
@@ -144,70 +231,91 @@ fn code(grant: &Grant) -> AuthorizationCode {
 
 async fn a_code_is_redeemed_by_one_of_many(world: World) {
     let grant = grant(&world).await;
-    let new = code(&grant);
-    write!(world, |tx| authorization_codes::insert(tx, &new));
-    assert_eq!(read!(world, |tx| authorization_codes::by_hash(tx, &hashed("code"))), Some(code(&grant)));
-    assert_eq!(read!(world, |tx| authorization_codes::by_hash(tx, &hashed("other"))), None);
+    let (found, rests) = standings::of_code(&world.db, SANDBOX, &grant.id).await.unwrap().unwrap();
+    assert_eq!((found, rests.grant), (code(&grant), grant.clone()));
+    let unknown = GrantId::parse("grant-9").unwrap();
+    assert_eq!(standings::of_code(&world.db, SANDBOX, &unknown).await.unwrap(), None);
+    assert_eq!(standings::of_code(&world.db, Environment::Production, &grant.id).await.unwrap(), None);
     let at = NOW.plus_seconds(5);
-    let redeem = || async {
-        let db = world.db.clone();
-        let redeemed = db.write(move |tx| {
-            Box::pin(async move { authorization_codes::mark_redeemed(tx, &hashed("code"), at).await })
-        });
-        redeemed.await.unwrap()
-    };
-    let all = futures_util::future::join_all((0..20).map(|_| redeem())).await;
+    let first = |name: String| next(&grant, 1, 0, &name);
+    let all = (0..20).map(|one| {
+        let (db, next) = (world.db.clone(), first(one.to_string()));
+        async move { refresh_tokens::insert(&db, &next, at).await.unwrap() }
+    });
+    let all = futures_util::future::join_all(all).await;
     assert_eq!(all.into_iter().filter(|won| *won).count(), 1);
-    let found = read!(world, |tx| authorization_codes::by_hash(tx, &hashed("code"))).unwrap();
+    let (found, _) = standings::of_code(&world.db, SANDBOX, &grant.id).await.unwrap().unwrap();
     assert_eq!(found.state, CodeState::Redeemed { at });
 }
 
-fn token(grant: &Grant, name: &str) -> RefreshToken {
-    RefreshToken {
-        hash: hashed(name),
-        client: grant.client.clone(),
-        grant: grant.id.clone(),
-        expires: grant.expires,
-        state: RefreshState::Live,
-    }
+async fn a_burnt_code_brings_nothing_and_a_revoked_grant_no_more(world: World) {
+    let grant = grant(&world).await;
+    let id = grant.id.clone();
+    assert!(write!(world, |tx| grants::burn(tx, &id, NOW)));
+    let id = grant.id.clone();
+    assert!(!write!(world, |tx| grants::burn(tx, &id, NOW.plus_seconds(1))));
+    let (found, _) = standings::of_code(&world.db, SANDBOX, &grant.id).await.unwrap().unwrap();
+    assert_eq!(found.state, CodeState::Redeemed { at: NOW });
+    assert!(!refresh_tokens::insert(&world.db, &next(&grant, 1, 0, "1"), NOW).await.unwrap());
+    let other = Grant { id: GrantId::parse("grant-2").unwrap(), ..grant.clone() };
+    let new = other.clone();
+    write!(world, |tx| async { grants::insert(tx, &new, &code(&new)).await });
+    assert!(refresh_tokens::insert(&world.db, &next(&other, 1, 0, "1"), NOW).await.unwrap());
+    let id = other.id.clone();
+    assert!(write!(world, |tx| grants::revoke(tx, &id, NOW)));
+    assert!(!refresh_tokens::insert(&world.db, &next(&other, 2, 1, "2"), NOW).await.unwrap());
 }
 
-async fn a_refresh_token_moves_on_only_from_the_state_that_was_read(world: World) {
+fn next(grant: &Grant, number: i64, given_for: i64, name: &str) -> Next {
+    Next { grant: grant.id.clone(), number, hash: hashed(name), given_for }
+}
+
+/// Where the token `number` stands, and its successor.
+async fn family(world: &World, grant: &Grant, number: i64) -> (RefreshState, Option<RefreshState>, i64) {
+    let name = hashed(&number.to_string());
+    let found = standings::of_refresh_token(&world.db, SANDBOX, &grant.id, number, &name).await;
+    let (family, _) = found.unwrap().unwrap();
+    assert_eq!((family.token.hash, family.number), (name, number));
+    (family.token.state, family.successor.map(|one| one.state), family.last)
+}
+
+async fn what_became_of_a_refresh_token_is_told_by_those_after_it(world: World) {
+    use RefreshState::{Forgiven, Live, Revoked, Rotated};
     let grant = grant(&world).await;
-    let (first, second) = (token(&grant, "1"), token(&grant, "2"));
-    let live = first.clone();
-    write!(world, |tx| async {
-        refresh_tokens::insert(tx, &first, NOW).await?;
-        refresh_tokens::insert(tx, &second, NOW).await
-    });
-    let rotated = RefreshState::Rotated { at: NOW, successor: hashed("2") };
-    let other = RefreshState::Rotated { at: NOW, successor: hashed("3") };
-    let forgiven = RefreshState::Forgiven { at: NOW, successor: hashed("3") };
-    let moves = [
-        (rotated.clone(), RefreshState::Live, true),
-        (rotated.clone(), RefreshState::Live, false),
-        (forgiven.clone(), other, false),
-        (forgiven.clone(), rotated, true),
-        (RefreshState::Revoked, forgiven, true),
-    ];
-    for (to, from, moved) in moves {
-        let next = RefreshToken { state: to.clone(), ..live.clone() };
-        assert_eq!(write!(world, |tx| refresh_tokens::save(tx, &next, &from)), moved, "{to:?}");
-        if moved {
-            assert_eq!(read!(world, |tx| refresh_tokens::by_hash(tx, &hashed("1"))).unwrap().state, to);
-        }
+    let give = async |number: i64, given_for: i64, at: Time| {
+        let next = next(&grant, number, given_for, &number.to_string());
+        refresh_tokens::insert(&world.db, &next, at).await.unwrap()
+    };
+    let (first, second) = (NOW.plus_seconds(1), NOW.plus_seconds(2));
+    assert!(give(1, 0, NOW).await);
+    assert_eq!(family(&world, &grant, 1).await, (Live, None, 1));
+    for (number, name) in [(1, "other"), (2, "1")] {
+        let found =
+            standings::of_refresh_token(&world.db, SANDBOX, &grant.id, number, &hashed(name)).await.unwrap();
+        assert_eq!(found, None, "another secret, another number");
     }
-    let both = read!(world, |tx| refresh_tokens::with_successor(tx, &hashed("1")));
-    assert_eq!(both.unwrap().1, None, "a revoked one names none");
-    let again =
-        RefreshToken { state: RefreshState::Rotated { at: NOW, successor: hashed("2") }, ..live.clone() };
-    let next = again.clone();
-    assert!(write!(world, |tx| refresh_tokens::save(tx, &next, &RefreshState::Revoked)));
-    let both = read!(world, |tx| refresh_tokens::with_successor(tx, &hashed("1")));
-    assert_eq!(both, Some((again, Some(token(&grant, "2")))));
-    assert_eq!(read!(world, |tx| refresh_tokens::with_successor(tx, &hashed("none"))), None);
-    assert!(write!(world, |tx| refresh_tokens::revoke_unused(tx, &hashed("2"))));
-    assert!(!write!(world, |tx| refresh_tokens::revoke_unused(tx, &hashed("2"))));
+    assert!(give(2, 1, first).await);
+    assert!(!give(2, 1, second).await, "somebody was faster");
+    let rotated = Rotated { at: first, successor: hashed("2") };
+    assert_eq!(family(&world, &grant, 1).await, (rotated, Some(Live), 2));
+    assert_eq!(family(&world, &grant, 2).await, (Live, None, 2));
+    // A lost answer is forgiven: what was given out first is revoked by that.
+    assert!(give(3, 1, second).await);
+    let forgiven = Forgiven { at: first, successor: hashed("3") };
+    assert_eq!(family(&world, &grant, 1).await, (forgiven.clone(), Some(Live), 3));
+    assert_eq!(family(&world, &grant, 2).await, (Revoked, None, 3));
+    assert_eq!(family(&world, &grant, 3).await, (Live, None, 3));
+    // And the family goes on.
+    assert!(give(4, 3, second).await);
+    let used = Rotated { at: second, successor: hashed("4") };
+    assert_eq!(family(&world, &grant, 1).await, (forgiven, Some(used.clone()), 4));
+    assert_eq!(family(&world, &grant, 2).await, (Revoked, None, 4));
+    assert_eq!(family(&world, &grant, 3).await, (used, Some(Live), 4));
+    for number in 5..=9 {
+        assert!(give(number, number - 1, second).await);
+    }
+    let (state, successor, last) = family(&world, &grant, 1).await;
+    assert!(matches!(state, Forgiven { .. }) && matches!(successor, Some(Rotated { .. })) && last == 9);
 }
 
 async fn a_revoked_token_is_remembered(world: World) {
@@ -295,15 +403,11 @@ async fn keys_are_retired_and_removed(world: World) {
 
 async fn what_is_over_goes_with_its_family(world: World) {
     let grant = grant(&world).await;
-    let (code, token) = (code(&grant), token(&grant, "1"));
-    write!(world, |tx| async {
-        authorization_codes::insert(tx, &code).await?;
-        refresh_tokens::insert(tx, &token, NOW).await
-    });
+    assert!(refresh_tokens::insert(&world.db, &next(&grant, 1, 0, "1"), NOW).await.unwrap());
     let late = grant.expires.plus_seconds(1);
-    assert_eq!(write!(world, |tx| authorization_codes::delete_before(tx, NOW, 10)), 0);
-    assert_eq!(write!(world, |tx| refresh_tokens::delete_expired(tx, NOW, 10)), 0);
+    assert_eq!(write!(world, |tx| grants::delete_expired(tx, NOW, 10)), 0);
     assert_eq!(write!(world, |tx| grants::delete_expired(tx, late, 10)), 1);
-    assert_eq!(read!(world, |tx| authorization_codes::by_hash(tx, &hashed("code"))), None);
-    assert_eq!(read!(world, |tx| refresh_tokens::by_hash(tx, &hashed("1"))), None);
+    let left = sql("SELECT (SELECT COUNT(*) FROM grants), (SELECT COUNT(*) FROM refresh_tokens)");
+    let mut row = world.db.maybe(left).await.unwrap().unwrap();
+    assert_eq!((row.take::<i64>().unwrap(), row.take::<i64>().unwrap()), (0, 0));
 }

@@ -56,13 +56,13 @@ async fn dispatch(
             return Err(OAuthRefused::new("unsupported_grant_type", text).into());
         }
     }
-    let client = web.service().prove_client(place, form, basic(headers)?).await?;
+    let client = web.service().claim_client(place, form, basic(headers)?).await?;
     let tokens = match grant {
-        Some("authorization_code") => web.service().redeem_code(place, &client, form).await?,
-        _ => web.service().refresh(place, &client, form).await?,
+        Some("authorization_code") => web.service().redeem_code(place, client, form).await?,
+        _ => web.service().refresh(place, client, form).await?,
     };
     let response = oauth_answer::fresh_json(200, &tokens.body());
-    Ok(oauth_answer::readable_for(headers, Some(&tokens.client), response))
+    Ok(oauth_answer::readable_for(headers, Some(&*tokens.client), response))
 }
 
 /// A service account's assertion. It proves its caller by itself, and is recorded where it is judged.

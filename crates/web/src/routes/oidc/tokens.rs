@@ -16,6 +16,7 @@ use enter::oidc::par::PUSHED_LIFETIME_S;
 use serde_json::json;
 use service::Place;
 use service::enter::oauth::{OAuthDenied, OAuthRefused};
+use std::sync::Arc;
 
 type Body = Result<Bytes, BytesRejection>;
 
@@ -25,7 +26,7 @@ async fn proven(
     place: &Place,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Client, Parameters), OAuthDenied> {
+) -> Result<(Arc<Client>, Parameters), OAuthDenied> {
     let form = form(headers, body)?;
     let client = web.service().prove_client(place, &form, basic(headers)?).await?;
     Ok((client, form))
@@ -61,7 +62,7 @@ pub async fn revoke(State(web): State<Web>, Here(place): Here, headers: HeaderMa
     match done.await {
         Ok(client) => {
             let response = (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response();
-            oauth_answer::readable_for(&headers, Some(&client), response)
+            oauth_answer::readable_for(&headers, Some(&*client), response)
         }
         Err(error) => denied(&web, &place, &headers, error, "/oauth2/revoke").await,
     }
@@ -75,8 +76,9 @@ pub async fn introspect(
     body: Body,
 ) -> Response {
     let done = async {
-        let (client, form) = proven(&web, &place, &headers, body).await?;
-        web.service().introspect_token(&place, &client, token(&client, &form)?).await
+        let form = form(&headers, body)?;
+        let client = web.service().claim_client(&place, &form, basic(&headers)?).await?;
+        web.service().introspect_token(&place, client, form.get("token")).await
     };
     match done.await {
         Ok(answer) => oauth_answer::fresh_json(200, &answer),
@@ -93,7 +95,7 @@ pub async fn push(State(web): State<Web>, Here(place): Here, headers: HeaderMap,
     match done.await {
         Ok((request_uri, client)) => {
             let body = json!({ "request_uri": request_uri.reveal(), "expires_in": PUSHED_LIFETIME_S });
-            oauth_answer::readable_for(&headers, Some(&client), oauth_answer::fresh_json(201, &body))
+            oauth_answer::readable_for(&headers, Some(&*client), oauth_answer::fresh_json(201, &body))
         }
         Err(error) => denied(&web, &place, &headers, error, "/oauth2/par").await,
     }

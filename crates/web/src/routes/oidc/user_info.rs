@@ -60,5 +60,5 @@ fn answer(web: &Web, place: &Place, headers: &HeaderMap, token: &Held) -> Respon
     } else {
         oauth_answer::bearing(Bearing::Scope("openid"))
     };
-    oauth_answer::readable_for(headers, Some(&token.loaded.client), response)
+    oauth_answer::readable_for(headers, Some(&*token.loaded.client), response)
 }

@@ -1,7 +1,7 @@
 //! Lesson 11: a code, a refresh token, an assertion and a revocation stay what they are when the process is killed
 //! between the write and the answer.
 
-use super::scene::{Rp, SANDBOX, Scene, refusal, refused, text, with};
+use super::scene::{LIVING, Rp, SANDBOX, Scene, refusal, refused, text, with};
 use crate::restart::{Serving, killed_after};
 use enter::oidc::{Authentication, ClientKeys};
 use kernel::jose::{Algorithm, SigningKey};
@@ -24,7 +24,7 @@ on_both! {
         let serving = Serving::start(&world);
         let code = scene.code(&rp).await;
         let ask = at(&scene, &serving).redeeming(&rp, &code);
-        killed_after(&world, serving, ask, "authorization_codes WHERE redeemed_at IS NOT NULL").await;
+        killed_after(&world, serving, ask, "refresh_tokens WHERE given_for = 0").await;
         let serving = Serving::start(&world);
         let here = at(&scene, &serving);
         assert_eq!(refusal(&here.redeeming(&rp, &code).await), refused(400, "invalid_grant"));
@@ -33,18 +33,18 @@ on_both! {
         // A refresh token: exactly what forgiveness is for, once.
         let tokens = here.tokens(&rp).await;
         let refresh = text(&tokens, "refresh_token").to_owned();
-        killed_after(&world, serving, here.refreshing(&rp, &refresh), "refresh_tokens WHERE state = 'rotated'").await;
+        killed_after(&world, serving, here.refreshing(&rp, &refresh), "refresh_tokens WHERE given_for > 0").await;
         let serving = Serving::start(&world);
         let here = at(&scene, &serving);
         assert_eq!(here.refreshing(&rp, &refresh).await.status, 200);
         assert_eq!(refusal(&here.refreshing(&rp, &refresh).await), refused(400, "invalid_grant"));
-        assert_eq!(world.count("refresh_tokens WHERE state = 'live' AND grant_id IN (SELECT id FROM grants WHERE revoked_at IS NULL)").await, 1);
+        assert_eq!(world.count(&format!("{LIVING} AND t.grant_id IN (SELECT id FROM grants WHERE revoked_at IS NULL)")).await, 1);
 
         // A public client's, which is not forgiven.
         let spa = scene.browser().await;
         let tokens = here.tokens(&spa).await;
         let refresh = text(&tokens, "refresh_token").to_owned();
-        killed_after(&world, serving, here.refreshing(&spa, &refresh), "refresh_tokens WHERE state = 'rotated'").await;
+        killed_after(&world, serving, here.refreshing(&spa, &refresh), "refresh_tokens WHERE given_for > 0").await;
         let serving = Serving::start(&world);
         let here = at(&scene, &serving);
         assert_eq!(refusal(&here.refreshing(&spa, &refresh).await), refused(400, "invalid_grant"));

@@ -1,6 +1,6 @@
 //! Lessons from advisories of this class of software, as far as codes and tokens go.
 
-use super::scene::{REDIRECT, SANDBOX, Scene, VERIFIER, opened, refusal, refused, text, with};
+use super::scene::{LIVING, REDIRECT, SANDBOX, Scene, VERIFIER, opened, refusal, refused, text, with};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use enter::ids::ServiceKeyId;
@@ -245,7 +245,7 @@ on_both! {
         }
         // The first, and the one that counts as a lost answer.
         assert!((1..=2).contains(&won.len()), "{}", won.len());
-        assert_eq!(world.count("refresh_tokens WHERE state = 'live'").await, 1);
+        assert_eq!(world.count(LIVING).await, 1);
         let mut alive = 0;
         for tokens in &won {
             let answer = scene.refreshing(&rp, text(tokens, "refresh_token")).await;
@@ -267,7 +267,7 @@ on_both! {
             won += usize::from(one.await.unwrap() == 200);
         }
         assert_eq!(won, 1);
-        assert_eq!(world.count("refresh_tokens WHERE state = 'live'").await, 1);
+        assert_eq!(world.count(LIVING).await, 1);
     }
 
     async fn lesson_14_whatever_is_switched_off_ends_code_token_refresh_and_introspection_at_once(world: World) {

@@ -19,10 +19,10 @@ on_both! {
         assert_eq!(tokens["scope"], "openid profile email");
         assert!(text(&tokens, "refresh_token").starts_with("vst_rt_"));
         // Stored hashed only.
-        for table in ["authorization_codes", "refresh_tokens"] {
-            for secret in [code.as_str(), text(&tokens, "refresh_token")] {
-                assert_eq!(world.count(&format!("{table} WHERE hash = '{secret}'")).await, 0);
-            }
+        let kept = [("grants", "code_hash", code.as_str()), ("refresh_tokens", "hash", text(&tokens, "refresh_token"))];
+        for (table, column, secret) in kept {
+            assert_eq!(world.count(table).await, 1);
+            assert_eq!(world.count(&format!("{table} WHERE {column} = '{secret}'")).await, 0);
         }
     }
 

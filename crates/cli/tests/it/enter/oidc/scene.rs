@@ -72,6 +72,10 @@ fn domain(text: &str) -> Domain {
     Domain::from_stored(text)
 }
 
+/// Refresh tokens that nothing was given out for or in place of.
+pub(crate) const LIVING: &str = "refresh_tokens AS t WHERE NOT EXISTS (SELECT 1 FROM refresh_tokens AS n
+    WHERE n.grant_id = t.grant_id AND n.number > t.number AND n.given_for IN (t.number, t.given_for))";
+
 fn session(partner: &PartnerId, person: &PersonId, now: Time) -> Session {
     let navbar = Plain::new(&SystemChance);
     let detail: SessionDetail = serde_json::from_value(json!({
@@ -79,7 +83,7 @@ fn session(partner: &PartnerId, person: &PersonId, now: Time) -> Session {
     }))
     .unwrap();
     Session {
-        id: SessionId::new(&SystemChance),
+        id: SessionId::new(now, &SystemChance),
         secret: Plain::new(&SystemChance).hashed(),
         partner: partner.clone(),
         person: person.clone(),
