@@ -8,6 +8,7 @@ mod callback;
 mod rate;
 mod steps;
 mod token;
+mod xml;
 
 pub use answer::{read_refresh_answer, read_token_answer};
 pub use authorize::authorize_url;
@@ -19,6 +20,7 @@ pub use steps::{
     step_request, verify_request, with_credential,
 };
 pub use token::{Exchange, refresh_request, token_request};
+pub use xml::{Fault as SoapFault, XmlRefused, fault_in, read_xml};
 
 use super::template::TemplateFailed;
 use crate::dialog::Failure;

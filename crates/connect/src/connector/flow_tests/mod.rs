@@ -1,6 +1,7 @@
 //! One test for each row of the table of quirks in `connectors.md`, and for answers as they really come.
 
 mod answers;
+mod calls;
 mod quirks;
 
 use super::*;
