@@ -13,6 +13,7 @@ pub mod credential;
 pub mod dialog;
 pub mod integration;
 pub mod manifest;
+pub mod mask;
 pub mod message;
 pub mod notice;
 pub mod refresh;
