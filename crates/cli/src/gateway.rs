@@ -3,13 +3,14 @@
 //! `serve`, the commands of administration, the demonstration and the tests put a gateway together here.
 
 use crate::master_keys::{MasterKeysRefused, load_master_keys};
-use crate::settings::{Environments, Settings, Synchronous};
+use crate::settings::{Environments, Programs, Settings, Synchronous};
 use axum::Router;
 use connect::connector::{Catalogue, Loopback, Policy, Problem, shipped};
 use kernel::{Chance, Clock, Environment, MasterKeys, SystemChance, SystemClock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbound::{Allow, Client, ClientRefused};
 use service::places::PlacesRefused;
+use service::work::Machine;
 use service::{Limits, Parts, Place, Places, Service};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -176,7 +177,23 @@ pub fn assemble(
         },
     });
     service.enter = settings.enter.clone();
+    service.work = settings.work.options;
+    service.machine = machine(&settings.programs);
     Ok(Arc::new(service))
+}
+
+/// What this machine gives to programs.
+fn machine(programs: &Programs) -> Machine {
+    let Programs { folder, path, account, cache_bytes, build_time, build_bytes } = programs.clone();
+    Machine {
+        user: account.map(|(user, group)| runner::User { user, group }),
+        path,
+        folder,
+        cache_bytes,
+        build_time,
+        build_memory: build_bytes,
+        ..Machine::default()
+    }
 }
 
 /// The router of a service, as the settings want it.

@@ -19,13 +19,15 @@ pub const SHORTEST: usize = 4;
 pub const MASK: &[u8] = b"***";
 
 /// The values of one run, ready to be looked for. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Mask {
-    /// `None` where nothing is secret.
+    /// `None` where nothing is looked for.
     automaton: Option<Arc<AhoCorasick>>,
     /// All that is looked for, sorted.
     forms: Arc<Vec<Vec<u8>>>,
     longest: usize,
+    /// Values of gigabytes, which no automaton can hold: then nothing is shown at all.
+    everything: bool,
 }
 
 impl std::fmt::Debug for Mask {
@@ -34,39 +36,30 @@ impl std::fmt::Debug for Mask {
     }
 }
 
-/// The values together are too long to be looked for: more than 2 GiB.
-#[derive(Debug, thiserror::Error)]
-#[error("secret values are too long to be masked")]
-pub struct TooLong;
-
 impl Mask {
-    /// # Errors
-    /// [`TooLong`]; then nothing may be shown at all.
-    pub fn new<'value>(values: impl IntoIterator<Item = &'value str>) -> Result<Self, TooLong> {
+    pub fn new<'value>(values: impl IntoIterator<Item = &'value str>) -> Self {
         let forms: BTreeSet<Vec<u8>> = values.into_iter().flat_map(forms::of).collect();
+        if forms.is_empty() {
+            return Self::default();
+        }
         let forms: Vec<Vec<u8>> = forms.into_iter().collect();
         let longest = forms.iter().map(Vec::len).max().unwrap_or(0);
-        let automaton = match forms.as_slice() {
-            [] => None,
-            forms => {
-                let built = AhoCorasick::builder().match_kind(MatchKind::Standard).build(forms);
-                Some(Arc::new(built.map_err(|_| TooLong)?))
-            }
-        };
-        Ok(Self { automaton, forms: Arc::new(forms), longest })
+        let built = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&forms);
+        let everything = built.is_err();
+        Self { automaton: built.ok().map(Arc::new), forms: Arc::new(forms), longest, everything }
     }
 
     /// All of `text` at once.
     pub fn whole(&self, text: &[u8]) -> Vec<u8> {
-        let mut stream = self.stream();
-        let mut masked = stream.push(text);
-        masked.extend(stream.finish());
+        let mut masker = self.masker();
+        let mut masked = masker.push(text);
+        masked.extend(masker.finish());
         masked
     }
 
     /// For text that comes in pieces.
-    pub fn stream(&self) -> Stream {
-        Stream { mask: self.clone(), held: Vec::new(), covered: 0 }
+    pub fn masker(&self) -> Masker {
+        Masker { mask: self.clone(), held: Vec::new(), covered: 0 }
     }
 
     /// Where the last bytes of `text` begin that may be the beginning of a secret value.
@@ -86,24 +79,42 @@ impl Mask {
 
 /// Masks text that comes in pieces, wherever the cuts are. What cannot be the beginning of a secret value is passed on
 /// at once, so that a line appears when it was written.
-#[derive(Debug)]
-pub struct Stream {
+#[derive(Default)]
+pub struct Masker {
     mask: Mask,
     held: Vec<u8>,
     /// So many bytes of `held` belong to a value whose mask was written already.
     covered: usize,
 }
 
-impl Stream {
+impl std::fmt::Debug for Masker {
+    /// What is held back may be the beginning of a secret value.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Masker").field("mask", &self.mask).finish_non_exhaustive()
+    }
+}
+
+impl Masker {
+    /// [`Mask::new`] and [`Mask::masker`] in one.
+    pub fn new<'value>(values: impl IntoIterator<Item = &'value str>) -> Self {
+        Mask::new(values).masker()
+    }
+
     /// What of all text until now can be shown and was not yet.
     pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+        if self.mask.everything {
+            return Vec::new();
+        }
         self.held.extend_from_slice(piece);
         let end = self.mask.doubtful(&self.held);
         self.pass(end)
     }
 
-    /// The rest. Text that comes later begins anew.
-    pub fn finish(&mut self) -> Vec<u8> {
+    /// The rest.
+    pub fn finish(mut self) -> Vec<u8> {
+        if self.mask.everything {
+            return MASK.to_vec();
+        }
         self.pass(self.held.len())
     }
 

@@ -4,7 +4,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
 fn masked(values: &[&str], text: &str) -> String {
-    let mask = Mask::new(values.iter().copied()).unwrap();
+    let mask = Mask::new(values.iter().copied());
     String::from_utf8(mask.whole(text.as_bytes())).unwrap()
 }
 
@@ -68,8 +68,8 @@ fn a_basic_header_is_masked() {
 
 #[test]
 fn a_line_without_a_beginning_of_a_value_is_shown_at_once() {
-    let mask = Mask::new(["a-secret-that-is-long"]).unwrap();
-    let mut stream = mask.stream();
+    let mask = Mask::new(["a-secret-that-is-long"]);
+    let mut stream = mask.masker();
     assert_eq!(stream.push(b"a line\n"), b"a line\n");
     assert_eq!(stream.push(b"then a-sec"), b"then ");
     assert_eq!(stream.push(b"ond\n"), b"a-second\n");
@@ -77,7 +77,6 @@ fn a_line_without_a_beginning_of_a_value_is_shown_at_once() {
     assert_eq!(stream.push(b"g!"), b"***!");
     assert_eq!(stream.push(b"a-secret"), b"");
     assert_eq!(stream.finish(), b"a-secret");
-    assert_eq!(stream.finish(), b"");
 }
 
 /// Few letters, so that values and text meet often, in all ways.
@@ -120,11 +119,11 @@ proptest! {
         text in text(),
         cuts in proptest::collection::vec(0_usize..60, 0..8),
     ) {
-        let mask = Mask::new(values.iter().map(String::as_str)).unwrap();
+        let mask = Mask::new(values.iter().map(String::as_str));
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
         cuts.extend([0, text.len()]);
         cuts.sort_unstable();
-        let mut stream = mask.stream();
+        let mut stream = mask.masker();
         let mut shown = Vec::new();
         for pair in cuts.windows(2) {
             shown.extend(stream.push(&text.as_bytes()[pair[0]..pair[1]]));
@@ -137,7 +136,7 @@ proptest! {
     #[test]
     fn no_value_is_left_in_any_form(value in "\\PC{4,40}", before in "\\PC{0,5}", behind in "\\PC{0,5}") {
         prop_assume!(value.trim().chars().count() >= SHORTEST && !"***".contains(value.trim()));
-        let mask = Mask::new([value.as_str()]).unwrap();
+        let mask = Mask::new([value.as_str()]);
         let around = format!("{before}{value}{behind}");
         let json = serde_json::Value::from(around.as_str()).to_string();
         let percent: String = url::form_urlencoded::byte_serialize(around.as_bytes()).collect();

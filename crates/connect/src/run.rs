@@ -125,7 +125,7 @@ pub struct Run {
     pub rerun_of: Option<RunId>,
     /// In place of the tenant's.
     pub configs: Option<serde_json::Value>,
-    /// In place of the last run's, sealed for the place `run-given:{id}`.
+    /// In place of the last run's, sealed for the place `rerun:{trigger}` of its trigger.
     pub given_state: Option<Sealed>,
     /// What is handed to the next run, sealed for the place `run:{id}`.
     pub state: Option<Sealed>,
@@ -136,6 +136,18 @@ pub struct Run {
     /// Until when a report of the integration's own is awaited (`http` runs that answered 202).
     pub waits: Option<Time>,
     pub created: Time,
+}
+
+impl Run {
+    /// Whether the next run is handed what this one said. One that was timed out, cancelled or lost did not come to
+    /// its last word: then what the last successful one said counts.
+    pub const fn had_its_say(&self) -> bool {
+        self.state.is_some()
+            || matches!(
+                self.phase,
+                Phase::Succeeded { .. } | Phase::Failed { why: Failure::Integration | Failure::Metadata, .. }
+            )
+    }
 }
 
 #[cfg(test)]

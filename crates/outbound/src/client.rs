@@ -1,5 +1,7 @@
 //! The one HTTP client: guarded, bounded, without ambient proxies, cookies or retries of its own.
 
+mod addresses;
+
 use crate::allow::Allow;
 use crate::call_error::{CallError, Malformed};
 use crate::guard::{Guard, GuardedNames, Lane, Names, Rule, SystemNames};

@@ -62,6 +62,8 @@ pub struct Service {
     pub(crate) unpacking: tokio::sync::Mutex<()>,
     /// Rung when something was enqueued.
     pub(crate) work_bell: tokio::sync::Notify,
+    /// Rung when a delivery was kept.
+    pub(crate) deliveries_bell: tokio::sync::Notify,
     /// Bounds what a flood of refusals can write.
     pub(crate) flood: connect::refuse::Flood,
     pub(crate) own_addresses: connect::receive_webhook::OwnAddresses,
@@ -141,6 +143,7 @@ impl Service {
             machine: work::Machine::default(),
             unpacking: tokio::sync::Mutex::default(),
             work_bell: tokio::sync::Notify::new(),
+            deliveries_bell: tokio::sync::Notify::new(),
             flood: connect::refuse::Flood::default(),
             own_addresses: connect::receive_webhook::OwnAddresses::default(),
             fresh: connect::fresh::Fresh::default(),

@@ -248,13 +248,12 @@ pub async fn newest(
 /// [`DbError`].
 pub async fn channels(tx: &mut Tx, organization: &OrganizationId) -> Result<Vec<Channels>, DbError> {
     let rows = sql(CHANNELS).bind(organization).all(tx).await?;
-    let read = |mut row: Row| {
-        Ok(Channels { integration: row.take()?, default: row.take()?, latest: row.take()? })
-    };
+    let read =
+        |mut row: Row| Ok(Channels { integration: row.take()?, default: row.take()?, latest: row.take()? });
     rows.into_iter().map(read).collect()
 }
 
-/// It is built: these are its files, and those it was built from go. `false` where it is not there, or is no longer being built.
+/// It is built: these are its files, where it has any, and those it was built from go. `false` where it is not there, or is no longer being built.
 ///
 /// # Errors
 /// [`DbError`].
@@ -262,11 +261,11 @@ pub async fn set_ready(
     tx: &mut Tx,
     organization: &OrganizationId,
     id: ReleaseId,
-    archive: &Archive,
+    archive: Option<&Archive>,
     now: Time,
 ) -> Result<bool, DbError> {
-    let query = sql(READY).bind(organization).bind(id).bind(&archive.hash).bind(archive.bytes).bind(now);
-    if !query.wrote(tx).await? {
+    let query = sql(READY).bind(organization).bind(id).bind(archive.map(|it| it.hash.as_str()));
+    if !query.bind(archive.map_or(0, |it| it.bytes)).bind(now).wrote(tx).await? {
         return Ok(false);
     }
     sql(DELETE_SOURCE).bind(id).execute(tx).await?;
@@ -378,7 +377,8 @@ pub async fn part(tx: &mut Tx, id: ReleaseId, files: Files, part: i64) -> Result
     let found = sql(PART).bind(id).bind(files.number(part)).maybe(tx).await?;
     let Some(mut row) = found else { return Ok(None) };
     let body: String = row.take()?;
-    let bytes = STANDARD.decode(body).map_err(|_| DbError::Corrupt("a release's part is no base64".to_owned()))?;
+    let bytes =
+        STANDARD.decode(body).map_err(|_| DbError::Corrupt("a release's part is no base64".to_owned()))?;
     Ok(Some(bytes))
 }
 

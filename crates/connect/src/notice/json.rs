@@ -10,6 +10,12 @@ fn moment(at: Option<Time>) -> Option<String> {
     at.map(|at| format!("{}Z", at.iso_micros()))
 }
 
+/// A time as RFC 3339 writes it, for which part of a list is meant.
+pub fn read_moment(text: &str) -> Option<Time> {
+    let read = text.parse::<jiff::Timestamp>().ok()?;
+    Some(Time::from_micros(read.as_microsecond()))
+}
+
 pub fn endpoint(endpoint: &Endpoint) -> Value {
     json!({
         "id": endpoint.id,

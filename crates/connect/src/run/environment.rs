@@ -1,6 +1,8 @@
 //! What a program is told: the environment of a process run (contract `runs.md`), and the files beside it.
 
 use super::{Mode, Source};
+use crate::connector::Definition;
+use crate::credential::{App, Credential};
 use crate::tenant_json::variable;
 use kernel::ids::{IntegrationId, TenantId, TriggerId};
 use kernel::{Environment, Time};
@@ -54,6 +56,25 @@ pub struct Secrets {
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Secrets").field("connector", &self.connector).finish_non_exhaustive()
+    }
+}
+
+impl Secrets {
+    /// What a run sees of a credential: what the definition's `[[env]]` names, or, where it names nothing, the access
+    /// token and what was typed.
+    pub fn of(connector: &str, definition: &Definition, credential: &Credential, app: Option<&App>) -> Self {
+        let variables = credential.variables(app, None);
+        let mut fields: Vec<(String, String)> = definition
+            .env
+            .iter()
+            .filter_map(|named| Some((named.name.clone(), variables.get(&named.field)?.to_owned())))
+            .collect();
+        if definition.env.is_empty() {
+            let access = credential.access.as_ref().map(|access| ("ACCESS_TOKEN".to_owned(), access.reveal().to_owned()));
+            let typed = credential.inputs.iter().map(|(name, value)| (variable(name), value.to_owned()));
+            fields = access.into_iter().chain(typed).collect();
+        }
+        Self { connector: connector.to_owned(), fields }
     }
 }
 

@@ -2,12 +2,10 @@
 //! still stands (contract `runs.md`).
 
 use super::Mode;
+use crate::config_schema::{self, LARGEST};
 use crate::tenant_json::variable;
-use jsonschema::PatternOptions;
 use serde_json::{Map, Value};
 
-/// The longest metadata of a tenant, as JSON in bytes.
-const LONGEST_METADATA: usize = 1024 * 1024;
 /// The member by which a run speaks to the gateway, and not to its successor.
 const OURS: &str = "Pandium";
 /// How a report names a connection's status.
@@ -57,13 +55,12 @@ pub fn read(said: Said<'_>) -> Result<Outcome, Unfit> {
     let state = last_line(said.text).map(str::to_owned);
     let whole: Option<Value> = serde_json::from_str(said.text).ok();
     let last: Option<Value> = state.as_deref().and_then(|line| serde_json::from_str(line).ok());
-    let spoken = whole.as_ref().or(last.as_ref()).and_then(Value::as_object);
+    let spoken = whole.as_ref().or(last.as_ref());
     let mut outcome = Outcome { state, ..Outcome::default() };
     if let Some(spoken) = spoken {
         outcome.disconnected = disconnected(spoken);
-        if said.mode == Mode::Init {
-            let definitions = said.config_schema.and_then(|schema| schema.get("definitions"));
-            fill(&mut outcome, spoken, definitions.and_then(Value::as_object));
+        if let (Mode::Init, Some(schema)) = (said.mode, said.config_schema) {
+            fill(&mut outcome, spoken, schema);
         }
     }
     let (Some(schema), false) = (said.metadata_schema, said.text.trim().is_empty()) else {
@@ -82,18 +79,15 @@ pub fn read(said: Said<'_>) -> Result<Outcome, Unfit> {
     Ok(outcome)
 }
 
-/// Whether a value is as its schema says; the first thing that is not, otherwise.
+/// Whether a value is as its schema says; the first thing that is not, otherwise. No value is repeated: it may be a
+/// customer's.
 fn fits(schema: &Value, value: &Value) -> Result<(), Unfit> {
-    // Patterns are matched in linear time: a schema and what a run prints are both somebody else's.
-    let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-    let validator = options
-        .build(schema)
-        .map_err(|error| Unfit(format!("its metadata schema cannot be used: {error}")))?;
-    let Err(error) = validator.validate(value) else { return Ok(()) };
-    let path = error.instance_path().to_string();
-    let place = if path.is_empty() { "the whole".to_owned() } else { path };
-    // The value itself is not repeated: it may be a customer's.
-    Err(Unfit(format!("metadata: {place} does not fit: {}", error.masked())))
+    let Err(mistakes) = config_schema::validate_any(schema, value) else { return Ok(()) };
+    let first = mistakes.first().map(|mistake| {
+        let place = if mistake.path.is_empty() { "the whole".to_owned() } else { mistake.path.join("/") };
+        format!("{place}: {}", mistake.text)
+    });
+    Err(Unfit(format!("metadata: {}", first.unwrap_or_default())))
 }
 
 /// The metadata after a run: members replace those of the same name.
@@ -104,42 +98,30 @@ pub fn merged(before: Option<&Value>, members: Map<String, Value>) -> Result<Val
     let mut merged = before.and_then(Value::as_object).cloned().unwrap_or_default();
     merged.extend(members);
     let merged = Value::Object(merged);
-    if merged.to_string().len() > LONGEST_METADATA {
-        return Err(Unfit(format!("the tenant's metadata would be longer than {LONGEST_METADATA} bytes")));
+    if merged.to_string().len() > LARGEST {
+        return Err(Unfit(format!("the tenant's metadata would be longer than {LARGEST} bytes")));
     }
     Ok(merged)
 }
 
 /// `{"Pandium":{"Auth":{"X_AUTH_STATUS":"Disconnected"}}}`. That something is connected nobody can say but a sign-in.
-fn disconnected(spoken: &Map<String, Value>) -> Vec<String> {
+fn disconnected(spoken: &Value) -> Vec<String> {
     let auth = spoken.get(OURS).and_then(|ours| ours.get("Auth")).and_then(Value::as_object);
     let named = auth.into_iter().flatten().filter(|(_, status)| status.as_str() == Some("Disconnected"));
     named.filter_map(|(name, _)| name.strip_suffix(AUTH_STATUS)).map(variable).collect()
 }
 
-/// Takes the dynamic configs: arrays of texts, or of objects with `const` and `title`.
-fn fill(outcome: &mut Outcome, spoken: &Map<String, Value>, definitions: Option<&Map<String, Value>>) {
-    for (name, value) in spoken {
-        if !definitions.is_some_and(|definitions| definitions.contains_key(name)) {
-            continue;
-        }
-        if is_list_of_choices(value) {
-            outcome.dynamic_configs.insert(name.clone(), value.clone());
-        } else {
+/// Takes what the schema has names for, and says which of it could not be taken.
+fn fill(outcome: &mut Outcome, spoken: &Value, schema: &Value) {
+    outcome.dynamic_configs = config_schema::dynamic_of(schema, spoken);
+    let named = schema.get("definitions").and_then(Value::as_object).into_iter().flatten();
+    for (name, _) in named {
+        if spoken.get(name).is_some() && !outcome.dynamic_configs.contains_key(name) {
             outcome.notes.push(format!(
                 "the dynamic config `{name}` was not taken: it is an array of texts, or of objects with `const` and `title`"
             ));
         }
     }
-}
-
-fn is_list_of_choices(value: &Value) -> bool {
-    let Some(items) = value.as_array() else { return false };
-    let is_pair = |item: &Value| {
-        let constant = item.get("const").is_some_and(|it| !it.is_object() && !it.is_array());
-        constant && item.get("title").is_some_and(Value::is_string)
-    };
-    items.iter().all(Value::is_string) || items.iter().all(is_pair)
 }
 
 #[cfg(test)]

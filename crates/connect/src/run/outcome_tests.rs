@@ -45,7 +45,7 @@ fn metadata_is_merged_member_by_member() {
     let before = json!({ "a": { "x": 1 }, "b": 2 });
     let members = json!({ "a": { "y": 2 }, "c": 3 }).as_object().cloned().unwrap();
     assert_eq!(merged(Some(&before), members), Ok(json!({ "a": { "y": 2 }, "b": 2, "c": 3 })));
-    let large = json!({ "a": "x".repeat(LONGEST_METADATA) }).as_object().cloned().unwrap();
+    let large = json!({ "a": "x".repeat(LARGEST) }).as_object().cloned().unwrap();
     assert!(merged(None, large).is_err());
 }
 
@@ -53,7 +53,7 @@ fn metadata_is_merged_member_by_member() {
 fn an_init_run_fills_the_dynamic_configs_of_its_schema() {
     let schema = json!({ "definitions": { "sites": {}, "lists": {}, "odd": {} } });
     let text =
-        r#"{"sites":["a","b"],"lists":[{"const":1,"title":"One"}],"odd":[{"const":1}],"unknown":["x"]}"#;
+        r#"{"sites":["a","b"],"lists":[{"const":1,"title":"One"}],"odd":[{"title":"One"}],"unknown":["x"]}"#;
     let init = Said { mode: Mode::Init, config_schema: Some(&schema), ..said(text) };
     let outcome = read(init).unwrap();
     assert_eq!(
