@@ -23,4 +23,5 @@ pub use lane::Subject;
 pub use message::{After, Attempt, Message, State};
 pub use new_event::NewEvent;
 pub use secret::EndpointSecret;
+pub use signature::sign;
 pub use window::Window;
