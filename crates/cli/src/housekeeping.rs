@@ -10,6 +10,7 @@ use service::Service;
 use std::sync::Arc;
 use std::time::Duration;
 use store::retention::{self, Swept};
+use tokio::task::JoinSet;
 
 /// Between two sweeps, before the spread.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
@@ -96,6 +97,19 @@ pub async fn tell(service: Arc<Service>) {
             () = service.stopping.begun() => {}
         }
     }
+}
+
+/// Does what goes on after connecting, until the process stops.
+pub async fn work(service: Arc<Service>) {
+    service.work_on().await;
+}
+
+/// Begins what every process does beside its own task: the clean-up, notices of logouts, signing keys, figures.
+pub fn begin(beside: &mut JoinSet<()>, service: &Arc<Service>, metrics: &PrometheusHandle) {
+    beside.spawn(sweep(Arc::clone(service)));
+    beside.spawn(tell(Arc::clone(service)));
+    beside.spawn(change_keys(Arc::clone(service)));
+    beside.spawn(observe(Arc::clone(service), metrics.clone()));
 }
 
 /// Changes the gateway's signing keys when their time comes, until the process stops.

@@ -66,6 +66,11 @@ impl<'a> Reader<'a> {
         parse(&items).map_err(|error| self.refuse(key, error)).ok()
     }
 
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        let Value::Flag(flag) = self.placed(key)?.value else { return None };
+        Some(flag)
+    }
+
     pub(super) fn number(&mut self, key: &str, within: RangeInclusive<u32>) -> Option<u32> {
         let Value::Number(number) = self.placed(key)?.value else { return None };
         let fits = u32::try_from(number).ok().filter(|number| within.contains(number));

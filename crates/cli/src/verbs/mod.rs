@@ -11,6 +11,7 @@ pub mod serve;
 pub mod settings;
 pub mod span;
 pub mod token;
+pub mod work;
 
 use crate::settings::Loaded;
 use clap::Subcommand;
@@ -21,6 +22,8 @@ use std::io;
 pub enum Verb {
     /// Serves the gateway until SIGTERM or SIGINT
     Serve(serve::Arguments),
+    /// Does what goes on after connecting and answers nobody, until SIGTERM or SIGINT
+    Work(work::Arguments),
     /// Shows the first door at work with stand-ins of everyone around it; needs nothing, leaves nothing
     Demo(demo::Arguments),
     /// Brings the database up to what this program knows
@@ -53,6 +56,7 @@ impl Verb {
         let out = &mut io::stdout();
         match self {
             Self::Serve(arguments) => serve::run(&arguments, loaded),
+            Self::Work(arguments) => work::run(&arguments, loaded),
             Self::Migrate(arguments) => migrate::run(&arguments, loaded, out),
             Self::Doctor(arguments) => doctor::run(&arguments, loaded, out),
             Self::Admin(command) => command.run(loaded, out),

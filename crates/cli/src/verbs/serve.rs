@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 /// Open files beside connections: the database's, calls to outside systems, listeners.
 const OTHER_FILES: usize = 128;
 /// Connections of those who collect metrics, at a time.
-const COLLECTORS: usize = 16;
+pub(super) const COLLECTORS: usize = 16;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -49,13 +49,13 @@ async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()>
     let certificates = settings.tls.as_ref().map(Certificates::read).transpose()?;
     let tls = certificates.as_ref().map(Certificates::server_config).transpose()?;
     let metrics = process_metrics::install(SystemClock.now())?;
-    let service = open(arguments, settings).await?;
+    let service = open(arguments.migrate, settings).await?;
 
     let mut beside = JoinSet::new();
-    beside.spawn(housekeeping::sweep(Arc::clone(&service)));
-    beside.spawn(housekeeping::tell(Arc::clone(&service)));
-    beside.spawn(housekeeping::change_keys(Arc::clone(&service)));
-    beside.spawn(housekeeping::observe(Arc::clone(&service), metrics.clone()));
+    housekeeping::begin(&mut beside, &service, &metrics);
+    if settings.work.enabled {
+        beside.spawn(housekeeping::work(Arc::clone(&service)));
+    }
     if let Some(certificates) = certificates {
         beside.spawn(housekeeping::reread(Arc::clone(&service), certificates));
     }
@@ -88,13 +88,13 @@ async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()>
     }
 }
 
-async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(super) async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("`{key}`: {address} cannot be listened on; is another program there already?")
     })
 }
 
-fn listening(settings: &Settings, tls: Option<Arc<ServerConfig>>) -> Listening {
+pub(super) fn listening(settings: &Settings, tls: Option<Arc<ServerConfig>>) -> Listening {
     let limits = &settings.limits;
     let connections = process_metrics::open_files_limit()
         .map_or(limits.connections, |files| limits.connections.min(files.saturating_sub(OTHER_FILES).max(1)));
@@ -124,8 +124,8 @@ fn aside_or_here(
     None
 }
 
-async fn open(arguments: &Arguments, settings: &Settings) -> Result<Arc<Service>, GatewayRefused> {
-    if arguments.migrate {
+pub(super) async fn open(migrate: bool, settings: &Settings) -> Result<Arc<Service>, GatewayRefused> {
+    if migrate {
         let db = gateway::open_database(settings).await?;
         let applied = store::migrate(&db, SystemClock.now()).await;
         db.close().await;

@@ -1,6 +1,6 @@
 //! Schedules and their offsets.
 
-use connect::schedule::{check, with_offset};
+use connect::schedule::{check, check_zone, next_after, with_offset};
 use croner::parser::CronParser;
 use croner::{Cron, Direction};
 use jiff::tz::TimeZone;
@@ -143,5 +143,101 @@ proptest! {
     fn any_text_is_judged_without_panic(text in "[0-9*/,\\-#LW?A-C@ ]{0,30}") {
         let _ = check(&text);
         let _ = with_offset(&text, tenant(3), true);
+    }
+}
+
+fn at(text: &str) -> kernel::Time {
+    kernel::Time::from_micros(text.parse::<jiff::Timestamp>().unwrap().as_microsecond())
+}
+
+/// What fires after `from`, so many times, as UTC.
+fn next(schedule: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
+    let mut after = at(from);
+    let mut out = Vec::new();
+    for _ in 0..count {
+        after = next_after(schedule, zone, after).unwrap();
+        out.push(after.iso_seconds());
+    }
+    out
+}
+
+#[test]
+fn the_next_firing_is_after_now_and_never_now() {
+    assert_eq!(next("*/30 * * * *", "UTC", "2026-03-04T10:30:00Z", 1), ["2026-03-04T11:00:00Z"]);
+    assert_eq!(next("*/30 * * * *", "UTC", "2026-03-04T10:29:59.999999Z", 1), ["2026-03-04T10:30:00Z"]);
+    assert_eq!(
+        next("8-59/30 * * * *", "UTC", "2026-03-04T10:08:00Z", 3),
+        ["2026-03-04T10:38:00Z", "2026-03-04T11:08:00Z", "2026-03-04T11:38:00Z"]
+    );
+    assert_eq!(next("0 9 * * 1-5", "UTC", "2026-03-06T09:00:00Z", 1), ["2026-03-09T09:00:00Z"]);
+}
+
+#[test]
+fn a_schedule_is_read_in_its_zone() {
+    assert_eq!(next("0 9 * * *", "Europe/Berlin", "2026-01-10T00:00:00Z", 1), ["2026-01-10T08:00:00Z"]);
+    assert_eq!(next("0 9 * * *", "Europe/Berlin", "2026-07-10T00:00:00Z", 1), ["2026-07-10T07:00:00Z"]);
+    assert_eq!(next("0 9 * * *", "Asia/Kathmandu", "2026-07-10T00:00:00Z", 1), ["2026-07-10T03:15:00Z"]);
+}
+
+/// In Berlin on 29 March 2026 the clock goes from 2:00 to 3:00 at 1:00 UTC.
+#[test]
+fn where_an_hour_is_left_out_what_would_fire_in_it_fires_right_behind_it() {
+    assert_eq!(
+        next("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", 2),
+        ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]
+    );
+    assert_eq!(
+        next("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:00:00Z", 4),
+        ["2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z", "2026-03-29T02:00:00Z"]
+    );
+}
+
+/// In Berlin on 25 October 2026 the hour from 2:00 to 3:00 comes twice, at 0:00 and at 1:00 UTC.
+#[test]
+fn in_an_hour_that_comes_twice_a_fixed_time_fires_once_and_an_interval_goes_on() {
+    assert_eq!(
+        next("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2),
+        ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]
+    );
+    assert_eq!(
+        next("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", 5),
+        [
+            "2026-10-25T00:30:00Z",
+            "2026-10-25T01:00:00Z",
+            "2026-10-25T01:30:00Z",
+            "2026-10-25T02:00:00Z",
+            "2026-10-25T02:30:00Z"
+        ]
+    );
+}
+
+#[test]
+fn what_never_fires_and_what_is_no_schedule_have_no_next() {
+    let now = at("2026-03-04T00:00:00Z");
+    for (schedule, zone) in [("0 0 30 2 *", "UTC"), ("x", "UTC"), ("* * * * * *", "UTC"), ("0 9 * * *", "Mars/Olympus")] {
+        assert_eq!(next_after(schedule, zone, now), None, "{schedule} {zone}");
+    }
+    assert_eq!(next("0 0 29 2 *", "UTC", "2026-03-04T00:00:00Z", 1), ["2028-02-29T00:00:00Z"]);
+}
+
+#[test]
+fn zones_have_their_names() {
+    assert_eq!(check_zone(" Europe/Berlin "), Ok("Europe/Berlin".to_owned()));
+    assert_eq!(check_zone("utc"), Ok("UTC".to_owned()));
+    for bad in ["", "Berlin", "Europe/../etc/passwd", "+02:00", "Europe/Berlin\0"] {
+        assert!(check_zone(bad).is_err(), "{bad:?}");
+    }
+}
+
+proptest! {
+    /// Whatever the moment: the next firing is later, on a whole minute, and nothing fires in between.
+    #[test]
+    fn the_next_firing_is_the_first(seconds in 1_500_000_000_i64..2_500_000_000, offset in 0_u64..30) {
+        let (after, schedule) = (kernel::Time::from_seconds(seconds), format!("{offset}-59/30 * * * *"));
+        for zone in ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"] {
+            let next = next_after(&schedule, zone, after).unwrap();
+            prop_assert!(next > after && next.micros() % 60_000_000 == 0);
+            prop_assert!(next.seconds_since(after) <= 30 * 60, "{} {}", zone, next);
+        }
     }
 }

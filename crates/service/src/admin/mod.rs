@@ -7,6 +7,7 @@ pub mod apps;
 pub mod clients;
 pub mod connectors;
 pub mod integrations;
+pub mod jobs;
 pub mod organizations;
 pub mod origins;
 pub mod partners;

@@ -72,6 +72,9 @@ impl Service {
             Received::NotVerified { .. } => "not_verified",
         };
         metrics::counter!("vestibule_webhooks_total", "outcome" => outcome).increment(1);
+        if matches!(received, Received::Accepted { .. }) {
+            self.ring_deliveries();
+        }
         Ok(received)
     }
 

@@ -82,9 +82,15 @@ impl Service {
         self.work_bell.notify_one();
     }
 
-    /// Works until the process stops. What is under way then is told so, finished or handed back.
+    /// Works until the process stops: does what is in the queue, fires schedules, makes triggers of deliveries. What is
+    /// under way at the stop is told so, finished or handed back.
     pub async fn work_on(self: Arc<Self>) {
+        let mut beside = tokio::task::JoinSet::new();
+        let (schedules, deliveries) = (Arc::clone(&self), Arc::clone(&self));
+        beside.spawn(async move { schedules.keep_firing().await });
+        beside.spawn(async move { deliveries.keep_taking_deliveries().await });
         Worker::new(self).run().await;
+        while beside.join_next().await.is_some() {}
     }
 }
 

@@ -1,20 +1,34 @@
 //! Dead letters, and what the queue looks like from outside.
 
 use super::{Job, Kind, State, columns, job};
-use crate::db::{DbError, Tx, sql};
+use crate::db::{DbError, Query, Tx, sql};
 use crate::listing::Listed;
 use crate::statements::statements;
-use kernel::Time;
 use kernel::ids::{JobId, OrganizationId};
+use kernel::{Environment, Time};
+
+// Of a kind and of an environment, where those are not empty. What a job is about is named as `Kind` says: `end_..` with
+// its 30 characters begins the name of a lane.
+macro_rules! chosen {
+    () => {
+        "($2 = '' OR kind = $2) AND ($3 = '' OR $3 = CASE kind
+            WHEN 'run' THEN (SELECT t.environment FROM tenants AS t WHERE t.id = CAST(jobs.subject AS BIGINT))
+            WHEN 'refresh' THEN (SELECT t.environment FROM connections AS c JOIN tenants AS t ON t.id = c.tenant_id
+                WHERE c.id = jobs.subject)
+            WHEN 'notice' THEN COALESCE((SELECT e.environment FROM notices AS n
+                JOIN notice_endpoints AS e ON e.id = n.endpoint_id WHERE n.id = jobs.subject),
+                (SELECT e.environment FROM notice_endpoints AS e WHERE e.id = SUBSTR(jobs.subject, 1, 30)))
+            WHEN 'build' THEN (SELECT i.environment FROM releases AS r JOIN integrations AS i ON i.id = r.integration_id
+                WHERE r.id = CAST(jobs.subject AS BIGINT)) END)"
+    };
+}
 
 statements! {
-    DEAD = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND state = 'dead'
-        ORDER BY id DESC LIMIT $2 OFFSET $3");
-    COUNT_DEAD = "SELECT COUNT(*) FROM jobs WHERE organization_id = $1 AND state = 'dead'";
-    DEAD_OF_KIND = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND state = 'dead' AND kind = $4
-        ORDER BY id DESC LIMIT $2 OFFSET $3");
-    COUNT_DEAD_OF_KIND = "SELECT COUNT(*) FROM jobs WHERE organization_id = $1 AND state = 'dead' AND kind = $2";
-    BY_ID = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND id = $2");
+    // A job has no environment of its own; what it is about has one.
+    DEAD = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND state = 'dead' AND ", chosen!(),
+        " ORDER BY id DESC LIMIT $4 OFFSET $5");
+    COUNT_DEAD = concat!("SELECT COUNT(*) FROM jobs WHERE organization_id = $1 AND state = 'dead' AND ", chosen!());
+    BY_ID = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND id = $4 AND ", chosen!());
     // Only a dead one: what is alive is under somebody's hands, and a second replay changes nothing.
     REPLAY = "UPDATE jobs SET state = 'ready', attempts = 0, due_at = $3, failure = NULL, died_at = NULL
         WHERE organization_id = $1 AND id = $2 AND state = 'dead'";
@@ -39,6 +53,7 @@ statements! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letters {
     pub organization: OrganizationId,
+    pub environment: Option<Environment>,
     pub kind: Option<Kind>,
     pub limit: i64,
     pub skip: i64,
@@ -60,24 +75,34 @@ pub const DEEPEST: i64 = 100_000;
 /// # Errors
 /// [`DbError`].
 pub async fn list(tx: &mut Tx, which: &Letters) -> Result<Listed<Job>, DbError> {
-    let (rows, total) = match which.kind {
-        None => (sql(DEAD).bind(&which.organization), sql(COUNT_DEAD).bind(&which.organization)),
-        Some(kind) => {
-            let count = sql(COUNT_DEAD_OF_KIND).bind(&which.organization).bind(kind.as_str());
-            (sql(DEAD_OF_KIND).bind(&which.organization), count)
-        }
-    };
-    let rows = rows.bind(which.limit.max(0)).bind(which.skip.max(0));
-    let rows = if let Some(kind) = which.kind { rows.bind(kind.as_str()) } else { rows };
+    let total = chosen(COUNT_DEAD, &which.organization, which.environment, which.kind);
     let total = total.one(tx).await?.take()?;
-    let rows = rows.all(tx).await?.into_iter().map(job).collect::<Result<_, _>>()?;
-    Ok(Listed { rows, total })
+    let rows = chosen(DEAD, &which.organization, which.environment, which.kind);
+    let rows = rows.bind(which.limit.max(0)).bind(which.skip.max(0)).all(tx).await?;
+    Ok(Listed { rows: rows.into_iter().map(job).collect::<Result<_, _>>()?, total })
 }
 
+fn chosen(
+    text: &'static str,
+    organization: &OrganizationId,
+    environment: Option<Environment>,
+    kind: Option<Kind>,
+) -> Query {
+    let query = sql(text).bind(organization).bind(kind.map_or("", Kind::as_str));
+    query.bind(environment.map_or("", Environment::as_str))
+}
+
+/// In whatever state it is.
+///
 /// # Errors
 /// [`DbError`].
-pub async fn by_id(tx: &mut Tx, organization: &OrganizationId, id: &JobId) -> Result<Option<Job>, DbError> {
-    sql(BY_ID).bind(organization).bind(id).maybe(tx).await?.map(job).transpose()
+pub async fn by_id(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Option<Environment>,
+    id: &JobId,
+) -> Result<Option<Job>, DbError> {
+    chosen(BY_ID, organization, environment, None).bind(id).maybe(tx).await?.map(job).transpose()
 }
 
 /// Makes a dead one ready again, as if it had never been tried. `false` where it is not dead or not there.

@@ -164,7 +164,7 @@ async fn the_dead_are_read_replayed_and_revived(world: World) {
         keep(&world, "a", &job.id, Outcome::Dead { failure: "it is gone".to_owned() }).await;
     }
     let list = |kind| {
-        let which = Letters { organization: acme.clone(), kind, limit: 10, skip: 0 };
+        let which = Letters { organization: acme.clone(), environment: None, kind, limit: 10, skip: 0 };
         world.read(move |tx| Box::pin(async move { jobs::letters::list(tx, &which).await }))
     };
     let listed = list(None).await;
@@ -177,7 +177,7 @@ async fn the_dead_are_read_replayed_and_revived(world: World) {
     );
     let (id, of) = (dead.id.clone(), acme.clone());
     assert_eq!(
-        world.read(move |tx| Box::pin(async move { jobs::letters::by_id(tx, &of, &id).await })).await,
+        world.read(move |tx| Box::pin(async move { jobs::letters::by_id(tx, &of, None, &id).await })).await,
         Some(dead.clone())
     );
     let replay = |of: &OrganizationId| {

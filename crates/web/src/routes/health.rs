@@ -37,6 +37,15 @@ pub fn metrics_alone(handle: PrometheusHandle) -> Router {
     Router::new().route("/metrics", get(move || std::future::ready(rendered(&handle))))
 }
 
+/// Health and metrics and nothing else, for a process that only works.
+pub fn alone(web: Web) -> Router {
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(web)
+}
+
 fn rendered(handle: &PrometheusHandle) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
 }

@@ -8,6 +8,7 @@ mod audit;
 mod client;
 mod connector;
 mod integration;
+mod job;
 mod organization;
 mod origin;
 mod partner;
@@ -51,6 +52,8 @@ pub enum Command {
     Integration(On<integration::Action>),
     /// What is installed: users' connections and webhook addresses
     Tenant(On<tenant::Action>),
+    /// Work that was given up: shown, done once more, deleted
+    Job(On<job::Action>),
     /// Partners: the organization's side that vouches for its users at the second door
     Partner(On<partner::Action>),
     /// Accounts: the businesses of partners, for which their users enter apps
@@ -200,6 +203,7 @@ impl Command {
             Self::App(arguments) => &arguments.scope,
             Self::Integration(arguments) => &arguments.scope,
             Self::Tenant(arguments) => &arguments.scope,
+            Self::Job(arguments) => &arguments.scope,
             Self::Partner(arguments) => &arguments.scope,
             Self::Account(arguments) => &arguments.scope,
             Self::User(arguments) => &arguments.scope,
@@ -222,6 +226,7 @@ impl Command {
             Self::App(arguments) => app::run(arguments.action, desk).await,
             Self::Integration(arguments) => integration::run(arguments.action, desk).await,
             Self::Tenant(arguments) => tenant::run(arguments.action, desk).await,
+            Self::Job(arguments) => job::run(arguments.action, desk).await,
             Self::Partner(arguments) => partner::run(arguments.action, desk).await,
             Self::Account(arguments) => account::run(arguments.action, desk).await,
             Self::User(arguments) => user::run(arguments.action, desk).await,

@@ -1,0 +1,125 @@
+//! `/v2/jobs`: work that was given up, beyond what the contract publishes.
+
+use crate::Web;
+use crate::answer;
+use crate::listing::{Listed, Listing, Sortable};
+use crate::who::ApiCaller;
+use axum::Json;
+use axum::extract::{OriginalUri, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use kernel::ids::JobId;
+use serde_json::{Value, json};
+use service::admin::AdminRefused;
+use service::admin::jobs::{Job, Kind, Letters};
+
+/// The one order of dead letters: the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest;
+
+impl Sortable for Newest {
+    const ALL: &[Self] = &[];
+    const FIRST: Self = Self;
+
+    fn field(self) -> &'static str {
+        "id"
+    }
+}
+
+fn shown(job: &Job) -> Value {
+    json!({
+        "id": job.id,
+        "kind": job.kind.as_str(),
+        "subject": job.subject,
+        "state": job.state.as_str(),
+        "attempts": job.attempts,
+        "due_date": job.due.iso_micros(),
+        "failure": job.failure,
+        "created_date": job.created.iso_micros(),
+        "died_date": job.died.map(kernel::Time::iso_micros),
+    })
+}
+
+fn no_such_job() -> Response {
+    answer::api_message(404, "no job with this id")
+}
+
+fn refused(refused: &AdminRefused) -> Response {
+    match refused {
+        AdminRefused::NotFound { .. } => no_such_job(),
+        AdminRefused::Fault(fault) => answer::api_fault(fault),
+        other => answer::api_message(409, &other.to_string()),
+    }
+}
+
+/// A page of dead letters, of one kind where `kind` says so. `state` is `dead` or left out.
+pub async fn list(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Response {
+    if !caller.may("jobs:read") {
+        return answer::not_authorized();
+    }
+    let listing = match Listing::<Newest>::read(&query) {
+        Ok(listing) => listing,
+        Err(response) => return *response,
+    };
+    let asked = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    if asked("state").is_some_and(|state| state != "dead") {
+        return answer::api_invalid(&["query", "state"], "state is `dead`", "value_error");
+    }
+    let kind = match asked("kind").map(|kind| (kind, Kind::parse(kind))) {
+        Some((_, None)) => {
+            let message = format!("kind is one of {}", Kind::ALL.map(Kind::as_str).join(", "));
+            return answer::api_invalid(&["query", "kind"], &message, "value_error");
+        }
+        Some((_, kind)) => kind,
+        None => None,
+    };
+    let page = listing.page();
+    let (organization, environment) = (caller.organization.clone(), Some(caller.environment));
+    let which = Letters { organization, environment, kind, limit: page.limit, skip: page.skip };
+    match web.service().dead_jobs(which).await {
+        Ok(found) => {
+            let items = found.rows.iter().map(shown).collect();
+            Listed { items, total: found.total, listing: &listing, path: uri.path() }.into_response()
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// Has a dead letter done once more.
+pub async fn replay(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+) -> Response {
+    if !caller.may("jobs:write") {
+        return answer::not_authorized();
+    }
+    let Ok(id) = JobId::parse(&id) else { return no_such_job() };
+    let environment = Some(caller.environment);
+    match web.service().replay_job(&caller.actor(), &caller.organization, environment, &id).await {
+        Ok(job) => (StatusCode::ACCEPTED, Json(shown(&job))).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+/// Deletes a dead letter.
+pub async fn delete(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+) -> Response {
+    if !caller.may("jobs:write") {
+        return answer::not_authorized();
+    }
+    let Ok(id) = JobId::parse(&id) else { return no_such_job() };
+    let environment = Some(caller.environment);
+    match web.service().delete_job(&caller.actor(), &caller.organization, environment, &id).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refused(&error),
+    }
+}
