@@ -3,8 +3,18 @@
 use kernel::ids::{ApiKeyId, OrganizationId};
 use kernel::{Environment, Hashed, Time};
 
-/// What a key may do: `tenants:read`, `tenants:write`, `integrations:read`.
-pub const SCOPES: &[&str] = &["integrations:read", "tenants:read", "tenants:write"];
+/// What a key may do.
+pub const SCOPES: &[&str] = &[
+    "connectors:call",
+    "credentials:read",
+    "integrations:read",
+    "jobs:read",
+    "jobs:write",
+    "tenants:read",
+    "tenants:write",
+    "webhooks:read",
+    "webhooks:write",
+];
 
 /// An API key as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

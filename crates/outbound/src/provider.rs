@@ -3,6 +3,7 @@
 
 use crate::call_error::{CallError, Malformed};
 use crate::client::Client;
+use crate::opened::Opened;
 use crate::request::{Method, Request, Response};
 use connect::connector::flow::{self, Exchange, ProviderFailure, StepOutcome};
 use connect::connector::{Answer, Definition, Method as DeclaredMethod, OutgoingRequest};
@@ -187,20 +188,18 @@ impl Providers {
         with_answer(&response, flow::read_revoke_answer).map(|()| Revocation::Revoked)
     }
 
-    /// A call to the API with the credential added; only hosts that the connector declares.
+    /// Sends a call that is built already (`flow::call_request`) and gives the answer as soon as it begins. Any status
+    /// is an answer; no redirect is followed.
     ///
     /// # Errors
-    /// `server_error` for another host; `timed_out` and `provider_down` where there was no usable answer. Any
-    /// status is an answer.
-    pub async fn call(
+    /// [`CallError`].
+    pub async fn open(
         &self,
-        definition: &Definition,
-        app: Option<&App>,
-        credential: &Credential,
         request: OutgoingRequest,
-    ) -> Result<Response, ProviderFailure> {
-        let request = flow::with_credential(definition, credential.variables(app, None), request)?;
-        self.send(request).await
+        begins_within: Duration,
+        most: usize,
+    ) -> Result<Opened, CallError> {
+        self.client.open(&self.written(request).timeout(begins_within).max_body(most)).await
     }
 
     async fn send(&self, request: OutgoingRequest) -> Result<Response, ProviderFailure> {

@@ -208,7 +208,8 @@ async fn stripe_takes_a_key_and_says_whose_it_is() {
 
     let url = url::Url::parse(&format!("{}/v1/balance", bench.standin.origin())).unwrap();
     let request = OutgoingRequest { method: DeclaredMethod::Get, url, headers: Vec::new(), body: None };
-    let answer = bench.providers.call(&bench.definition, None, &right, request).await.unwrap();
+    let request = flow::with_credential(&bench.definition, right.variables(None, None), request).unwrap();
+    let answer = bench.providers.open(request, Duration::from_secs(10), 1024).await.unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(bench.standin.last("/v1/balance").basic(), Some((STRIPE_KEY.to_owned(), String::new())));
     assert_eq!(bench.providers.revoke(&bench.definition, None, &right).await, Ok(Revocation::NotOffered));
@@ -224,8 +225,8 @@ async fn a_credential_goes_only_to_declared_hosts() {
     {
         let url = url::Url::parse(&elsewhere).unwrap();
         let request = OutgoingRequest { method: DeclaredMethod::Get, url, headers: Vec::new(), body: None };
-        let refused = bench.providers.call(&bench.definition, None, &credential, request).await.unwrap_err();
-        assert_eq!(refused.failure, Failure::ServerError, "{elsewhere}");
+        let refused = flow::with_credential(&bench.definition, credential.variables(None, None), request);
+        assert_eq!(refused.unwrap_err().failure, Failure::ServerError, "{elsewhere}");
     }
     assert!(other.seen().is_empty());
 }

@@ -1,15 +1,17 @@
 //! Credentials for use: fresh ones, renewed on demand (contract `connectors.md`, last paragraph).
 
 use super::refresh::Need;
+use crate::connect::look_up::Caller;
 use crate::{Fault, OrganizationConfig, Service};
 use ::connect::connection::{Connection, Status};
-use ::connect::connector::Definition;
+use ::connect::connector::flow::access;
+use ::connect::connector::{Definition, OutgoingRequest};
 use ::connect::credential::{App, Credential};
 use ::connect::refresh::{self, Freshness};
 use kernel::ids::{ConnectionId, OrganizationId, TenantId};
-use kernel::{Slug, Time};
+use kernel::{Environment, SecretText, Slug, Time};
 use std::sync::Arc;
-use store::connections;
+use store::{audit, connections};
 
 /// What a credential is wanted for: metrics tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,29 @@ impl Known {
         self.config.apps.get(&self.connection.connector)
     }
 
+    /// What must not come back to a caller in an error, although the outside system repeated it: tokens, the app's
+    /// secret, secret fields, and the headers of the request that carried them.
+    pub(crate) fn secrets_in(&self, request: &OutgoingRequest) -> Vec<String> {
+        let app = self.app();
+        let credential = &self.credential;
+        let tokens =
+            [&credential.access, &credential.refresh, &app.and_then(|app| app.client_secret.clone())]
+                .map(|secret| secret.as_ref().map(|secret| secret.reveal().to_owned()));
+        let inputs = self.definition.secret_inputs().filter_map(|input| credential.inputs.get(&input.key));
+        let captures = self.definition.capture.secret.iter().filter_map(|name| credential.captures.get(name));
+        let fields = app.into_iter().flat_map(|app| app.fields.iter()).map(|(_, value)| value);
+        let headers = request.headers.iter().filter(|header| header.secret);
+        let headers = headers.flat_map(|header| header.value.reveal().split(' '));
+        let texts = inputs.chain(captures).chain(fields).chain(headers).map(ToOwned::to_owned);
+        let mut secrets: Vec<String> = tokens.into_iter().flatten().chain(texts).collect();
+        // Shorter ones are words, such as the scheme of a header.
+        secrets.retain(|secret| secret.len() >= 8);
+        // Those that hold others go first.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
+        secrets
+    }
+
     pub(crate) fn freshness(&self, now: Time) -> Freshness {
         refresh::freshness(&self.definition, &self.credential, now)
     }
@@ -71,7 +96,12 @@ impl Known {
 /// Which connection.
 #[derive(Debug, Clone)]
 pub(crate) enum Which {
-    Of(TenantId, Slug),
+    Of {
+        tenant: TenantId,
+        connector: Slug,
+        /// Of the caller's key: a tenant of another one is not there. `None` for who works in any.
+        environment: Option<Environment>,
+    },
     Named(ConnectionId),
 }
 
@@ -88,7 +118,8 @@ impl Service {
         connector: &Slug,
         why: Why,
     ) -> Result<(Connection, Credential), NoCredential> {
-        let known = self.known_fresh(organization, tenant, connector, why).await?;
+        let which = Which::Of { tenant, connector: connector.clone(), environment: None };
+        let known = self.known_fresh(organization, which, why).await?;
         Ok((known.connection, known.credential))
     }
 
@@ -96,11 +127,10 @@ impl Service {
     pub(crate) async fn known_fresh(
         self: &Arc<Self>,
         organization: &OrganizationId,
-        tenant: TenantId,
-        connector: &Slug,
+        which: Which,
         why: Why,
     ) -> Result<Known, NoCredential> {
-        let found = self.fresh_of(organization, tenant, connector).await;
+        let found = self.fresh_of(organization, which).await;
         let outcome = match &found {
             Ok(_) => "given",
             Err(NoCredential::NotFound) => "not_found",
@@ -116,10 +146,9 @@ impl Service {
     async fn fresh_of(
         self: &Arc<Self>,
         organization: &OrganizationId,
-        tenant: TenantId,
-        connector: &Slug,
+        which: Which,
     ) -> Result<Known, NoCredential> {
-        let known = self.known(organization, Which::Of(tenant, connector.clone())).await?;
+        let known = self.known(organization, which).await?;
         // What can't be renewed is handed out as it is: whether it is still good only the outside system knows.
         if !refresh::can_renew(&known.definition, &known.credential) {
             return Ok(known);
@@ -138,10 +167,14 @@ impl Service {
         which: Which,
     ) -> Result<Known, NoCredential> {
         let owner = organization.clone();
+        let only = match &which {
+            Which::Of { environment, .. } => *environment,
+            Which::Named(_) => None,
+        };
         let read = self.db.read(move |tx| {
             Box::pin(async move {
                 let connection = match &which {
-                    Which::Of(tenant, connector) => {
+                    Which::Of { tenant, connector, .. } => {
                         connections::by_connector(tx, &owner, *tenant, connector).await?
                     }
                     Which::Named(id) => connections::by_id(tx, &owner, id).await?,
@@ -152,7 +185,7 @@ impl Service {
             })
         });
         let (connection, home) = read.await?.ok_or(NoCredential::NotFound)?;
-        if home.is_archived {
+        if home.is_archived || only.is_some_and(|only| only != home.environment) {
             return Err(NoCredential::NotFound);
         }
         if connection.status == Status::Disconnected {
@@ -164,5 +197,47 @@ impl Service {
         })?;
         let credential = self.credential(&connection).await?.ok_or(NoCredential::Disconnected)?;
         Ok(Known { connection, credential, definition, config })
+    }
+
+    /// What a program of the organization needs to call the outside system itself: the fresh access token, when it
+    /// ends, and the API's base, headers and query. Never the refresh token nor the app's secret. Who read it stands in
+    /// the audit log before it is handed out.
+    ///
+    /// # Errors
+    /// [`NoCredential`].
+    pub async fn read_credential(
+        self: &Arc<Self>,
+        caller: &Caller,
+        tenant: TenantId,
+        connector: &Slug,
+    ) -> Result<serde_json::Value, NoCredential> {
+        let environment = Some(caller.environment);
+        let which = Which::Of { tenant, connector: connector.clone(), environment };
+        let known = self.known_fresh(&caller.organization, which, Why::Read).await?;
+        let detail = serde_json::json!({ "connector": connector.as_str() });
+        let event = self.event(&caller.actor(), "credential.read", tenant.to_string(), &caller.organization);
+        let event = event.with(detail);
+        let write = self.db.write(move |tx| Box::pin(async move { audit::insert(tx, &event).await }));
+        write.await.map_err(Fault::from)?;
+        Ok(self.shown(&known))
+    }
+
+    fn shown(&self, known: &Known) -> serde_json::Value {
+        let Known { connection, credential, definition, .. } = known;
+        let access = access(definition, credential.variables(known.app(), None));
+        let expires_in = credential.expires.map(|end| end.seconds_since(self.clock.now()).max(0));
+        serde_json::json!({
+            "connector": connection.connector.as_str(),
+            "kind": definition.kind.as_str(),
+            "account": connection.account,
+            "access_token": credential.access.as_ref().map(SecretText::reveal),
+            "token_type": credential.token_type,
+            "scopes": credential.scopes,
+            "expires_at": credential.expires.map(Time::iso_seconds),
+            "expires_in": expires_in,
+            "api_base_url": access.base,
+            "headers": access.headers,
+            "query_params": access.query,
+        })
     }
 }

@@ -272,7 +272,7 @@ impl Service {
             let kept = match &renewal {
                 Renewal::Renewed(after) => self.keep_renewed(&known, after).await,
                 Renewal::Dead(failure) => self.keep_dead(&known, failure).await,
-                Renewal::Again(_) => self.keep_failed(&known, holder).await,
+                Renewal::Again(_) => self.keep_unrenewed(&known, holder).await,
             };
             match kept {
                 Err(Fault::Store(error)) if Instant::now() < until => {
@@ -331,7 +331,7 @@ impl Service {
         write.await
     }
 
-    async fn keep_failed(&self, known: &Known, holder: &str) -> Result<(), Fault> {
+    async fn keep_unrenewed(&self, known: &Known, holder: &str) -> Result<(), Fault> {
         let (read, holder) = (known.connection.clone(), holder.to_owned());
         let (now, jitter) = (self.clock.now(), Jitter::new(&*self.chance));
         let write = self.db.write(move |tx| {
