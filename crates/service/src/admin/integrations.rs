@@ -2,11 +2,13 @@
 
 use super::AdminRefused;
 use crate::Service;
+use crate::work::events::{NewEvent, emit};
 use connect::integration::{Channel, Integration};
 use connect::schedule;
 use connect::tenant_json::variable;
 use kernel::ids::OrganizationId;
 use kernel::{Actor, Environment, Slug};
+use std::sync::Arc;
 use store::{audit, integrations};
 
 /// A new integration.
@@ -78,6 +80,7 @@ impl Service {
             schedule::check(cron).map_err(AdminRefused::invalid)?;
         }
         let (owner, now) = (organization.clone(), self.clock.now());
+        let chance = Arc::clone(&self.chance);
         let long_name = new.long_name.unwrap_or_else(|| name.to_string());
         let event = self.event(actor, "integration.created", name.as_str(), organization);
         let write = self.db.write(move |tx| {
@@ -106,10 +109,13 @@ impl Service {
                     });
                 }
                 audit::insert(tx, &event).await?;
+                emit(tx, &NewEvent::integration_created(&integration), now, &*chance).await?;
                 Ok(integration)
             })
         });
-        write.await
+        let created = write.await?;
+        self.ring_work();
+        Ok(created)
     }
 
     /// # Errors

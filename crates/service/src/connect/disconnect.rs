@@ -3,6 +3,7 @@
 use super::look_up::{Caller, Shape};
 use super::turn::opening;
 use super::view::DialogContext;
+use crate::work::events::{Disconnection, tell_disconnected};
 use crate::{Fault, OrganizationConfig, Service};
 use ::connect::connection::{Connection, Status};
 use ::connect::credential::Credential;
@@ -103,20 +104,29 @@ impl Service {
         let detail = serde_json::json!({ "connector": connection.connector.as_str(), "revoked": revoked });
         let subject = connection.tenant.to_string();
         let owner = Some(connection.organization.clone());
+        let reason = match actor {
+            Actor::EndUser { .. } => Disconnection::User,
+            _ => Disconnection::Api,
+        };
         let event =
             audit::Event::new("tenant.disconnected", subject, owner, actor, now, &*self.chance).with(detail);
-        let read = connection.clone();
+        let (read, environment) = (connection.clone(), config.environment);
+        let chance = Arc::clone(&self.chance);
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 // A connection that was renewed meanwhile has another version and stays.
                 if connections::set_disconnected(tx, &read, now).await? {
                     audit_log::insert(tx, &event).await?;
                     jobs::remove(tx, Kind::Refresh, read.id.as_str()).await?;
+                    let (whose, what) = ((&read.organization, environment), (&read.connector, reason));
+                    tell_disconnected(tx, whose, read.tenant, what, now, &*chance).await?;
                 }
                 Ok::<_, Fault>(())
             })
         });
-        write.await
+        write.await?;
+        self.ring_work();
+        Ok(())
     }
 
     /// `true` where the outside system says the credential is revoked, `null` where it has no way to.

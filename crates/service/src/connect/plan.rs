@@ -3,6 +3,8 @@
 
 use super::install::Ready;
 use crate::Fault;
+use crate::work::events::{NewEvent, emit};
+use crate::work::schedule::keep_in_step;
 use crate::work::trigger::{Cause, trigger};
 use ::connect::dialog::{Dialog, Event, Stage};
 use ::connect::integration::Integration;
@@ -97,12 +99,23 @@ impl Plan {
                 delivery: None,
                 payload: None,
             };
+            keep_in_step(tx, &tenant, self.now).await?;
             trigger(tx, &cause, self.now, &*self.chance).await?;
             self.log(tx, &self.created, tenant.id).await?;
         } else {
             tenants::touch(tx, &tenant.organization, tenant.id, self.now).await?;
         }
         self.log(tx, &self.connected, tenant.id).await?;
+        self.tell(tx, &tenant, is_new).await
+    }
+
+    async fn tell(&self, tx: &mut Tx, tenant: &Tenant, is_new: bool) -> Result<(), Unwritten> {
+        let username = &self.user.username;
+        if is_new {
+            emit(tx, &NewEvent::tenant_created(tenant, username), self.now, &*self.chance).await?;
+        }
+        let connected = NewEvent::tenant_connected(tenant, username, &self.dialog.connector);
+        emit(tx, &connected, self.now, &*self.chance).await?;
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! The end of sessions: one fan-out for every way in which one ends (contract `enter.md`, section 6).
 
+use crate::work::events::{NewEvent, emit};
 use crate::{Fault, Service};
 use ::enter::notice::{EndedSession, LogoutNotice};
 use kernel::{Chance, Environment, Time};
 use std::sync::Arc;
 use store::logout_notices::{self, Ending};
-use store::{DbError, Tx};
+use store::{DbError, Tx, partners};
 
 /// Ends sessions in the caller's unit of work: they are closed, what was granted in them is revoked, and a notice is
 /// written for every app that took part. All of it is kept, or nothing; afterwards [`Service::tell_soon`] saves the
@@ -21,10 +22,15 @@ pub async fn end_sessions(
     chance: &dyn Chance,
 ) -> Result<Vec<EndedSession>, DbError> {
     let ended = logout_notices::end_sessions(tx, environment, which, now).await?;
-    for EndedSession { session, .. } in &ended {
+    for EndedSession { session, person, partner } in &ended {
         for (listener, uri) in logout_notices::to_tell(tx, session).await? {
             let notice = LogoutNotice::new(session.clone(), listener, uri, now, chance);
             logout_notices::insert(tx, &notice).await?;
+        }
+        if let Some(partner) = partners::find(tx, environment, partner).await? {
+            let whose = (partner.organization, environment);
+            let new = NewEvent::session_ended(whose, partner.id.as_str(), person.as_str(), session.as_str());
+            emit(tx, &new, now, chance).await?;
         }
     }
     Ok(ended)
@@ -49,8 +55,9 @@ impl Service {
         Ok(ended)
     }
 
-    /// Wakes the worker that tells apps of what was just written.
+    /// Wakes those that tell apps, and the organization, of what was just written.
     pub fn tell_soon(&self) {
         self.notices.notify_one();
+        self.ring_work();
     }
 }

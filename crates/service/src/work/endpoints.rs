@@ -1,7 +1,7 @@
 //! Where an organization hears of events: made, changed, tried out, their secrets rotated.
 
-use crate::admin::{AdminRefused, Holder};
 use crate::Service;
+use crate::admin::{AdminRefused, Holder};
 use connect::notice::endpoint::{self, MOST, OVERLAP_S};
 use connect::notice::{Disabled, Endpoint, EndpointSecret, EndpointUrl, EventType};
 use kernel::ids::EndpointId;
@@ -77,7 +77,9 @@ impl Service {
             Box::pin(async move {
                 let others = notice_endpoints::list(tx, &endpoint.organization, endpoint.environment).await?;
                 if others.len() >= MOST {
-                    return Err(AdminRefused::Conflict(format!("there are {MOST} endpoints; delete one first")));
+                    return Err(AdminRefused::Conflict(format!(
+                        "there are {MOST} endpoints; delete one first"
+                    )));
                 }
                 notice_endpoints::insert(tx, &endpoint).await?;
                 audit::insert(tx, &event).await?;
@@ -178,7 +180,12 @@ impl Service {
     ///
     /// # Errors
     /// [`AdminRefused`].
-    pub async fn delete_endpoint(&self, actor: &Actor, holder: &Holder, id: &str) -> Result<(), AdminRefused> {
+    pub async fn delete_endpoint(
+        &self,
+        actor: &Actor,
+        holder: &Holder,
+        id: &str,
+    ) -> Result<(), AdminRefused> {
         let (wanted, Holder { organization, environment }) =
             (self.endpoint(holder, id).await?.id, holder.clone());
         let now = self.clock.now();

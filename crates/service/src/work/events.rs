@@ -2,10 +2,10 @@
 //! (contract `runs.md`, section "Notices out").
 
 use connect::notice::Subject;
-use kernel::ids::{EventId, JobId, MessageId};
-use kernel::{Chance, Time};
+use kernel::ids::{EventId, JobId, MessageId, OrganizationId, TenantId};
+use kernel::{Chance, Environment, Slug, Time};
 use store::jobs::{Kind, Wish};
-use store::{DbError, Tx, events, jobs, notice_endpoints, notices};
+use store::{DbError, Tx, events, jobs, notice_endpoints, notices, tenants, users};
 
 pub use connect::notice::new_event::{Disconnection, FailedRun};
 pub use connect::notice::{EventType, NewEvent};
@@ -40,4 +40,38 @@ pub async fn emit(tx: &mut Tx, new: &NewEvent, now: Time, chance: &dyn Chance) -
         jobs::enqueue(tx, &wish, JobId::new(now, chance), now).await?;
     }
     Ok(true)
+}
+
+/// [`emit`] for a connector of a tenant that is no longer connected.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn tell_disconnected(
+    tx: &mut Tx,
+    (organization, environment): (&OrganizationId, Environment),
+    tenant: TenantId,
+    (connector, reason): (&Slug, Disconnection),
+    now: Time,
+    chance: &dyn Chance,
+) -> Result<bool, DbError> {
+    let Some(tenant) = tenants::by_id(tx, organization, environment, tenant).await? else { return Ok(false) };
+    let Some(user) = users::by_id(tx, organization, tenant.user).await? else { return Ok(false) };
+    let new = NewEvent::tenant_disconnected(&tenant, &user.username, connector, reason);
+    emit(tx, &new, now, chance).await
+}
+
+/// [`emit`] for a tenant that was archived.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn tell_archived(
+    tx: &mut Tx,
+    (organization, environment): (&OrganizationId, Environment),
+    tenant: TenantId,
+    now: Time,
+    chance: &dyn Chance,
+) -> Result<bool, DbError> {
+    let Some(tenant) = tenants::by_id(tx, organization, environment, tenant).await? else { return Ok(false) };
+    let Some(user) = users::by_id(tx, organization, tenant.user).await? else { return Ok(false) };
+    emit(tx, &NewEvent::tenant_archived(&tenant, &user.username), now, chance).await
 }

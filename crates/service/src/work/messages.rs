@@ -1,7 +1,7 @@
 //! Messages to endpoints, looked at and delivered once more.
 
-use crate::admin::{AdminRefused, Holder};
 use crate::Service;
+use crate::admin::{AdminRefused, Holder};
 use connect::notice::new_event::message;
 use connect::notice::{Attempt, Endpoint, EventType, NewEvent, State, Subject};
 use kernel::ids::{EventId, JobId, MessageId, OrganizationId};

@@ -10,8 +10,8 @@ use kernel::Time;
 use metrics::counter;
 use post::Try;
 use std::time::Duration;
-use store::notices::{self, Due};
 use store::notice_endpoints;
+use store::notices::{self, Due};
 use windows::Place;
 
 /// What is left of a lease when another call begins: more than a call may take.
@@ -36,7 +36,7 @@ impl Service {
             return Outcome::Dead { failure: "the job names no message and no lane".to_owned() };
         };
         for _ in 0..IN_A_ROW {
-            match self.deliver(held, &subject).await {
+            match self.deliver_notice(held, &subject).await {
                 Ok(Step::Next) if self.stopping.has_begun() => return Outcome::HandBack,
                 Ok(Step::Next) => {}
                 Ok(Step::End(outcome)) => return outcome,
@@ -46,17 +46,18 @@ impl Service {
         Outcome::Wait { at: self.clock.now() }
     }
 
-    async fn deliver(&self, held: &Held, subject: &Subject) -> Result<Step, Fault> {
+    async fn deliver_notice(&self, held: &Held, subject: &Subject) -> Result<Step, Fault> {
         let Some(due) = notices::due_of(&self.db, held.organization(), subject).await? else {
             return Ok(Step::End(Outcome::Done));
         };
         if let Some(why) = over(&due) {
-            return self.give_up(&due, why).await;
+            return self.bury_notice(&due, why).await;
         }
         let now = self.clock.now();
         let rests = due.resume.into_iter().chain(due.message.next).max().filter(|at| *at > now);
         if let Some(at) = rests {
-            let failure = due.message.failure.unwrap_or_else(|| "its endpoint asked to be left alone".to_owned());
+            let failure =
+                due.message.failure.unwrap_or_else(|| "its endpoint asked to be left alone".to_owned());
             return Ok(Step::End(Outcome::Again { at, failure }));
         }
         if !has_room(held, now) && held.extend().await?.is_none() {
@@ -69,16 +70,16 @@ impl Service {
             }
         };
         let tried = tokio::select! {
-            tried = self.post(&due) => tried?,
+            tried = self.post_notice(&due) => tried?,
             // Another may have it by now, and tells the endpoint itself.
             () = held.lost() => return Ok(Step::End(Outcome::HandBack)),
         };
         place.leave(tried.took, tried.heard.is_taken());
-        self.settle(&due, tried, subject).await
+        self.settle_notice(&due, tried, subject).await
     }
 
     /// Keeps what became of a try.
-    async fn settle(&self, due: &Due, tried: Try, subject: &Subject) -> Result<Step, Fault> {
+    async fn settle_notice(&self, due: &Due, tried: Try, subject: &Subject) -> Result<Step, Fault> {
         let message = &due.message;
         let Try { at, took, heard } = tried;
         let attempt = Attempt {
@@ -91,8 +92,8 @@ impl Service {
         };
         let after = message.after(&heard, at, &*self.chance);
         match after {
-            After::Delivered => self.delivered(due, attempt).await?,
-            After::Again(_) | After::Dead => self.failed(due, attempt, &heard, after).await?,
+            After::Delivered => self.keep_delivered(due, attempt).await?,
+            After::Again(_) | After::Dead => self.keep_failed(due, attempt, &heard, after).await?,
         }
         counter!("vestibule_notices_total", "outcome" => label(after)).increment(1);
         Ok(match (after, subject) {
@@ -105,14 +106,14 @@ impl Service {
         })
     }
 
-    async fn delivered(&self, due: &Due, attempt: Attempt) -> Result<(), Fault> {
+    async fn keep_delivered(&self, due: &Due, attempt: Attempt) -> Result<(), Fault> {
         if due.message.attempts == 0 {
             notices::delivered_at_once(&self.db, &due.message, &attempt).await?;
         } else {
             let message = due.message.clone();
-            let write = self.db.write(move |tx| {
-                Box::pin(async move { notices::delivered(tx, &message, &attempt).await })
-            });
+            let write = self
+                .db
+                .write(move |tx| Box::pin(async move { notices::delivered(tx, &message, &attempt).await }));
             write.await?;
         }
         if due.failing.is_some() || due.resume.is_some() {
@@ -121,7 +122,13 @@ impl Service {
         Ok(())
     }
 
-    async fn failed(&self, due: &Due, attempt: Attempt, heard: &Heard, after: After) -> Result<(), Fault> {
+    async fn keep_failed(
+        &self,
+        due: &Due,
+        attempt: Attempt,
+        heard: &Heard,
+        after: After,
+    ) -> Result<(), Fault> {
         let (message, heard) = (due.message.clone(), heard.clone());
         let next = match after {
             After::Again(at) => Some(at),
@@ -144,13 +151,13 @@ impl Service {
     }
 
     /// A message that can never be delivered is dead, without a try. A disabled endpoint's whole lane is.
-    async fn give_up(&self, due: &Due, why: &'static str) -> Result<Step, Fault> {
+    async fn bury_notice(&self, due: &Due, why: &'static str) -> Result<Step, Fault> {
         let (message, now) = (due.message.clone(), self.clock.now());
         let whole_lane = due.body.is_some();
         let lane = due.message.lane.is_some();
-        let write = self.db.write(move |tx| {
-            Box::pin(async move { notices::die(tx, &message, whole_lane, why, now).await })
-        });
+        let write = self
+            .db
+            .write(move |tx| Box::pin(async move { notices::die(tx, &message, whole_lane, why, now).await }));
         let died = write.await?;
         counter!("vestibule_notices_total", "outcome" => "dead").increment(died);
         Ok(if lane { Step::Next } else { Step::End(Outcome::Done) })

@@ -24,15 +24,15 @@ pub(super) struct Try {
 }
 
 impl Service {
-    pub(super) async fn post(&self, due: &Due) -> Result<Try, Fault> {
-        let request = self.signed(due).await?;
+    pub(super) async fn post_notice(&self, due: &Due) -> Result<Try, Fault> {
+        let request = self.signed_notice(due).await?;
         let begun = Instant::now();
-        let heard = self.hear(&request).await;
+        let heard = self.hear_endpoint(&request).await;
         Ok(Try { at: self.clock.now(), took: begun.elapsed(), heard })
     }
 
     /// Every try is signed anew, so that its timestamp is of now and the secrets are those of now.
-    async fn signed(&self, due: &Due) -> Result<Request, Fault> {
+    async fn signed_notice(&self, due: &Due) -> Result<Request, Fault> {
         let (id, now) = (&due.message.id, self.clock.now());
         let body = due.body.clone().unwrap_or_default();
         let place = Endpoint::place(&due.message.endpoint);
@@ -53,7 +53,7 @@ impl Service {
             .max_body(usize::MAX))
     }
 
-    async fn hear(&self, request: &Request) -> Heard {
+    async fn hear_endpoint(&self, request: &Request) -> Heard {
         let mut answer = match self.outbound.open(request).await {
             Ok(answer) => answer,
             Err(error) => return Heard::Nothing { failure: error.to_string() },
