@@ -8,6 +8,7 @@ pub mod cookies;
 pub mod dialog_page;
 pub mod headers;
 pub mod idempotency;
+pub mod json_body;
 pub mod listing;
 pub mod messages;
 pub mod oauth_answer;
@@ -26,14 +27,14 @@ pub mod who_enter;
 use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, options, patch, post};
+use axum::routing::{delete, get, options, patch, post};
 use headers::Framing;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::RefusalKind;
 use routes::{
     assets as files, callback, dialogs, health, integrations, landing, oidc, reports, service_tokens, start,
-    tenants, webhooks,
+    tenants, webhook_endpoints, webhooks,
 };
 use service::Service;
 use std::sync::Arc;
@@ -119,7 +120,7 @@ pub fn routes() -> Vec<Route> {
 
 /// The whole route table.
 fn table() -> Table<Web> {
-    operator(visitors(apps(partner_api(embed(api(Table::default()))))))
+    operator(visitors(apps(partner_api(embed(notices(api(Table::default())))))))
 }
 
 /// For partners' backends: `sso.v1` as JSON and gRPC, and what gRPC clients expect beside it.
@@ -228,6 +229,27 @@ fn api(table: Table<Web>) -> Table<Web> {
             "one integration",
             get(integrations::get),
         )
+}
+
+/// Where an organization hears of events, and what became of the messages.
+fn notices(table: Table<Web>) -> Table<Web> {
+    use webhook_endpoints as endpoints;
+    let (read, write) = (Proof::ApiKey(endpoints::READ), Proof::ApiKey(endpoints::WRITE));
+    let (all, one) = ("/v2/webhooks", "/v2/webhooks/{id}");
+    let (message, replayed) = ("/v2/webhooks/messages/{id}", "/v2/webhooks/messages/{id}/replay");
+    table
+        .add(Method::GET, all, read, "webhook endpoints", get(endpoints::list))
+        .add(Method::POST, all, write, "a new one, with its secret", post(endpoints::create))
+        .add(Method::GET, one, read, "one webhook endpoint", get(endpoints::get))
+        .add(Method::PATCH, one, write, "change it", patch(endpoints::change))
+        .add(Method::DELETE, one, write, "delete it", delete(endpoints::delete))
+        .add(Method::POST, "/v2/webhooks/{id}/rotate", write, "a new secret", post(endpoints::rotate))
+        .add(Method::POST, "/v2/webhooks/{id}/test", write, "send it a sample", post(endpoints::test))
+        .add(Method::POST, "/v2/webhooks/{id}/replay", write, "dead messages again", post(endpoints::replay))
+        .add(Method::GET, "/v2/webhooks/{id}/attempts", read, "what was tried", get(endpoints::attempts))
+        .add(Method::GET, "/v2/webhooks/{id}/messages", read, "its messages", get(endpoints::messages))
+        .add(Method::GET, message, read, "one message, with its tries", get(endpoints::message))
+        .add(Method::POST, replayed, write, "one message again", post(endpoints::replay_one))
 }
 
 /// What apps call as OpenID Connect clients.

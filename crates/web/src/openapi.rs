@@ -1,9 +1,13 @@
 //! The REST API as an OpenAPI 3.1 document: made from the route table, so that it has every route of the API
 //! and no other.
 
+mod described;
+mod webhook_endpoints;
+
 use crate::listing::{DEFAULT_LIMIT, MOST, Sortable};
 use crate::table::{Proof, Route};
 use axum::http::Method;
+use described::Described;
 use serde_json::{Map, Value, json};
 use service::connect::look_up::{IntegrationSort, TenantSort};
 
@@ -24,7 +28,8 @@ pub fn document(routes: &[Route], server: &str) -> Value {
         }
     }
     // A test holds that the file is JSON.
-    let schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    let mut schemas: Map<String, Value> = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    schemas.extend(described::schemas());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -51,18 +56,24 @@ pub fn document(routes: &[Route], server: &str) -> Value {
 }
 
 fn operation(route: &Route) -> Value {
+    let described = described::describe(route);
     let mut operation = json!({
         "summary": route.about,
         "operationId": operation_id(route),
-        "parameters": parameters(route),
-        "responses": responses(route),
+        "parameters": parameters(route, described.as_ref()),
+        "responses": responses(route, described.as_ref()),
     });
     let Some(fields) = operation.as_object_mut() else { return operation };
     match route.proof {
         Proof::ApiKey(scope) => fields.insert("security".to_owned(), json!([{ "api_key": [scope] }])),
         _ => fields.insert("security".to_owned(), json!([])),
     };
-    if route.method == Method::POST {
+    if let Some(described) = described {
+        if let Some(schema) = described.body {
+            let content = json!({ "application/json": { "schema": schema } });
+            fields.insert("requestBody".to_owned(), json!({ "content": content }));
+        }
+    } else if route.method == Method::POST {
         let content = json!({ "*/*": {} });
         let body = json!({ "description": "Kept byte for byte.", "content": content });
         fields.insert("requestBody".to_owned(), body);
@@ -82,17 +93,19 @@ fn operation_id(route: &Route) -> String {
     format!("{}_{}", route.method.as_str().to_ascii_lowercase(), words.join("_"))
 }
 
-fn parameters(route: &Route) -> Value {
+fn parameters(route: &Route, described: Option<&Described>) -> Value {
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut parameters: Vec<Value> = in_path
         .map(|name| {
+            let own = described.and_then(|described| described.id.clone());
             let schema = match name {
-                "id" => reference("Id"),
+                "id" => own.unwrap_or_else(|| reference("Id")),
                 _ => json!({ "type": "string" }),
             };
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
         })
         .collect();
+    parameters.extend(described.into_iter().flat_map(|described| described.parameters.clone()));
     match route.path {
         "/v2/tenants" => {
             parameters.extend(listing::<TenantSort>());
@@ -130,7 +143,7 @@ fn query(name: &str, schema: &Value, description: &str) -> Value {
     json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": description })
 }
 
-fn responses(route: &Route) -> Value {
+fn responses(route: &Route, described: Option<&Described>) -> Value {
     let mut responses = Map::new();
     let mut say = |status: &str, description: &str, schema: Option<Value>| {
         let mut response = json!({ "description": description });
@@ -140,6 +153,9 @@ fn responses(route: &Route) -> Value {
         responses.insert(status.to_owned(), response);
     };
     let message = || Some(reference("Message"));
+    for (status, description, schema) in described.into_iter().flat_map(|described| &described.answers) {
+        say(status, description, schema.clone());
+    }
     match (&route.method, route.path) {
         (method, "/v1/webhooks/{hash}") => {
             if *method == Method::POST {

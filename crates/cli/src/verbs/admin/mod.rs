@@ -19,6 +19,7 @@ mod service_provider;
 mod signing_key;
 mod tenant;
 mod user;
+mod webhook_endpoint;
 
 use super::asking;
 use super::output::{Output, note};
@@ -68,6 +69,8 @@ pub enum Command {
     ServiceAccount(On<service_account::Action>),
     /// Keys of service accounts
     ServiceKey(On<service_key::Action>),
+    /// Where an organization hears of events: signed messages, what became of them
+    WebhookEndpoint(On<webhook_endpoint::Action>),
     /// Keys for the REST API
     ApiKey(On<api_key::Action>),
     /// Why visits were refused: which claim, and what was seen
@@ -211,6 +214,7 @@ impl Command {
             Self::Client(arguments) => &arguments.scope,
             Self::ServiceAccount(arguments) => &arguments.scope,
             Self::ServiceKey(arguments) => &arguments.scope,
+            Self::WebhookEndpoint(arguments) => &arguments.scope,
             Self::ApiKey(arguments) => &arguments.scope,
             Self::Refusals(arguments) => &arguments.scope,
             Self::Audit(arguments) => &arguments.scope,
@@ -234,6 +238,7 @@ impl Command {
             Self::Client(arguments) => client::run(arguments.action, desk).await,
             Self::ServiceAccount(arguments) => service_account::run(arguments.action, desk).await,
             Self::ServiceKey(arguments) => service_key::run(arguments.action, desk).await,
+            Self::WebhookEndpoint(arguments) => webhook_endpoint::run(arguments.action, desk).await,
             Self::ApiKey(arguments) => api_key::run(arguments.action, desk).await,
             Self::Refusals(arguments) => refusals::run(arguments, desk).await,
             Self::Audit(arguments) => audit::run(arguments.action, desk).await,

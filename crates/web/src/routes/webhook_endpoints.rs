@@ -1,0 +1,330 @@
+//! `/v2/webhooks`: where an organization hears of events, and what became of the messages (contract `runs.md`, section
+//! "Notices out").
+
+use crate::json_body::JsonBody;
+use crate::who::ApiCaller;
+use crate::{Web, answer};
+use axum::Json;
+use axum::extract::{OriginalUri, Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use connect::notice::{self, Endpoint, json};
+use kernel::ids::MessageId;
+use kernel::{SecretText, Time};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use service::admin::{AdminRefused, Holder};
+use service::connect::look_up::Caller;
+use service::work::endpoints::{EndpointChange, NewEndpoint};
+use service::work::messages::Replay;
+
+/// What may be read, and what may be changed.
+pub const READ: &str = "webhooks:read";
+pub const WRITE: &str = "webhooks:write";
+/// How many a list has that was not asked for a number, and at most.
+const DEFAULT_LIMIT: i64 = 50;
+const MOST: i64 = 250;
+
+type Parameters = Vec<(String, String)>;
+
+/// Whose endpoints, for a key that may do this.
+fn holder(caller: &Caller, scope: &str) -> Result<Holder, Response> {
+    if !caller.may(scope) {
+        return Err(answer::not_authorized());
+    }
+    Ok(Holder { organization: caller.organization.clone(), environment: caller.environment })
+}
+
+fn refused(why: &AdminRefused) -> Response {
+    match why {
+        AdminRefused::NotFound { .. } => answer::api_message(404, &why.to_string()),
+        AdminRefused::Taken { .. } | AdminRefused::Conflict(_) => answer::api_message(409, &why.to_string()),
+        AdminRefused::Invalid(said) => answer::api_invalid(&["body"], said, "value_error"),
+        AdminRefused::Fault(fault) => answer::api_fault(fault),
+    }
+}
+
+fn invalid(name: &str, said: &str) -> Response {
+    answer::api_invalid(&["query", name], said, "value_error")
+}
+
+fn with_secret(endpoint: &Endpoint, secret: &SecretText) -> Value {
+    let mut shown = json::endpoint(endpoint);
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("secret".to_owned(), json!(secret.reveal()));
+    }
+    shown
+}
+
+/// An answer with a secret is nobody's to keep on the way.
+fn uncached(status: StatusCode, body: Value) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// All endpoints.
+pub async fn list(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Result<Response, Response> {
+    let endpoints = web.service().endpoints(&holder(&caller, READ)?).await.map_err(|why| refused(&why))?;
+    Ok(Json(endpoints.iter().map(json::endpoint).collect::<Vec<_>>()).into_response())
+}
+
+/// What an endpoint is made of.
+#[derive(Debug, Deserialize)]
+pub struct Creation {
+    url: String,
+    #[serde(default)]
+    description: String,
+    events: Option<Vec<String>>,
+    #[serde(default)]
+    ordered: bool,
+}
+
+/// Makes one; 201 with its secret, shown this once.
+pub async fn create(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    JsonBody(asked): JsonBody<Creation>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, WRITE)?;
+    let Creation { url, description, events, ordered } = asked;
+    let new = NewEndpoint { url, description, events, ordered };
+    let made = web.service().create_endpoint(&caller.actor(), &holder, new).await;
+    let (endpoint, secret) = made.map_err(|why| refused(&why))?;
+    Ok(uncached(StatusCode::CREATED, with_secret(&endpoint, &secret)))
+}
+
+/// One endpoint.
+pub async fn get(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+) -> Result<Response, Response> {
+    let endpoint = web.service().endpoint(&holder(&caller, READ)?, &id).await.map_err(|why| refused(&why))?;
+    Ok(Json(json::endpoint(&endpoint)).into_response())
+}
+
+/// What changes of an endpoint.
+#[derive(Debug, Deserialize)]
+pub struct Change {
+    url: Option<String>,
+    description: Option<String>,
+    events: Option<Vec<String>>,
+    ordered: Option<bool>,
+    disabled: Option<bool>,
+}
+
+/// Changes what is given and leaves the rest.
+pub async fn change(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+    JsonBody(asked): JsonBody<Change>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, WRITE)?;
+    let Change { url, description, events, ordered, disabled } = asked;
+    let change = EndpointChange { url, description, events, ordered, disabled };
+    let changed = web.service().change_endpoint(&caller.actor(), &holder, &id, change).await;
+    Ok(Json(json::endpoint(&changed.map_err(|why| refused(&why))?)).into_response())
+}
+
+/// Deletes one; what waits for it is not delivered any more.
+pub async fn delete(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, WRITE)?;
+    web.service().delete_endpoint(&caller.actor(), &holder, &id).await.map_err(|why| refused(&why))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// How a secret is rotated.
+#[derive(Debug, Deserialize)]
+pub struct Rotation {
+    overlap_s: Option<i64>,
+}
+
+/// Makes a new secret, shown this once; the old one signs as well for a while.
+pub async fn rotate(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+    JsonBody(asked): JsonBody<Rotation>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, WRITE)?;
+    let made = web.service().rotate_endpoint_secret(&caller.actor(), &holder, &id, asked.overlap_s).await;
+    let (endpoint, secret) = made.map_err(|why| refused(&why))?;
+    Ok(uncached(StatusCode::OK, with_secret(&endpoint, &secret)))
+}
+
+/// Which event a test is of.
+#[derive(Debug, Deserialize)]
+pub struct Test {
+    event: Option<String>,
+}
+
+/// Sends a sample of an event; 202 with the message's id.
+pub async fn test(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+    JsonBody(asked): JsonBody<Test>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, WRITE)?;
+    let sent = web.service().test_endpoint(&caller.actor(), &holder, &id, asked.event.as_deref()).await;
+    let message = sent.map_err(|why| refused(&why))?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "message_id": message }))).into_response())
+}
+
+/// An endpoint's tries, newest first.
+pub async fn attempts(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Parameters>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, READ)?;
+    let (mut failed_only, mut before) = (false, None);
+    let limit = limit(&query)?;
+    for (name, value) in &query {
+        match (name.as_str(), value.as_str()) {
+            ("failed", "true") => failed_only = true,
+            ("failed", "false") => failed_only = false,
+            ("failed", _) => return Err(invalid("failed", "true or false")),
+            ("before", text) => before = Some(moment("before", text)?),
+            _ => {}
+        }
+    }
+    let found = web.service().attempts(&holder, &id, failed_only, before, limit).await;
+    let found = found.map_err(|why| refused(&why))?;
+    let last = found.last().map(|attempt| format!("{}Z&failed={failed_only}", attempt.at.iso_micros()));
+    let shown: Vec<Value> = found.iter().map(json::attempt).collect();
+    Ok(page(uri.path(), limit, shown, last))
+}
+
+/// An endpoint's messages, newest first.
+pub async fn messages(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Parameters>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, READ)?;
+    let (mut state, mut before) = (None, None);
+    let limit = limit(&query)?;
+    for (name, value) in &query {
+        match name.as_str() {
+            "state" => state = Some(state_of(value).ok_or_else(|| invalid("state", STATES))?),
+            "before" => {
+                let id = MessageId::parse(value).map_err(|why| invalid("before", &why.to_string()))?;
+                before = Some(id);
+            }
+            _ => {}
+        }
+    }
+    let found = web.service().messages(&holder, &id, state, before, limit).await;
+    let found = found.map_err(|why| refused(&why))?;
+    let filter = state.map_or(String::new(), |state| format!("&state={}", state.as_str()));
+    let last = found.last().map(|listed| format!("{}{filter}", listed.message.id));
+    let shown = found.iter().map(|it| json::message(&it.message, it.event, it.tenant)).collect();
+    Ok(page(uri.path(), limit, shown, last))
+}
+
+/// One message with its tries.
+pub async fn message(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, READ)?;
+    let found = web.service().message_with_attempts(&holder, &message_id(&id)?).await;
+    let (listed, attempts) = found.map_err(|why| refused(&why))?;
+    let mut shown = json::message(&listed.message, listed.event, listed.tenant);
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("endpoint_id".to_owned(), json!(listed.message.endpoint));
+        members.insert("attempt_log".to_owned(), attempts.iter().map(json::attempt).collect());
+    }
+    Ok(Json(shown).into_response())
+}
+
+/// Delivers one message once more.
+pub async fn replay_one(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, WRITE)?;
+    let id = message_id(&id)?;
+    let replayed = web.service().replay_message(&caller.actor(), &holder, &id).await;
+    replayed.map_err(|why| refused(&why))?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "message_id": id }))).into_response())
+}
+
+/// Which messages are delivered once more.
+#[derive(Debug, Deserialize)]
+pub struct Span {
+    state: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    after: Option<String>,
+}
+
+/// Delivers an endpoint's dead messages once more: all, or those of a span of time.
+pub async fn replay(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(id): Path<String>,
+    JsonBody(asked): JsonBody<Span>,
+) -> Result<Response, Response> {
+    let holder = holder(&caller, WRITE)?;
+    let state = match asked.state.as_deref() {
+        None => notice::State::Dead,
+        Some(text) => state_of(text)
+            .filter(|state| *state != notice::State::Waiting)
+            .ok_or_else(|| answer::api_invalid(&["body", "state"], "dead or delivered", "value_error"))?,
+    };
+    let time = |name: &str, text: Option<&String>| text.map(|text| moment(name, text)).transpose();
+    let (from, to) = (time("from", asked.from.as_ref())?, time("to", asked.to.as_ref())?);
+    let after = asked.after.as_deref().map(message_id).transpose()?;
+    let wanted = Replay { state, from, to, after };
+    let done = web.service().replay_endpoint(&caller.actor(), &holder, &id, wanted).await;
+    let done = done.map_err(|why| refused(&why))?;
+    let shown = json!({ "replayed": done.count, "more_after": done.more_after });
+    Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
+}
+
+const STATES: &str = "waiting, delivered or dead";
+
+fn state_of(text: &str) -> Option<notice::State> {
+    notice::State::parse(text)
+}
+
+fn message_id(text: &str) -> Result<MessageId, Response> {
+    MessageId::parse(text).map_err(|_| answer::api_message(404, "no message with this id"))
+}
+
+/// A time as RFC 3339 writes it.
+fn moment(name: &str, text: &str) -> Result<Time, Response> {
+    json::read_moment(text).ok_or_else(|| invalid(name, "a time such as 2026-01-31T10:00:00Z"))
+}
+
+fn limit(query: &Parameters) -> Result<i64, Response> {
+    let Some((_, text)) = query.iter().rfind(|(name, _)| name == "limit") else { return Ok(DEFAULT_LIMIT) };
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| invalid("limit", &format!("a whole number from 1 to {MOST}")))
+}
+
+/// A page; its `Link` is the next one, where there may be one.
+fn page(path: &str, limit: i64, shown: Vec<Value>, last: Option<String>) -> Response {
+    let is_full = i64::try_from(shown.len()).is_ok_and(|count| count == limit);
+    let link =
+        last.filter(|_| is_full).map(|last| format!("<{path}?limit={limit}&before={last}>; rel=\"next\""));
+    let mut response = Json(shown).into_response();
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}
