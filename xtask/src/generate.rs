@@ -33,6 +33,7 @@ const GENERATORS: &[Generated] = &[
         path: "docs/reference/connectors-shipped.md",
         content: Content::Printed(&["docs", "connectors"]),
     },
+    Generated { path: "docs/reference/retention.md", content: Content::Printed(&["docs", "retention"]) },
     Generated { path: "docs/reference/openapi.json", content: Content::Printed(&["docs", "openapi"]) },
 ];
 

@@ -1,10 +1,14 @@
 //! How long growing tables keep their rows, and the clean-up that makes it true.
 
+mod tables;
+
+pub use tables::{TABLES, Table};
+
 use crate::db::{Db, DbError};
 use crate::{
-    attempts, audit, deliveries, dialogs, entry_codes, grants, held_entries, idempotency_keys,
-    logout_notices, pending_requests, pushed_requests, refusals, revoked_tokens, sessions, triggers,
-    used_assertions, webhooks,
+    attempts, audit, deliveries, dialogs, entry_codes, events, grants, held_entries, idempotency_keys, jobs,
+    logout_notices, notice_endpoints, notices, pending_requests, pushed_requests, refusals, revoked_tokens,
+    run_logs, runs, sessions, triggers, used_assertions, webhooks,
 };
 use connect::dialog::GRACE_S;
 use kernel::Time;
@@ -34,10 +38,23 @@ pub const LOGOUT_NOTICES_S: i64 = 30 * DAY_S;
 /// Answers kept for an `Idempotency-Key`: a day, as clients of such interfaces expect. In seconds.
 pub const IDEMPOTENCY_KEYS_S: i64 = DAY_S;
 
+/// Messages to endpoints that were delivered or are dead, with their tries, counted from when they were written. In
+/// seconds.
+pub const NOTICES_S: i64 = 30 * DAY_S;
+/// What they told of: longer, for a message that was replayed near its end. In seconds.
+pub const EVENTS_S: i64 = NOTICES_S + 30 * DAY_S;
+
+/// Jobs that were given up. In seconds.
+pub const DEAD_JOBS_S: i64 = 30 * DAY_S;
+/// What runs wrote to their logs, after they ended. In seconds.
+pub const RUN_LOGS_S: i64 = 30 * DAY_S;
+/// Runs after they ended, but for the last one and the last successful one of each tenant. In seconds.
+pub const RUNS_S: i64 = 90 * DAY_S;
+
 /// Rows per unit of work: so few that no other writer waits long.
-const BATCH: i64 = 500;
+pub const BATCH: i64 = 500;
 /// Units of work per table and sweep: what is more waits for the next sweep.
-const BATCHES: usize = 40;
+pub const BATCHES: usize = 40;
 
 /// How many rows a sweep deleted, by table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +68,18 @@ pub struct Swept {
     pub webhooks: u64,
     pub idempotency_keys: u64,
     pub second_door: SweptAtSecondDoor,
+    pub work: SweptWork,
+}
+
+/// As [`Swept`], for the tables of what goes on after connecting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SweptWork {
+    pub jobs: u64,
+    pub run_logs: u64,
+    pub runs: u64,
+    pub notices: u64,
+    pub events: u64,
+    pub notice_endpoints: u64,
 }
 
 /// As [`Swept`], for the tables of the second door.
@@ -69,8 +98,8 @@ pub struct SweptAtSecondDoor {
 
 impl Swept {
     /// Each table's name and how many rows of it were deleted.
-    pub fn tables(&self) -> [(&'static str, u64); 17] {
-        let second = &self.second_door;
+    pub fn tables(&self) -> [(&'static str, u64); 23] {
+        let (second, work) = (&self.second_door, &self.work);
         [
             ("attempts", self.attempts),
             ("dialogs", self.dialogs),
@@ -89,6 +118,12 @@ impl Swept {
             ("logout_notices", second.logout_notices),
             ("sessions", second.sessions),
             ("used_assertions", second.used_assertions),
+            ("jobs", work.jobs),
+            ("run_logs", work.run_logs),
+            ("runs", work.runs),
+            ("notices", work.notices),
+            ("events", work.events),
+            ("notice_endpoints", work.notice_endpoints),
         ]
     }
 }
@@ -129,6 +164,20 @@ pub async fn sweep(db: &Db, now: Time) -> Result<Swept, DbError> {
             now.plus_seconds(-IDEMPOTENCY_KEYS_S)
         ),
         second_door: sweep_second_door(db, now).await?,
+        work: sweep_work(db, now).await?,
+    })
+}
+
+/// What hangs from something else goes before it.
+async fn sweep_work(db: &Db, now: Time) -> Result<SweptWork, DbError> {
+    Ok(SweptWork {
+        jobs: in_batches!(db, jobs::letters::delete_died, now.plus_seconds(-DEAD_JOBS_S)),
+        run_logs: in_batches!(db, run_logs::delete_before, now.plus_seconds(-RUN_LOGS_S)),
+        runs: in_batches!(db, runs::delete_before, now.plus_seconds(-RUNS_S)),
+        notices: in_batches!(db, notices::delete_over, now.plus_seconds(-NOTICES_S)),
+        events: in_batches!(db, events::delete_before, now.plus_seconds(-EVENTS_S)),
+        // After the last of its messages.
+        notice_endpoints: in_batches!(db, notice_endpoints::delete_over, now.plus_seconds(-EVENTS_S)),
     })
 }
 

@@ -2,9 +2,11 @@
 
 mod command_line;
 mod errors;
+mod retention;
 
 pub use command_line::command_line;
 pub use errors::errors;
+pub use retention::retention;
 
 use connect::connector::{Way, shipped};
 use std::fmt::Write as _;

@@ -20,6 +20,8 @@ enum Page {
     Errors,
     /// docs/reference/connectors-shipped.md
     Connectors,
+    /// docs/reference/retention.md
+    Retention,
     /// docs/reference/openapi.json
     Openapi,
 }
@@ -32,6 +34,7 @@ impl Page {
             Self::Routes => reference::routes(),
             Self::Errors => reference::errors(),
             Self::Connectors => reference::connectors(),
+            Self::Retention => reference::retention(),
             Self::Openapi => reference::openapi()?,
         })
     }
@@ -58,6 +61,7 @@ mod tests {
                 Page::Routes => "routes.md",
                 Page::Errors => "errors.md",
                 Page::Connectors => "connectors-shipped.md",
+                Page::Retention => "retention.md",
                 Page::Openapi => "openapi.json",
             };
             let path = format!("{}/../../docs/reference/{name}", env!("CARGO_MANIFEST_DIR"));

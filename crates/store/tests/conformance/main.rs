@@ -8,6 +8,8 @@ mod crash;
 mod first_door;
 mod idempotency;
 mod jobs;
+mod notices;
+mod retention;
 mod schema;
 mod second_door;
 mod world;

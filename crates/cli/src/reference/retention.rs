@@ -1,0 +1,30 @@
+//! How long rows are kept.
+
+use std::fmt::Write as _;
+use store::retention::{BATCH, BATCHES, TABLES};
+
+/// The text of `docs/reference/retention.md`.
+pub fn retention() -> String {
+    let mut page = String::from(
+        "# How long rows are kept\n\nMade from the list in `crates/store/src/retention/tables.rs` by `cargo xtask gen`.\n\n\
+         Tables that grow with use are cleaned up in small steps while the gateway runs, on any number of nodes at the \
+         same time. The periods are part of the program and no setting changes them; nothing else deletes rows by \
+         itself.\n\n| table | kept | why |\n|---|---|---|\n",
+    );
+    let names = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    for table in TABLES {
+        if let Some(kept) = table.kept {
+            let _ = writeln!(page, "| {} | {kept} | {} |", names(table.names), table.why);
+        }
+    }
+    page.push_str("\n## Tables that are never cleaned up\n\nThey do not grow by use.\n\n| table | grows with |\n|---|---|\n");
+    for table in TABLES.iter().filter(|table| table.kept.is_none()) {
+        let _ = writeln!(page, "| {} | {} |", names(table.names), table.why);
+    }
+    let _ = writeln!(
+        page,
+        "\nA step deletes at most {BATCH} rows in a transaction of its own, and a sweep takes at most {BATCHES} steps per \
+         table: what is more waits for the next sweep."
+    );
+    page
+}
