@@ -2,7 +2,7 @@
 
 use service::Service;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use web::Web;
@@ -13,6 +13,7 @@ pub struct Node {
     service: Arc<Service>,
     address: SocketAddr,
     server: JoinHandle<()>,
+    work: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Node {
@@ -23,7 +24,18 @@ impl Node {
         let server = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the gateway serves");
         });
-        Self { service, address, server }
+        Self { service, address, server, work: Mutex::default() }
+    }
+
+    /// Works from now on, as `vestibule serve` does: the queue, schedules, deliveries. Without it nothing of that happens
+    /// unless a test does it by hand.
+    ///
+    /// # Panics
+    /// When it works already.
+    pub fn works(&self) {
+        let task = tokio::spawn(Arc::clone(&self.service).work_on());
+        let before = self.work.lock().expect("nobody panicked here").replace(task);
+        assert!(before.is_none(), "it works already");
     }
 
     #[must_use]
@@ -41,5 +53,8 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.server.abort();
+        if let Some(work) = self.work.get_mut().ok().and_then(Option::take) {
+            work.abort();
+        }
     }
 }
