@@ -9,7 +9,7 @@ pub const SCOPES: &[&str] = &[
     "credentials:read",
     "integrations:read",
     "jobs:read",
-    "jobs:write",
+    "jobs:write", "runs:read", "runs:write",
     "tenants:read",
     "tenants:write",
     "webhooks:read",
