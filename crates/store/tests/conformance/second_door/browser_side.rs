@@ -156,8 +156,8 @@ async fn a_held_entry_is_answered_once(world: World) {
     let partner = world.partner("PT-1").await;
     let app = world.app(&partner.organization, "MP-1").await;
     let text =
-        "INSERT INTO entry_codes (hash, environment, partner_id, app_id, ordered, issued_at, redeemed_at)
-        VALUES ($1, $2, $3, $4, '{}', 0, 0)";
+        "INSERT INTO entry_codes (hash, environment, partner_id, app_id, partner_user, ordered, issued_at, redeemed_at)
+        VALUES ($1, $2, $3, $4, 'anna', '{}', 0, 0)";
     let code = sql(text).bind(&hashed("code")).bind(SANDBOX).bind(&partner.id).bind(&app.id);
     world.db.execute(code).await.map_err(|error: DbError| error).unwrap();
     let held = HeldEntry {
