@@ -4,6 +4,7 @@
 use crate::connection::{Connection, Status};
 use crate::dialog::Visitor;
 use crate::integration::Integration;
+use crate::run::show::Runs;
 use crate::tenant::Tenant;
 use kernel::ids::{IntegrationId, ReleaseId, TenantId};
 use kernel::{Brand, Slug, User};
@@ -19,6 +20,7 @@ pub struct TenantView<'a> {
     pub user: &'a User,
     /// In the order in which they are shown.
     pub connections: &'a [Connection],
+    pub runs: &'a Runs,
     /// `Organization::namespace`.
     pub namespace: &'a str,
     pub brand: &'a Brand,
@@ -48,16 +50,22 @@ pub fn v1(view: &TenantView<'_>) -> Value {
         "source": tenant.source.as_str(),
         "integration": { "id": view.integration.0, "name": view.integration.1 },
         "integration_release": view.release.map(|(id, name)| json!({ "id": id, "name": name })),
-        "integration_release_channel": tenant.channel.as_str(),
+        "integration_release_channel": channel(tenant),
         "id": tenant.id,
         "modified_date": tenant.modified.iso_micros(),
         "connected_users": { view.brand.as_str(): connected_user(view) },
-        "status": status(tenant.id, &Value::Object(auth)),
+        "status": status(tenant.id, view.runs, Value::Object(auth)),
     })
 }
 
 /// The v2 shape: `GET /v2/tenants` and `GET /v2/tenants/{id}`.
-pub fn v2(tenant: &Tenant, connections: &[Connection], release: Option<ReleaseId>, namespace: &str) -> Value {
+pub fn v2(
+    tenant: &Tenant,
+    connections: &[Connection],
+    runs: &Runs,
+    release: Option<ReleaseId>,
+    namespace: &str,
+) -> Value {
     let connectors: Vec<Value> = connections
         .iter()
         .map(|connection| {
@@ -75,7 +83,7 @@ pub fn v2(tenant: &Tenant, connections: &[Connection], release: Option<ReleaseId
         "archived": tenant.archived.is_some(),
         "integration_id": tenant.integration,
         "integration_release_id": release,
-        "integration_release_channel": tenant.channel.as_str(),
+        "integration_release_channel": channel(tenant),
         "source": tenant.source.as_str(),
         "paused": tenant.paused,
         "user_schedule": tenant.user_schedule,
@@ -85,7 +93,8 @@ pub fn v2(tenant: &Tenant, connections: &[Connection], release: Option<ReleaseId
         "modified_date": tenant.modified.iso_micros(),
         "status": status(
             tenant.id,
-            &json!({ "connected": all_connected(connections), "connectors": connectors }),
+            runs,
+            json!({ "connected": all_connected(connections), "connectors": connectors }),
         ),
     })
 }
@@ -129,6 +138,20 @@ pub fn user_attributes(visitor: &Visitor, namespace: &str, issuer: &str) -> Valu
         "namespace": namespace,
         "keycloak_uri": issuer,
     })
+}
+
+/// A tenant with a release of its own follows no channel.
+fn channel(tenant: &Tenant) -> Option<&'static str> {
+    tenant.release.is_none().then(|| tenant.channel.as_str())
+}
+
+/// Whether a text may be a tenant's name: lower-case letters and digits, `-` inside, at most 63 characters.
+pub fn is_tenant_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=NAME).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 /// The longest name of a tenant, in characters.
@@ -175,15 +198,10 @@ fn connected_user(view: &TenantView<'_>) -> Value {
     })
 }
 
-fn status(tenant: TenantId, auth: &Value) -> Value {
-    json!({
-        "tenant_id": tenant,
-        "last_run": {},
-        "current_run": {},
-        "last_successful_run": {},
-        "dynamic_configs": {},
-        "auth": auth,
-    })
+fn status(tenant: TenantId, runs: &Runs, auth: Value) -> Value {
+    let mut status = runs.status(tenant);
+    status.insert("auth".to_owned(), auth);
+    Value::Object(status)
 }
 
 fn all_connected(connections: &[Connection]) -> bool {

@@ -103,12 +103,19 @@ statements! {
     INSERT = concat!("INSERT INTO tenants (", columns!(), ")
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2 AND id = $3");
+    ANYWHERE = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND id = $2");
     FIND = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2
         AND integration_id = $3 AND user_id = $4 AND archived_at IS NULL");
     CONNECTED = connected_tenant!("$1", "$2", "$3", "$4", "$5");
     SET_PAUSED = "UPDATE tenants SET paused = $3, modified_at = $4 WHERE organization_id = $1 AND id = $2";
     SET_SCHEDULE = "UPDATE tenants SET user_schedule = $3, schedule = $4, modified_at = $5
         WHERE organization_id = $1 AND id = $2";
+    // What was read is the guard: a change that came in between is not lost.
+    CHANGE = "UPDATE tenants SET name = $4, paused = $5, user_schedule = $6, schedule = $7, time_zone = $8, channel = $9,
+        release_id = $10, configs = $11, modified_at = $12
+        WHERE organization_id = $1 AND id = $2 AND modified_at = $3 AND archived_at IS NULL";
+    NAME_TAKEN = "SELECT 1 FROM tenants WHERE organization_id = $1 AND environment = $2 AND name = $3
+        AND archived_at IS NULL AND id <> $4";
     TOUCH = "UPDATE tenants SET modified_at = $3 WHERE organization_id = $1 AND id = $2";
     ARCHIVE = "UPDATE tenants SET archived_at = $3, modified_at = $3
         WHERE organization_id = $1 AND id = $2 AND archived_at IS NULL";
@@ -242,6 +249,18 @@ pub async fn by_id(
     sql(BY_ID).bind(organization).bind(environment).bind(id).maybe(tx).await?.map(tenant).transpose()
 }
 
+/// The same in whichever environment it is: for work, which knows a tenant by its id alone.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn in_any_environment(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: TenantId,
+) -> Result<Option<Tenant>, DbError> {
+    sql(ANYWHERE).bind(organization).bind(id).maybe(tx).await?.map(tenant).transpose()
+}
+
 /// The user's tenant of this integration that is not archived.
 ///
 /// # Errors
@@ -313,6 +332,27 @@ pub async fn set_schedule(
     now: Time,
 ) -> Result<bool, DbError> {
     sql(SET_SCHEDULE).bind(organization).bind(id).bind(user_schedule).bind(schedule).bind(now).wrote(tx).await
+}
+
+/// Writes what can be chosen of a tenant. `false` where it is archived, not there, or was changed since `seen`, its
+/// `modified` when it was read.
+///
+/// # Errors
+/// [`DbError`]; [`DbError::Unique`] in the rare case that another tenant takes the name at the same moment.
+pub async fn change(tx: &mut Tx, changed: &Tenant, seen: Time) -> Result<bool, DbError> {
+    let query = sql(CHANGE).bind(&changed.organization).bind(changed.id).bind(seen).bind(&changed.name);
+    let query = query.bind(changed.paused).bind(changed.user_schedule.clone()).bind(changed.schedule.clone());
+    let query = query.bind(&changed.time_zone).bind(changed.channel.as_str()).bind(changed.release);
+    query.bind(&changed.configs).bind(changed.modified).wrote(tx).await
+}
+
+/// Whether another tenant that is not archived has this name.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn is_name_taken(tx: &mut Tx, tenant: &Tenant, name: &str) -> Result<bool, DbError> {
+    let query = sql(NAME_TAKEN).bind(&tenant.organization).bind(tenant.environment).bind(name);
+    Ok(query.bind(tenant.id).maybe(tx).await?.is_some())
 }
 
 /// Moves the time of its last change.

@@ -4,6 +4,7 @@ use crate::sign::{NOW, proven};
 use connect::connection::{Connection, Status};
 use connect::integration::{Channel, Integration};
 use connect::message;
+use connect::run::show::Runs;
 use connect::tenant::{Source, Tenant};
 use connect::tenant_json::{TenantView, integration_v2, tenant_name, user_attributes, v1, v2, variable};
 use connect::token::{Claims, Rules};
@@ -104,6 +105,7 @@ fn viewed(connections: &[Connection], tenant: &Tenant, with: impl Fn(&TenantView
         release: tenant.release.map(|id| (id, "1.2.0")),
         user: &user,
         connections,
+        runs: &Runs::default(),
         namespace: NAMESPACE,
         brand: &brand,
         issuer: ISSUER,
@@ -145,7 +147,7 @@ fn the_v2_shape_is_flat() {
     tenant.channel = Channel::Latest;
     tenant.source = Source::Connect;
     tenant.archived = Some(NOW);
-    insta::assert_snapshot!(v2(&tenant, &connections(), tenant.release, NAMESPACE).to_string(), @r#"{"id":11,"name":"test-tenant","namespace":"staging-gwt","archived":true,"integration_id":1,"integration_release_id":5,"integration_release_channel":"Latest","source":"connect","paused":false,"user_schedule":"*/30 * * * *","schedule":"8-59/30 * * * *","configs":{},"created_date":"2024-03-11T18:45:41.532727","modified_date":"2024-03-11T18:45:41.532729","status":{"tenant_id":11,"last_run":{},"current_run":{},"last_successful_run":{},"dynamic_configs":{},"auth":{"connected":true,"connectors":[{"name":"test","status":"Connected","last_change":"2024-03-15T14:04:02.96Z"},{"name":"gwt","status":"Connected","last_change":"2024-03-15T14:04:02.05Z"}]}}}"#);
+    insta::assert_snapshot!(v2(&tenant, &connections(), &Runs::default(), tenant.release, NAMESPACE).to_string(), @r#"{"id":11,"name":"test-tenant","namespace":"staging-gwt","archived":true,"integration_id":1,"integration_release_id":5,"integration_release_channel":"Latest","source":"connect","paused":false,"user_schedule":"*/30 * * * *","schedule":"8-59/30 * * * *","configs":{},"created_date":"2024-03-11T18:45:41.532727","modified_date":"2024-03-11T18:45:41.532729","status":{"tenant_id":11,"last_run":{},"current_run":{},"last_successful_run":{},"dynamic_configs":{},"auth":{"connected":true,"connectors":[{"name":"test","status":"Connected","last_change":"2024-03-15T14:04:02.96Z"},{"name":"gwt","status":"Connected","last_change":"2024-03-15T14:04:02.05Z"}]}}}"#);
     let release = viewed(&connections(), &tenant, v1)["integration_release"].clone();
     assert_eq!(release, json!({ "id": 5, "name": "1.2.0" }));
 }

@@ -4,12 +4,15 @@
 use crate::{Fault, OrganizationConfig, Service};
 use ::connect::api_key::ApiKey;
 use ::connect::connection::Connection;
+use ::connect::integration::Channel;
+use ::connect::run::show::Runs;
 use ::connect::tenant::Tenant;
 use ::connect::tenant_json::{self, TenantView, integration_v2};
-use kernel::ids::{ApiKeyId, IntegrationId, OrganizationId, TenantId};
+use kernel::ids::{ApiKeyId, IntegrationId, OrganizationId, ReleaseId, TenantId};
 use kernel::{Actor, Environment, Plain, Slug, User};
 use std::sync::Arc;
-use store::{api_keys, connections, integrations, tenants, users, webhooks};
+use store::releases::Channels;
+use store::{api_keys, connections, integrations, releases, runs, tenants, users, webhooks};
 
 pub use store::Page;
 pub use store::integrations::Sort as IntegrationSort;
@@ -42,12 +45,39 @@ pub enum Shape {
     V2,
 }
 
+/// Which tenants a list has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChosenTenants {
+    /// `None`: those in use and archived ones.
+    pub archived: Option<bool>,
+    pub integration: Option<IntegrationId>,
+    /// The user's name, the token's `sub`.
+    pub username: Option<String>,
+}
+
+/// The release that a tenant's runs use, from what the channels lead to.
+fn followed(tenant: &Tenant, channels: &[Channels]) -> Option<ReleaseId> {
+    let channel = channels.iter().find(|it| it.integration == tenant.integration)?;
+    tenant.release.or(match tenant.channel {
+        Channel::Default => channel.default,
+        Channel::Latest => channel.latest,
+    })
+}
+
+/// A tenant's runs, taken from those of a page.
+fn runs_of(all: &mut Vec<(TenantId, Runs)>, tenant: TenantId) -> Runs {
+    let at = all.iter().position(|(id, _)| *id == tenant);
+    at.map(|at| all.swap_remove(at).1).unwrap_or_default()
+}
+
 /// A tenant with what its JSON is made of.
 struct Whole {
     tenant: Tenant,
     integration: Slug,
+    release: Option<(ReleaseId, String)>,
     user: User,
     connections: Vec<Connection>,
+    runs: Runs,
 }
 
 impl Service {
@@ -98,8 +128,12 @@ impl Service {
                 let user = users::by_id(tx, &owner, tenant.user).await?;
                 let integration = integrations::by_id(tx, &owner, environment, tenant.integration).await?;
                 let connections = connections::of_tenant(tx, &owner, tenant.id).await?;
+                let runs = runs_of(&mut runs::of_tenants(tx, &owner, &[tenant.id]).await?, tenant.id);
                 let (Some(user), Some(integration)) = (user, integration) else { return Ok(None) };
-                Ok::<_, Fault>(Some(Whole { tenant, integration: integration.name, user, connections }))
+                let release = Self::release_of(tx, &tenant, &integration).await?;
+                let release = release.map(|release| (release.id, release.name));
+                let integration = integration.name;
+                Ok::<_, Fault>(Some(Whole { tenant, integration, release, user, connections, runs }))
             })
         });
         Ok(read.await?.map(|whole| self.shaped(config, &whole, shape)))
@@ -113,24 +147,27 @@ impl Service {
         &self,
         caller: &Caller,
         page: Page<TenantSort>,
-        archived: Option<bool>,
+        chosen: ChosenTenants,
     ) -> Result<(Vec<serde_json::Value>, i64), Fault> {
         let (organization, environment) = (caller.organization.clone(), caller.environment);
-        let filter =
-            tenants::Filter { organization, environment, archived, integration: None, username: None };
+        let ChosenTenants { archived, integration, username } = chosen;
+        let filter = tenants::Filter { organization, environment, archived, integration, username };
         let read = self.db.read(move |tx| {
             Box::pin(async move {
                 let found = tenants::list(tx, &filter, page).await?;
                 let ids: Vec<TenantId> = found.rows.iter().map(|tenant| tenant.id).collect();
                 let all = connections::of_tenants(tx, &filter.organization, &ids).await?;
-                Ok::<_, Fault>((found.rows, all, found.total))
+                let runs = runs::of_tenants(tx, &filter.organization, &ids).await?;
+                let channels = releases::channels(tx, &filter.organization).await?;
+                Ok::<_, Fault>((found.rows, all, runs, channels, found.total))
             })
         });
-        let (found, all, total) = read.await?;
+        let (found, all, mut runs, channels, total) = read.await?;
         let namespace = caller.config.organization.namespace(environment);
         let listed = found.iter().map(|tenant| {
             let own: Vec<Connection> = all.iter().filter(|it| it.tenant == tenant.id).cloned().collect();
-            tenant_json::v2(tenant, &own, None, &namespace)
+            let own_runs = runs_of(&mut runs, tenant.id);
+            tenant_json::v2(tenant, &own, &own_runs, followed(tenant, &channels), &namespace)
         });
         Ok((listed.collect(), total))
     }
@@ -204,16 +241,20 @@ impl Service {
         let view = TenantView {
             tenant: &whole.tenant,
             integration: (whole.tenant.integration, &whole.integration),
-            release: None,
+            release: whole.release.as_ref().map(|(id, name)| (*id, name.as_str())),
             user: &whole.user,
             connections: &whole.connections,
+            runs: &whole.runs,
             namespace: &namespace,
             brand: &config.organization.brand,
             issuer: self.places.of(config.environment).map_or("", crate::Place::url),
         };
         match shape {
             Shape::V1 => tenant_json::v1(&view),
-            Shape::V2 => tenant_json::v2(&whole.tenant, &whole.connections, None, &namespace),
+            Shape::V2 => {
+                let release = whole.release.as_ref().map(|(id, _)| *id);
+                tenant_json::v2(&whole.tenant, &whole.connections, &whole.runs, release, &namespace)
+            }
         }
     }
 }

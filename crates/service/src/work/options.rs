@@ -10,6 +10,12 @@ pub struct Options {
     pub run_slots: usize,
     pub refresh_slots: usize,
     pub notice_slots: usize,
+    /// Builds of releases.
+    pub build_slots: usize,
+    /// How long a run may take, where its release does not say so.
+    pub run_time: Duration,
+    /// How much memory a run may use, where its release does not say so, in bytes.
+    pub run_memory: u64,
     /// For how long a claim holds unless it is extended.
     pub lease: Duration,
     /// After the end of a lease, until another may claim: what the first one started has ended by then.
@@ -22,6 +28,9 @@ impl Default for Options {
             run_slots: 16,
             refresh_slots: 8,
             notice_slots: 64,
+            build_slots: 2,
+            run_time: Duration::from_secs(600),
+            run_memory: 1 << 30,
             lease: Duration::from_secs(60),
             grace: Duration::from_secs(15),
         }
@@ -35,6 +44,7 @@ impl Options {
             Kind::Run => self.run_slots,
             Kind::Refresh => self.refresh_slots,
             Kind::Notice => self.notice_slots,
+            Kind::Build => self.build_slots,
         }
     }
 }

@@ -1,0 +1,362 @@
+//! The end of a run, or of an attempt of it: one unit of work.
+
+use super::run::{Task, look_again};
+use super::{Outcome, events};
+use crate::{Fault, Service};
+use ::connect::connection::{Connection, Status};
+use ::connect::notice::NewEvent;
+use ::connect::release::Release;
+use ::connect::run::outcome::{self, Said};
+use ::connect::run::{Attempt, Failure, Phase, Run, again};
+use ::connect::tenant::Tenant;
+use ::connect::tenant_json::variable;
+use kernel::{Actor, Chance, Sealed, Time, audit};
+use metrics::counter;
+use serde_json::Value;
+use std::sync::Arc;
+use store::jobs::{self, Kind};
+use store::{Tx, audit as audit_log, connections, dynamic_configs, run_logs, runs, tenant_metadata, users};
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// By itself, and well.
+    Well,
+    Failed {
+        why: Failure,
+        reason: String,
+    },
+    Cancelled,
+    /// This process stops: another begins it once more.
+    GivenUp,
+}
+
+/// What there is to keep of an attempt.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) end: End,
+    /// What it printed to stdout, or reported as its state.
+    pub(super) said: String,
+    pub(super) exit_code: Option<i64>,
+    /// The rest of its log, masked.
+    pub(super) log: String,
+}
+
+/// What one unit of work writes.
+struct Writing {
+    run: Run,
+    tenant: Tenant,
+    log: String,
+    metadata: Option<serde_json::Map<String, Value>>,
+    dynamic_configs: Option<Value>,
+    /// Variables of connectors whose credential was refused.
+    disconnected: Vec<String>,
+    now: Time,
+    chance: Arc<dyn Chance>,
+}
+
+/// What became of it.
+enum Written {
+    /// Somebody else has gone on with the run, or ended it: nothing was written.
+    Overtaken,
+    Kept {
+        rings: bool,
+    },
+    /// The metadata did not fit together: nothing was written.
+    Unfit(String),
+}
+
+enum NotWritten {
+    Unfit(String),
+    Fault(Fault),
+}
+
+impl<E: Into<Fault>> From<E> for NotWritten {
+    fn from(error: E) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// What an attempt is judged by.
+pub(super) struct Judged<'a> {
+    pub(super) run: &'a Run,
+    pub(super) tenant: &'a Tenant,
+    pub(super) release: Option<&'a Release>,
+}
+
+impl<'a> From<&'a Task> for Judged<'a> {
+    fn from(task: &'a Task) -> Self {
+        Self { run: &task.run, tenant: &task.tenant, release: Some(&task.release) }
+    }
+}
+
+impl Service {
+    /// Keeps what became of an attempt: a run that ended, or one that is begun again later. Where another has gone on
+    /// with it meanwhile, nothing is written.
+    pub(super) async fn end_attempt(&self, judged: Judged<'_>, ended: Ended) -> Result<Outcome, Fault> {
+        let now = self.clock.now();
+        let Judged { run, tenant, release } = judged;
+        let mut writing = Writing {
+            run: run.clone(),
+            tenant: tenant.clone(),
+            log: ended.log,
+            metadata: None,
+            dynamic_configs: None,
+            disconnected: Vec::new(),
+            now,
+            chance: Arc::clone(&self.chance),
+        };
+        writing.run.exit_code = ended.exit_code;
+        writing.run.waits = None;
+        let mut end = ended.end;
+        let mut state = None;
+        if !matches!(end, End::GivenUp) {
+            let well = matches!(end, End::Well);
+            let manifest = release.map(|release| &release.manifest);
+            let said = Said {
+                text: &ended.said,
+                mode: run.mode,
+                metadata_schema: manifest
+                    .and_then(|it| it.metadata_schema.as_ref())
+                    .map(|it| &it.schema)
+                    .filter(|_| well),
+                config_schema: manifest
+                    .and_then(|it| it.configs.as_ref())
+                    .map(|it| &it.schema)
+                    .filter(|_| well),
+            };
+            match outcome::read(said) {
+                Ok(outcome) => {
+                    state = outcome
+                        .state
+                        .filter(|_| matches!(end, End::Well | End::Failed { why: Failure::Integration, .. }));
+                    writing.metadata = outcome.metadata;
+                    let filled = !outcome.dynamic_configs.is_empty();
+                    writing.dynamic_configs = filled.then_some(Value::Object(outcome.dynamic_configs));
+                    writing.disconnected = outcome.disconnected;
+                    outcome.notes.iter().for_each(|note| note_in(&mut writing.log, note));
+                }
+                Err(unfit) => end = End::Failed { why: Failure::Metadata, reason: unfit.0 },
+            }
+        }
+        if let Some(state) = state {
+            writing.run.state = Some(self.seal_state(&writing.run, &state).await?);
+        }
+        self.write_end(writing, end, release).await
+    }
+
+    async fn write_end(
+        &self,
+        mut writing: Writing,
+        end: End,
+        release: Option<&Release>,
+    ) -> Result<Outcome, Fault> {
+        let (now, mut end) = (writing.now, end);
+        loop {
+            let outcome = self.settle(&mut writing, &end, release, now)?;
+            let kept = writing.copy();
+            let write = self.db.write(move |tx| Box::pin(async move { kept.write(tx).await }));
+            let written = match write.await {
+                Ok(written) => written,
+                Err(NotWritten::Unfit(reason)) => Written::Unfit(reason),
+                Err(NotWritten::Fault(fault)) => return Err(fault),
+            };
+            match written {
+                Written::Overtaken => return Ok(Outcome::Done),
+                Written::Kept { rings } => {
+                    count(&writing.run);
+                    if rings {
+                        self.ring_work();
+                    }
+                    return Ok(outcome);
+                }
+                Written::Unfit(reason) => {
+                    (writing.metadata, writing.dynamic_configs, writing.run.state) = (None, None, None);
+                    end = End::Failed { why: Failure::Metadata, reason };
+                }
+            }
+        }
+    }
+
+    /// The run's phase after this end, and what that makes of its job.
+    fn settle(
+        &self,
+        writing: &mut Writing,
+        end: &End,
+        release: Option<&Release>,
+        now: Time,
+    ) -> Result<Outcome, Fault> {
+        let before = Run { phase: open_phase(writing.run.phase, now), ..writing.run.clone() };
+        let (phase, reason, outcome) = match end {
+            End::Well => (before.phase.succeed(now), None, Outcome::Done),
+            End::Cancelled => (before.phase.cancel(now), None, Outcome::Done),
+            End::GivenUp => {
+                let reason = "the node that ran it stopped".to_owned();
+                (before.phase.put_off(), Some(reason), Outcome::HandBack)
+            }
+            End::Failed { why, reason } => {
+                let own_retries = release.map_or(0, |release| i64::from(release.manifest.retries));
+                let attempt = Attempt { why: *why, number: before.attempts, own_retries };
+                match again(attempt, &*self.chance) {
+                    Some(pause) => {
+                        let failure = format!("{}: {reason}", why.phase());
+                        let again = Outcome::Again { at: now.plus_seconds(pause), failure };
+                        (before.phase.put_off(), Some(reason.clone()), again)
+                    }
+                    None => (before.phase.fail(*why, now), Some(reason.clone()), Outcome::Done),
+                }
+            }
+        };
+        writing.run.phase = phase.map_err(|wrong| Fault::broken(wrong.to_string()))?;
+        writing.run.reason = reason;
+        Ok(outcome)
+    }
+
+    /// Ends an open run without an attempt.
+    pub(super) async fn end_run(&self, run: Run, tenant: &Tenant) -> Result<(), Fault> {
+        let writing = Writing {
+            run,
+            tenant: tenant.clone(),
+            log: String::new(),
+            metadata: None,
+            dynamic_configs: None,
+            disconnected: Vec::new(),
+            now: self.clock.now(),
+            chance: Arc::clone(&self.chance),
+        };
+        let run = writing.run.clone();
+        let write = self.db.write(move |tx| Box::pin(async move { writing.write(tx).await }));
+        match write.await {
+            Ok(Written::Kept { rings }) => {
+                count(&run);
+                if rings {
+                    self.ring_work();
+                }
+                Ok(())
+            }
+            Ok(_) | Err(NotWritten::Unfit(_)) => Ok(()),
+            Err(NotWritten::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// What is handed to the next run, sealed.
+    async fn seal_state(&self, run: &Run, state: &str) -> Result<Sealed, Fault> {
+        self.vault.seal(&self.db, &run.organization, &format!("run:{}", run.id), state.as_bytes()).await
+    }
+}
+
+/// A phase that a step can be taken from: an attempt that is ended has run, whatever its copy says.
+fn open_phase(phase: Phase, now: Time) -> Phase {
+    match phase {
+        Phase::Running { .. } => phase,
+        _ => Phase::Running { started: now },
+    }
+}
+
+/// A line of the gateway's own in a log.
+pub(super) fn note_in(log: &mut String, text: &str) {
+    if !log.is_empty() && !log.ends_with('\n') {
+        log.push('\n');
+    }
+    log.push_str("[vestibule] ");
+    log.push_str(text);
+    log.push('\n');
+}
+
+fn count(run: &Run) {
+    if !run.phase.is_open() {
+        counter!("vestibule_runs_total", "phase" => run.phase.as_str()).increment(1);
+    }
+}
+
+impl Writing {
+    fn copy(&self) -> Self {
+        Self {
+            run: self.run.clone(),
+            tenant: self.tenant.clone(),
+            log: self.log.clone(),
+            metadata: self.metadata.clone(),
+            dynamic_configs: self.dynamic_configs.clone(),
+            disconnected: self.disconnected.clone(),
+            now: self.now,
+            chance: Arc::clone(&self.chance),
+        }
+    }
+
+    async fn write(self, tx: &mut Tx) -> Result<Written, NotWritten> {
+        let (owner, tenant) = (&self.run.organization, self.run.tenant);
+        if !self.log.is_empty() && !run_logs::append(tx, &self.run, &self.log).await? {
+            return Ok(Written::Overtaken);
+        }
+        // The attempt's number is the guard: whoever lost the run to another changes nothing of it.
+        if !runs::save(tx, &self.run).await? {
+            return Ok(Written::Overtaken);
+        }
+        if let Some(members) = self.metadata {
+            let before = tenant_metadata::hold(tx, owner, tenant, self.now).await?;
+            let merged = outcome::merged(Some(&before.data), members);
+            let merged = merged.map_err(|unfit| NotWritten::Unfit(unfit.0))?;
+            tenant_metadata::save(tx, owner, tenant, &merged).await?;
+        }
+        if let Some(found) = &self.dynamic_configs {
+            dynamic_configs::put(tx, owner, tenant, found, self.now).await?;
+        }
+        let (chance, now) = (&*self.chance, self.now);
+        let mut told = Vec::new();
+        if !self.disconnected.is_empty() {
+            for connection in connections::of_tenant(tx, owner, tenant).await? {
+                let named = self.disconnected.contains(&variable(connection.connector.as_str()));
+                if named && disconnect(tx, &connection, &self.run, now, chance).await? {
+                    told.push(connection);
+                }
+            }
+        }
+        let failed = matches!(self.run.phase, Phase::Failed { .. });
+        let mut rings = false;
+        if failed || !told.is_empty() {
+            let user = users::by_id(tx, owner, self.tenant.user).await?;
+            let username = user.map(|user| user.username).unwrap_or_default();
+            for connection in told {
+                let reason = events::Disconnection::Refused;
+                let event =
+                    NewEvent::tenant_disconnected(&self.tenant, &username, &connection.connector, reason);
+                rings |= events::emit(tx, &event, now, chance).await?;
+            }
+            if failed {
+                let run = events::FailedRun {
+                    id: self.run.id,
+                    mode: self.run.mode.as_str(),
+                    phase: self.run.phase.as_str(),
+                    reason: self.run.reason.as_deref(),
+                };
+                rings |= events::emit(tx, &NewEvent::run_failed(&self.tenant, &username, run), now, chance)
+                    .await?;
+            }
+        }
+        if !self.run.phase.is_open() {
+            rings |= look_again(tx, &self.tenant, now, chance).await?;
+        }
+        Ok(Written::Kept { rings })
+    }
+}
+
+/// A run says that a connection's credential is refused. `false` where it is disconnected already.
+async fn disconnect(
+    tx: &mut Tx,
+    connection: &Connection,
+    run: &Run,
+    now: Time,
+    chance: &dyn Chance,
+) -> Result<bool, Fault> {
+    if connection.status == Status::Disconnected
+        || !connections::set_disconnected(tx, connection, now).await?
+    {
+        return Ok(false);
+    }
+    let (owner, subject) = (Some(connection.organization.clone()), connection.tenant.to_string());
+    let event = audit::Event::new("tenant.disconnected", subject, owner, Actor::Gateway, now, chance);
+    let detail = serde_json::json!({ "connector": connection.connector.as_str(), "run": run.id });
+    audit_log::insert(tx, &event.with(detail)).await?;
+    jobs::remove(tx, Kind::Refresh, connection.id.as_str()).await?;
+    Ok(true)
+}
