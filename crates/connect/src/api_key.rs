@@ -7,7 +7,7 @@ use kernel::{Environment, Hashed, Time};
 pub const SCOPES: &[&str] = &[
     "connectors:call",
     "credentials:read",
-    "integrations:read",
+    "integrations:read", "integrations:write",
     "jobs:read",
     "jobs:write", "runs:read", "runs:write",
     "tenants:read",

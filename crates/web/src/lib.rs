@@ -30,11 +30,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, options, patch, post};
 use headers::Framing;
 use ipnet::IpNet;
+use kernel::ids::RequestIds;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::RefusalKind;
 use routes::{
-    assets as files, callback, dialogs, health, integrations, landing, oidc, reports, service_tokens, start,
-    tenants, webhook_endpoints, webhooks,
+    assets as files, callback, dialogs, health, integrations, jobs, landing, oidc, reports, service_tokens,
+    start, tenants, webhook_endpoints, webhooks,
 };
 use service::Service;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ struct Parts {
     service: Arc<Service>,
     options: Options,
     meters: observe::Meters,
+    request_ids: RequestIds,
 }
 
 /// What a gateway's HTTP can be told.
@@ -79,7 +81,9 @@ impl Web {
     }
 
     pub fn with(service: Arc<Service>, options: Options) -> Self {
-        Self(Arc::new(Parts { service, options, meters: observe::Meters::default() }))
+        let request_ids = RequestIds::new(&*service.chance);
+        let meters = observe::Meters::new(routes().into_iter().map(|route| route.path));
+        Self(Arc::new(Parts { service, options, meters, request_ids }))
     }
 
     pub fn options(&self) -> &Options {
@@ -92,6 +96,10 @@ impl Web {
 
     pub fn metrics(&self) -> Option<&PrometheusHandle> {
         self.0.options.metrics.as_ref()
+    }
+
+    pub(crate) fn request_ids(&self) -> &RequestIds {
+        &self.0.request_ids
     }
 
     pub(crate) fn meters(&self) -> &observe::Meters {
@@ -109,7 +117,7 @@ pub fn router(web: Web) -> Router {
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(web.clone(), observe::observe))
+        .layer(observe::Observe(web.clone()))
         .with_state(web)
 }
 
@@ -120,7 +128,7 @@ pub fn routes() -> Vec<Route> {
 
 /// The whole route table.
 fn table() -> Table<Web> {
-    operator(visitors(apps(partner_api(embed(notices(api(Table::default())))))))
+    operator(visitors(apps(partner_api(embed(runs(dead_letters(notices(changes(api(Table::default()))))))))))
 }
 
 /// For partners' backends: `sso.v1` as JSON and gRPC, and what gRPC clients expect beside it.
@@ -231,6 +239,29 @@ fn api(table: Table<Web>) -> Table<Web> {
         )
 }
 
+/// What an organization's programs make and change: tenants, integrations, releases.
+fn changes(table: Table<Web>) -> Table<Web> {
+    use routes::{integration_changes, metadata, releases, tenant_changes};
+    let (read, write) = (Proof::ApiKey(metadata::READ), Proof::ApiKey(tenant_changes::WRITE));
+    let (look, build) = (Proof::ApiKey(releases::READ), Proof::ApiKey(releases::WRITE));
+    let (tenant, about) = ("/v2/tenants/{id}", "/v2/tenants/{id}/metadata");
+    let (integration, all) = ("/v2/integrations/{id}", "/v2/integrations/{id}/releases");
+    let (default, latest) = ("/v2/integrations/{id}/releases/default", "/v2/integrations/{id}/releases/latest");
+    table
+        .add(Method::POST, "/v2/tenants", write, "a new tenant", post(tenant_changes::create))
+        .add(Method::PATCH, tenant, write, "change a tenant", patch(tenant_changes::change))
+        .add(Method::DELETE, tenant, write, "archive a tenant", delete(tenant_changes::archive))
+        .add(Method::GET, about, read, "a tenant's metadata", get(metadata::get))
+        .add(Method::PATCH, about, write, "merge into it", patch(metadata::merge))
+        .add(Method::POST, "/v2/integrations", build, "a new one", post(integration_changes::create))
+        .add(Method::PATCH, integration, build, "change an integration", patch(integration_changes::change))
+        .add(Method::GET, all, look, "releases", get(releases::list))
+        .add(Method::GET, default, look, "what `Default` means", get(releases::default))
+        .add(Method::GET, latest, look, "the newest release", get(releases::latest))
+        .add(Method::GET, "/v2/integrations/{id}/releases/{rid}", look, "one release", get(releases::get))
+        .add(Method::POST, "/v2/sourcecontrol/build", build, "build a release", post(releases::build))
+}
+
 /// Where an organization hears of events, and what became of the messages.
 fn notices(table: Table<Web>) -> Table<Web> {
     use webhook_endpoints as endpoints;
@@ -250,6 +281,51 @@ fn notices(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, "/v2/webhooks/{id}/messages", read, "its messages", get(endpoints::messages))
         .add(Method::GET, message, read, "one message, with its tries", get(endpoints::message))
         .add(Method::POST, replayed, write, "one message again", post(endpoints::replay_one))
+}
+
+/// Work that was given up.
+fn dead_letters(table: Table<Web>) -> Table<Web> {
+    let (read, write) = (Proof::ApiKey("jobs:read"), Proof::ApiKey("jobs:write"));
+    table
+        .add(Method::GET, "/v2/jobs", read, "what was given up", get(jobs::list))
+        .add(Method::POST, "/v2/jobs/{job}/replay", write, "once more", post(jobs::replay))
+        .add(Method::DELETE, "/v2/jobs/{job}", write, "delete it", delete(jobs::delete))
+}
+
+/// What is done with a tenant's connections.
+fn connections(table: Table<Web>) -> Table<Web> {
+    use routes::{calls, credentials};
+    let (call, read) = (Proof::ApiKey(calls::SCOPE), Proof::ApiKey(credentials::SCOPE));
+    let credential = "/v2/tenants/{id}/connectors/{name}/credential";
+    let any = "/v2/tenants/{id}/connectors/{name}/call";
+    let soap = "/v2/tenants/{id}/connectors/{name}/soap";
+    let xml = "/v2/tenants/{id}/connectors/{name}/xml";
+    table
+        .add(Method::GET, credential, read, "a fresh credential", get(credentials::get))
+        .add(Method::POST, any, call, "a call with the credential", post(calls::call))
+        .add(Method::POST, soap, call, "the same, SOAP", post(calls::soap))
+        .add(Method::POST, xml, call, "the same, XML", post(calls::xml))
+}
+
+/// Runs, and what integrations at URLs of their own call.
+fn runs(table: Table<Web>) -> Table<Web> {
+    use routes::{run_reports, runs};
+    let (read, write) = (Proof::ApiKey(runs::READ), Proof::ApiKey(runs::WRITE));
+    let (of_tenant, of_integration) = ("/v2/tenants/{id}/sync", "/v2/integrations/{id}/sync");
+    let (status, log) = ("/v2/runs/triggers/{id}/status", "/v2/runs/{id}/log");
+    let (report, credentials) = ("/v1/runs/{id}/report", "/v1/runs/{id}/credentials/{connector}");
+    table
+        .add(Method::POST, of_tenant, write, "ask for a run", post(runs::sync_tenant))
+        .add(Method::POST, of_integration, write, "ask for a user's run", post(runs::sync_integration))
+        .add(Method::GET, "/v2/tenants/{id}/runs", read, "a tenant's runs", get(runs::list))
+        .add(Method::GET, status, read, "what a trigger became", get(runs::trigger_status))
+        .add(Method::GET, "/v2/runs/{id}", read, "one run", get(runs::get))
+        .add(Method::GET, log, read, "on to its log", get(runs::log))
+        .add(Method::POST, "/v2/runs/{id}/cancel", write, "end it", post(runs::cancel))
+        .add(Method::POST, "/v2/runs/{id}/rerun", write, "do it once more", post(runs::rerun))
+        .add(Method::GET, "/v1/runs/{id}/log", Proof::SignedLink, "a run's log", get(runs::signed_log))
+        .add(Method::POST, report, Proof::RunToken, "how a run stands", post(run_reports::report))
+        .add(Method::GET, credentials, Proof::RunToken, "what a run may use", get(run_reports::credentials))
 }
 
 /// What apps call as OpenID Connect clients.

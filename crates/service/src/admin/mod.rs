@@ -8,14 +8,17 @@ pub mod clients;
 pub mod connectors;
 pub mod integrations;
 pub mod jobs;
+pub mod metadata;
 pub mod organizations;
 pub mod origins;
 pub mod partners;
 pub mod people;
 pub mod records;
+pub mod releases;
 pub mod service_accounts;
 pub mod service_keys;
 pub mod signing_keys;
+pub mod tenants;
 pub mod webhooks;
 
 use crate::{Fault, Service};

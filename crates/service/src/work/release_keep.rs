@@ -3,12 +3,14 @@
 use super::release_archive::Packed;
 use super::release_build::{BuildRefused, Order};
 use super::release_source::Ready;
+use super::trigger;
 use crate::{Fault, Service};
 use connect::integration::Integration;
 use connect::manifest::Runner;
 use connect::release::{Archive, Release, Standing};
 use kernel::ids::{JobId, OrganizationId, ReleaseId};
 use kernel::{Actor, Sealed};
+use std::sync::Arc;
 use store::jobs::{self, Kind, Wish};
 use store::releases::{self, Files, PART_BYTES};
 use store::{DbError, audit};
@@ -135,15 +137,20 @@ impl Service {
     ) -> Result<(), BuildRefused> {
         let (owner, integration, id, now) =
             (release.organization.clone(), release.integration, release.id, self.clock.now());
+        let chance = Arc::clone(&self.chance);
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 if releases::set_ready(tx, &owner, id, archive.as_ref(), now).await? {
                     releases::set_first_default(tx, &owner, integration, id, now).await?;
+                    // Triggers of its tenants waited for it.
+                    trigger::wake_integration(tx, &owner, integration, now, &*chance).await?;
                 }
                 Ok::<_, DbError>(())
             })
         });
-        Ok(write.await?)
+        write.await?;
+        self.ring_work();
+        Ok(())
     }
 
     /// The build failed for good.

@@ -8,9 +8,9 @@ use axum::Json;
 use axum::extract::{OriginalUri, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use kernel::Slug;
-use kernel::ids::TenantId;
+use kernel::ids::{IntegrationId, TenantId};
 use service::connect::disconnect::Disconnected;
-use service::connect::look_up::Shape;
+use service::connect::look_up::{ChosenTenants, Shape};
 
 fn no_such_tenant() -> Response {
     answer::api_message(404, "no tenant with this id")
@@ -66,12 +66,36 @@ pub async fn list(
         Ok(listing) => listing,
         Err(response) => return *response,
     };
-    match web.service().tenants(&caller, listing.page(), listing.archived()).await {
+    let chosen = match chosen(&query, listing.archived()) {
+        Ok(chosen) => chosen,
+        Err(response) => return *response,
+    };
+    match web.service().tenants(&caller, listing.page(), chosen).await {
         Ok((tenants, total)) => {
             Listed { items: tenants, total, listing: &listing, path: uri.path() }.into_response()
         }
         Err(fault) => answer::api_fault(&fault),
     }
+}
+
+/// `integration_id` and `user_name`; empty and 0 stand for nothing, as published.
+fn chosen(query: &[(String, String)], archived: Option<bool>) -> Result<ChosenTenants, Box<Response>> {
+    let mut chosen = ChosenTenants { archived, ..ChosenTenants::default() };
+    for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
+        match name.as_str() {
+            "integration_id" if value == "0" => {}
+            "integration_id" => {
+                let Ok(id) = IntegrationId::parse(value) else {
+                    let text = "value is not a valid integer";
+                    return Err(Box::new(answer::api_invalid(&["query", name], text, "type_error.integer")));
+                };
+                chosen.integration = Some(id);
+            }
+            "user_name" => chosen.username = Some(value.clone()),
+            _ => {}
+        }
+    }
+    Ok(chosen)
 }
 
 /// Takes one connector's connection away and revokes it outside where that can be done.
