@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use kernel::ids::{JobId, OrganizationId};
 use kernel::{Plain, Time};
 use metrics::{counter, gauge};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,8 @@ struct Worker {
     under_way: HashMap<JobId, UnderWay>,
     turns: BTreeMap<Kind, String>,
     promoted: Option<Instant>,
+    /// What the clock said at which moments, back to one that is a grace ago.
+    readings: VecDeque<(Instant, Time)>,
     ended: Vec<Ended>,
     said: mpsc::UnboundedReceiver<Said>,
     say: mpsc::UnboundedSender<Said>,
@@ -104,6 +106,7 @@ impl Worker {
             under_way: HashMap::new(),
             turns: BTreeMap::new(),
             promoted: None,
+            readings: VecDeque::new(),
             ended: Vec::new(),
             said,
             say,
@@ -144,7 +147,7 @@ impl Worker {
         Ok(round.more)
     }
 
-    async fn is_needed(&self, now: Time) -> Result<bool, DbError> {
+    async fn is_needed(&mut self, now: Time) -> Result<bool, DbError> {
         let look = claim::look(&self.service.db).await?;
         let is_due = look.next_due.is_some_and(|due| due <= now);
         let is_over = look.first_lease_end.is_some_and(|end| end < self.released_before(now));
@@ -152,9 +155,21 @@ impl Worker {
         Ok(is_due || is_over || is_free)
     }
 
-    /// Leases that ended before this time are over for good.
-    fn released_before(&self, now: Time) -> Time {
-        now.plus_seconds(-seconds(self.service.work.grace))
+    /// Leases that ended before this time are over for good: a grace ago, by the clock, and by what the clock said when
+    /// a grace ago really was. Where somebody sets the clock an hour ahead, whoever holds a lease has that long to
+    /// notice and to end what it started. A process that has just begun knows of no such moment and waits for it.
+    fn released_before(&mut self, now: Time) -> Time {
+        let (moment, grace) = (Instant::now(), self.service.work.grace);
+        let last = self.readings.back().map(|(then, _)| moment.duration_since(*then));
+        if last.is_none_or(|since| since >= PROMOTE_EVERY) {
+            self.readings.push_back((moment, now));
+        }
+        while self.readings.get(1).is_some_and(|(then, _)| moment.duration_since(*then) >= grace) {
+            self.readings.pop_front();
+        }
+        let known = self.readings.front().filter(|(then, _)| moment.duration_since(*then) >= grace);
+        let said = known.map_or(Time::from_micros(0), |(_, said)| *said);
+        said.min(now.plus_seconds(-seconds(grace)))
     }
 
     fn free(&self, kind: Kind) -> usize {
