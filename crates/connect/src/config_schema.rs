@@ -2,8 +2,6 @@
 //! configuration must be, and the values that it has where nobody chose one.
 
 mod check;
-#[cfg(test)]
-mod tests;
 
 pub use check::{check, check_any};
 

@@ -125,3 +125,18 @@ pub fn release_v2(release: &Release) -> Value {
         "modified_date": release.modified.iso_micros(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_plain() {
+        for good in ["1", "1.4.0", "v1.4.0-rc.1", "release/2026-11", "a+b", "A_b"] {
+            assert_eq!(check_tag(good), Ok(()), "{good}");
+        }
+        for bad in ["", ".", "-1", "1-", "a b", "a\n", "ä", "../x", "x/", &"a".repeat(101)] {
+            assert!(check_tag(bad).is_err(), "{bad}");
+        }
+    }
+}
