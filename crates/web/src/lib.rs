@@ -128,7 +128,7 @@ pub fn routes() -> Vec<Route> {
 
 /// The whole route table.
 fn table() -> Table<Web> {
-    operator(visitors(apps(partner_api(embed(runs(dead_letters(notices(changes(api(Table::default()))))))))))
+    operator(visitors(apps(partner_api(embed(runs(dead_letters(notices(changes(connections(api(Table::default())))))))))))
 }
 
 /// For partners' backends: `sso.v1` as JSON and gRPC, and what gRPC clients expect beside it.

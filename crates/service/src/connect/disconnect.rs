@@ -99,6 +99,29 @@ impl Service {
         if connection.status == Status::Disconnected {
             return Ok(());
         }
+        let mut connection = connection.clone();
+        // A renewal that came in between has changed the row, and the token that was revoked is not the one it holds.
+        while !self.take_away_once(config, &connection, &actor).await? {
+            let (owner, id) = (connection.organization.clone(), connection.id.clone());
+            let read =
+                self.db.read(move |tx| Box::pin(async move { connections::by_id(tx, &owner, &id).await }));
+            match read.await? {
+                Some(now) if now.last_change == connection.last_change => connection = now,
+                // Somebody connected again, or disconnected.
+                _ => break,
+            }
+        }
+        self.ring_work();
+        Ok(())
+    }
+
+    /// `false` where the connection has changed since it was read.
+    async fn take_away_once(
+        &self,
+        config: &OrganizationConfig,
+        connection: &Connection,
+        actor: &Actor,
+    ) -> Result<bool, Fault> {
         let revoked = self.revoke(config, connection).await?;
         let now = self.clock.now();
         let detail = serde_json::json!({ "connector": connection.connector.as_str(), "revoked": revoked });
@@ -109,24 +132,23 @@ impl Service {
             _ => Disconnection::Api,
         };
         let event =
-            audit::Event::new("tenant.disconnected", subject, owner, actor, now, &*self.chance).with(detail);
+            audit::Event::new("tenant.disconnected", subject, owner, actor.clone(), now, &*self.chance)
+                .with(detail);
         let (read, environment) = (connection.clone(), config.environment);
         let chance = Arc::clone(&self.chance);
         let write = self.db.write(move |tx| {
             Box::pin(async move {
-                // A connection that was renewed meanwhile has another version and stays.
-                if connections::set_disconnected(tx, &read, now).await? {
+                let is_away = connections::set_disconnected(tx, &read, now).await?;
+                if is_away {
                     audit_log::insert(tx, &event).await?;
                     jobs::remove(tx, Kind::Refresh, read.id.as_str()).await?;
                     let (whose, what) = ((&read.organization, environment), (&read.connector, reason));
                     tell_disconnected(tx, whose, read.tenant, what, now, &*chance).await?;
                 }
-                Ok::<_, Fault>(())
+                Ok::<_, Fault>(is_away)
             })
         });
-        write.await?;
-        self.ring_work();
-        Ok(())
+        write.await
     }
 
     /// `true` where the outside system says the credential is revoked, `null` where it has no way to.

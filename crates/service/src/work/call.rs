@@ -95,7 +95,29 @@ impl CallFailed {
     }
 }
 
-/// What a verdict_of answer asks for.
+/// Why there was no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// The request cannot be made: this field of it is not fit.
+    Unfit(&'static str),
+    TooSlow,
+    /// It could not be reached, or what came is of no use.
+    Outside,
+}
+
+/// Why there was no answer, in a word.
+pub const fn no_answer(error: &CallError) -> NoAnswer {
+    match error {
+        CallError::Refused { .. } => NoAnswer::Unfit("target_url"),
+        CallError::BadRequest { .. } => NoAnswer::Unfit("headers"),
+        CallError::TimedOut { .. } => NoAnswer::TooSlow,
+        CallError::TooLarge { .. } | CallError::Unreachable { .. } | CallError::BadAnswer { .. } => {
+            NoAnswer::Outside
+        }
+    }
+}
+
+/// What a judged answer asks for.
 pub(super) enum Verdict {
     Good(Answered),
     /// The outside system does not take the token.

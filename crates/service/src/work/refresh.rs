@@ -5,6 +5,7 @@
 //! in other processes look at the row until it has changed.
 
 use super::credential::{Known, NoCredential, Which};
+use super::events::{Disconnection, tell_disconnected};
 use super::{Held, Outcome};
 use crate::{Fault, Service};
 use ::connect::connector::Definition;
@@ -319,16 +320,22 @@ impl Service {
         let event =
             audit::Event::new("tenant.disconnected", subject, owner, Actor::Gateway, now, &*self.chance);
         let event = event.with(detail);
+        let (environment, chance) = (known.config.environment, Arc::clone(&self.chance));
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 if connections::set_disconnected(tx, &read, now).await? {
                     audit_log::insert(tx, &event).await?;
                     jobs::remove(tx, Kind::Refresh, read.id.as_str()).await?;
+                    let (whose, what) =
+                        ((&read.organization, environment), (&read.connector, Disconnection::Refused));
+                    tell_disconnected(tx, whose, read.tenant, what, now, &*chance).await?;
                 }
                 Ok::<_, Fault>(())
             })
         });
-        write.await
+        write.await?;
+        self.ring_work();
+        Ok(())
     }
 
     async fn keep_unrenewed(&self, known: &Known, holder: &str) -> Result<(), Fault> {
