@@ -148,9 +148,10 @@ impl Worker {
     }
 
     async fn is_needed(&mut self, now: Time) -> Result<bool, DbError> {
+        let before = self.released_before(now);
         let look = claim::look(&self.service.db).await?;
         let is_due = look.next_due.is_some_and(|due| due <= now);
-        let is_over = look.first_lease_end.is_some_and(|end| end < self.released_before(now));
+        let is_over = look.first_lease_end.is_some_and(|end| end < before);
         let is_free = look.ready.iter().any(|kind| DONE_HERE.contains(kind) && self.free(*kind) > 0);
         Ok(is_due || is_over || is_free)
     }
