@@ -1,6 +1,9 @@
 //! What the program writes about itself: to standard error, as text or as one JSON object per line.
 
+mod lines;
+
 use crate::settings::{Log, LogFormat};
+use lines::Lines;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -55,14 +58,9 @@ where
     // Decision: no setting makes a library write what may be a secret. Attack: an operator who hunts a bug
     // turns everything to `trace` and the log keeps tokens and passwords. Trade: their details stay unseen.
     let filter = EnvFilter::builder().parse(&log.filter)?.and(FilterFn::new(is_discreet));
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    Ok(match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
-        LogFormat::Text => {
-            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            lines.with_ansi(colours).with_filter(filter).boxed()
-        }
-    })
+    let colours = log.format == LogFormat::Text && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines = tracing_subscriber::fmt::layer().event_format(Lines(log.format)).with_ansi(colours);
+    Ok(lines.with_writer(writer).with_filter(filter).boxed())
 }
 
 fn is_discreet(metadata: &Metadata<'_>) -> bool {
@@ -73,8 +71,12 @@ fn is_discreet(metadata: &Metadata<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::ids::RequestIds;
+    use kernel::{SeededChance, Time};
+    use service::asked::Asked;
     use std::io;
     use std::sync::{Arc, Mutex};
+    
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -90,6 +92,11 @@ mod tests {
         }
     }
 
+    fn asked() -> Asked {
+        let id = RequestIds::new(&SeededChance::new(1)).next(Time::from_seconds(1));
+        Asked { id, method: "GET", route: "/{organization}" }
+    }
+
     fn written(format: LogFormat, filter: &str, say: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let to = buffer.clone();
@@ -102,8 +109,7 @@ mod tests {
     #[test]
     fn json_is_one_object_per_line_with_the_span() {
         let text = written(LogFormat::Json, "info", || {
-            let _request = tracing::info_span!("request", request_id = "r1").entered();
-            tracing::info!(status = 200, "answered\nin two lines");
+            asked().within(|| tracing::info!(status = 200, "answered\nin two lines"));
             tracing::debug!("not seen");
         });
         let line = text.trim_end();
@@ -112,7 +118,8 @@ mod tests {
         assert_eq!(object["status"], 200);
         assert_eq!(object["message"], "answered\nin two lines");
         assert_eq!(object["level"], "INFO");
-        assert_eq!(object["span"]["request_id"], "r1");
+        assert_eq!(object["span"]["id"], asked().id.as_str());
+        assert_eq!(object["span"]["route"], "/{organization}");
     }
 
     #[test]
@@ -138,7 +145,23 @@ mod tests {
     fn a_text_cannot_forge_a_line() {
         let text = written(LogFormat::Text, "info", || {
             tracing::info!(name = ?"a\n2026-01-01 INFO forged", "seen");
+            tracing::info!(name = %"a\n2026-01-01 INFO forged\u{1b}[2J", "se\nen");
+            tracing::info!(name = "a\n2026-01-01 INFO forged\u{1b}[2J", "seen\r");
         });
-        assert_eq!(text.lines().count(), 1, "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
+    }
+
+    #[test]
+    fn a_line_says_what_was_asked_and_what_came_of_it() {
+        let text = written(LogFormat::Text, "info", || {
+            asked().within(|| tracing::info!(status = 200, client = %"::1", name = "a b", "answered"));
+            tracing::warn!(flag = true, "alone");
+        });
+        let (id, lines) = (asked().id, text.lines().collect::<Vec<_>>());
+        let request = format!("request{{id={id} method=GET route=/{{organization}}}}: ");
+        let rest = format!("  INFO {request}{}: answered status=200 client=::1 name=\"a b\"", module_path!());
+        assert_eq!(lines[0].get(27..), Some(rest.as_str()), "{text}");
+        assert_eq!(lines[1].get(27..), Some(format!("  WARN {}: alone flag=true", module_path!()).as_str()));
     }
 }

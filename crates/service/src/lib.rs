@@ -4,6 +4,7 @@
 //! stands here. No transaction is open across an outgoing call.
 
 pub mod admin;
+pub mod asked;
 pub mod bells;
 pub mod config;
 pub mod connect;

@@ -1,15 +1,23 @@
 //! The environments this gateway serves, each with its own configured public URL.
 
 use kernel::{Environment, Origin};
+use std::sync::Arc;
 
 /// Where one environment is reached. The URL is its issuer; no link is ever built from a request's `Host`
 /// (contract `connect.md`, section 2; lesson 22).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub environment: Environment,
+    /// Shared, because every request has its place.
+    address: Arc<Address>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Address {
     origin: Origin,
     /// `host` or `host:port`, as a browser sends it in `Host`.
     authority: String,
+    is_https: bool,
 }
 
 impl Place {
@@ -20,26 +28,27 @@ impl Place {
     pub fn new(environment: Environment, public_url: &str) -> Result<Self, kernel::safe_url::UrlRefused> {
         let origin = Origin::parse(public_url)?;
         let authority = origin.as_str().split_once("://").map_or("", |(_, rest)| rest).to_owned();
-        Ok(Self { environment, origin, authority })
+        let is_https = origin.as_str().starts_with("https://");
+        Ok(Self { environment, address: Arc::new(Address { origin, authority, is_https }) })
     }
 
     pub fn origin(&self) -> &Origin {
-        &self.origin
+        &self.address.origin
     }
 
     /// The issuer and the start of every link: no slash at the end.
     pub fn url(&self) -> &str {
-        self.origin.as_str()
+        self.address.origin.as_str()
     }
 
     /// An absolute link to `path`, which starts with `/`.
     pub fn link(&self, path: &str) -> String {
-        format!("{}{path}", self.origin)
+        format!("{}{path}", self.url())
     }
 
     /// Whether cookies of this place may carry `Secure`.
     pub fn is_https(&self) -> bool {
-        self.url().starts_with("https://")
+        self.address.is_https
     }
 
     /// Where every provider sends the browser back to (contract `connect.md`, section 3).
@@ -68,7 +77,7 @@ impl Places {
         let twice = places
             .iter()
             .enumerate()
-            .find(|(at, place)| places.iter().skip(at + 1).any(|other| other.authority == place.authority));
+            .find(|(at, place)| places.iter().skip(at + 1).any(|other| other.address.authority == place.address.authority));
         match (places.is_empty(), twice) {
             (true, _) => Err(PlacesRefused::None),
             (false, Some((_, place))) => Err(PlacesRefused::Twice(place.url().to_owned())),
@@ -82,10 +91,10 @@ impl Places {
 
     /// The place that a request's `Host` names exactly; default ports may stand or be left out.
     pub fn by_host(&self, host: &str) -> Option<&Place> {
-        let host = host.to_ascii_lowercase();
         self.0.iter().find(|place| {
             let default_port = if place.is_https() { ":443" } else { ":80" };
-            host == place.authority || host.strip_suffix(default_port) == Some(place.authority.as_str())
+            let named = |host: &str| host.eq_ignore_ascii_case(&place.address.authority);
+            named(host) || host.strip_suffix(default_port).is_some_and(named)
         })
     }
 

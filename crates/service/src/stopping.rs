@@ -5,7 +5,6 @@ use crate::Fault;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tracing::Instrument as _;
 
 /// Goes from "running" to "stopping" once and never back.
 #[derive(Debug)]
@@ -51,7 +50,7 @@ impl Stopping {
             let _busy = busy;
             work.await
         };
-        let ended = tokio::spawn(task.in_current_span()).await;
+        let ended = tokio::spawn(crate::asked::carry_on(task)).await;
         ended.map_err(|error| Fault::broken(format!("a task ended before its work: {error}")))?
     }
 

@@ -47,7 +47,10 @@ impl Vault {
         place: &str,
         content: &[u8],
     ) -> Result<Sealed, Fault> {
-        let key = self.current_key(db, owner).await?;
+        let key = match self.remembered_key(owner) {
+            Some(key) => key,
+            None => Box::pin(self.current_key(db, owner)).await?,
+        };
         Ok(key.seal(place, content, &*self.chance))
     }
 
@@ -90,13 +93,16 @@ impl Vault {
         Ok(key)
     }
 
+    fn remembered_key(&self, owner: &OrganizationId) -> Option<Arc<DataKey>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).get(owner).cloned()
+    }
+
     /// The key that seals for this organization now; its first use makes it.
     ///
     /// # Errors
     /// [`Fault::Store`], [`Fault::Seal`].
     pub async fn current_key(&self, db: &Db, owner: &OrganizationId) -> Result<Arc<DataKey>, Fault> {
-        let known = self.current.read().unwrap_or_else(PoisonError::into_inner).get(owner).cloned();
-        if let Some(key) = known {
+        if let Some(key) = self.remembered_key(owner) {
             return Ok(key);
         }
         let organization = owner.clone();

@@ -46,6 +46,18 @@ statements! {
         JOIN organizations AS o ON o.id = w.organization_id AND NOT o.disabled
         WHERE w.secret_hash = $7 AND w.environment = $8 AND w.connector = '' AND (w.ends_at IS NULL OR w.ends_at > $6)
         ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
+    // The same of all that arrives meanwhile, for PostgreSQL.
+    RECEIVE_OWN_MANY = "WITH new (id, dedupe, headers, body_encoding, body, received_at, secret_hash, environment)
+        AS (VALUES ($1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8))
+        INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body,
+            received_at, taken_at)
+        SELECT new.id, w.organization_id, w.tenant_id, w.id, new.dedupe, new.headers, new.body_encoding, new.body,
+            new.received_at, CAST(NULL AS BIGINT)
+        FROM new JOIN webhooks AS w ON w.secret_hash = new.secret_hash AND w.environment = new.environment
+            AND w.connector = '' AND (w.ends_at IS NULL OR w.ends_at > new.received_at)
+        JOIN tenants AS t ON t.id = w.tenant_id AND t.archived_at IS NULL
+        JOIN organizations AS o ON o.id = w.organization_id AND NOT o.disabled
+        WHERE TRUE ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING RETURNING id";
     BY_ID = "SELECT id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body, received_at
         FROM deliveries WHERE organization_id = $1 AND id = $2";
     RECEIVED = "SELECT id FROM deliveries
@@ -122,7 +134,8 @@ pub struct OwnDelivery<'a> {
 /// [`DbError`].
 pub async fn receive_own(db: &Db, new: &OwnDelivery<'_>) -> Result<bool, DbError> {
     let (encoding, body) = encode(new.body);
-    let query = sql(RECEIVE_OWN).bind(new.id).bind(new.dedupe.clone()).bind(json(&new.headers)?);
+    let receive = if db.engine() == "postgres" { sql(RECEIVE_OWN_MANY).for_many() } else { sql(RECEIVE_OWN) };
+    let query = receive.bind(new.id).bind(new.dedupe.clone()).bind(json(&new.headers)?);
     let query = query.bind(encoding).bind(body).bind(new.received).bind(new.secret).bind(new.environment);
     Ok(db.execute(query).await? > 0)
 }

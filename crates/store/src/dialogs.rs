@@ -22,17 +22,21 @@ macro_rules! columns {
 
 statements! {
     // The unique index on the token's name is the one thing that makes a token single-use. The organization's row is
-    // the guard that the configuration by which the token was judged still counts. SQLite does it in two statements,
-    // of which the second writes one row and returns none: of what is more it copies every page before it changes it,
-    // and makes a table for the answer.
-    OPEN = concat!("INSERT INTO dialogs (", columns!(), ")
-        SELECT $1, $2, $3, $4, CAST($5 AS BIGINT), $6, $7, $8, $9, $10,
-            CASE WHEN tenant IS NULL THEN $11 ELSE replace($20, $21, CAST(tenant AS TEXT)) END,
-            CAST($12 AS BIGINT), CAST($13 AS BOOLEAN), $14, $15, $16,
-            CAST($17 AS BIGINT), CAST($18 AS BIGINT), CAST($19 AS BIGINT)
-        FROM (SELECT (", connected_tenant!("$2", "$3", "$5", "$23", "$6"), ") AS tenant FROM organizations
-            WHERE id = $2 AND NOT disabled AND config_version = $22) AS standing
-        WHERE TRUE ON CONFLICT (jti_hash) DO NOTHING RETURNING stage");
+    // the guard that the configuration by which the token was judged still counts. PostgreSQL opens the dialogs of all
+    // who land meanwhile in one statement. SQLite opens one in two, of which the second writes one row and returns
+    // none: of what is more it copies every page before it changes it, and makes a table for the answer.
+    OPEN = concat!("WITH new (", columns!(), ", connected, some_tenant, known, username) AS (VALUES ($1, $2, $3, $4,
+            CAST($5 AS BIGINT), $6, $7, $8, $9, $10, $11, CAST($12 AS BIGINT), CAST($13 AS BOOLEAN), $14, $15, $16,
+            CAST($17 AS BIGINT), CAST($18 AS BIGINT), CAST($19 AS BIGINT), $20, $21, CAST($22 AS BIGINT), $23))
+        INSERT INTO dialogs (", columns!(), ")
+        SELECT id, organization_id, environment, jti_hash, integration_id, connector, own_connector, visitor, own_token,
+            inputs, CASE WHEN tenant IS NULL THEN stage ELSE replace(connected, some_tenant, CAST(tenant AS TEXT)) END,
+            version, framed, parent, locale, announced_to, created_at, expires_at, replay_until
+        FROM (SELECT new.*, (", connected_tenant!("new.organization_id", "new.environment", "new.integration_id",
+                "new.username", "new.connector"), ") AS tenant
+            FROM new JOIN organizations AS o
+                ON o.id = new.organization_id AND NOT o.disabled AND o.config_version = new.known) AS standing
+        WHERE TRUE ON CONFLICT (jti_hash) DO NOTHING RETURNING id, stage");
     STANDING = concat!("SELECT (", connected_tenant!("$1", "$2", "$3", "$4", "$5"), ") FROM organizations
         WHERE id = $1 AND NOT disabled AND config_version = $6");
     OPEN_STANDING = concat!("INSERT INTO dialogs (", columns!(), ")
@@ -105,7 +109,7 @@ pub async fn open(
     connected: impl Fn(TenantId) -> Stage,
 ) -> Result<Option<Stage>, DbError> {
     if db.engine() == "postgres" {
-        let query = opening(sql(OPEN), new, json(&new.stage)?)?;
+        let query = opening(sql(OPEN).for_many(), new, json(&new.stage)?)?;
         let query = query.bind(connected_somewhere(&connected)?).bind(SOME_TENANT.to_string());
         let query = query.bind(version).bind(&new.visitor.username);
         return db.write_one(query).await?.map(|mut row| row.take_json()).transpose();
@@ -118,9 +122,7 @@ pub async fn open(
         let tenant: Option<TenantId> = row.take()?;
         let query = match tenant {
             None => alone,
-            Some(tenant) => {
-                alone.rebind(STAGE, somewhere.replace(&SOME_TENANT.to_string(), &tenant.to_string()))
-            }
+            Some(tenant) => alone.rebind(STAGE, somewhere.replace(&SOME_TENANT.to_string(), &tenant.to_string())),
         };
         Ok((query, tenant))
     };

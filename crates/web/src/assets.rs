@@ -17,6 +17,7 @@ pub struct Asset {
     pub gzip: Option<Vec<u8>>,
     /// The first 12 hexadecimal digits of the content's SHA-256.
     pub hash: String,
+    path: String,
 }
 
 /// What to send for a request of an asset.
@@ -59,9 +60,10 @@ static ASSETS: LazyLock<Vec<Asset>> =
 
 impl Asset {
     fn new((name, content_type, bytes): (&'static str, &'static str, &'static [u8])) -> Self {
-        let hash = sha256_hex(bytes).chars().take(12).collect();
+        let hash: String = sha256_hex(bytes).chars().take(12).collect();
         let gzip = compressed(bytes).filter(|gzip| gzip.len() < bytes.len());
-        Self { name, content_type, bytes, gzip, hash }
+        let path = format!("/static/{hash}/{name}");
+        Self { name, content_type, bytes, gzip, hash, path }
     }
 
     /// The strong entity tag, with its quotes.
@@ -112,8 +114,8 @@ pub fn hashed(hash: &str, name: &str) -> Option<&'static Asset> {
 }
 
 /// The address of an asset: `/static/{hash}/{name}`.
-pub fn path(name: &str) -> String {
-    named(name).map(|asset| format!("/static/{}/{}", asset.hash, asset.name)).unwrap_or_default()
+pub fn path(name: &str) -> &'static str {
+    named(name).map_or("", |asset| &asset.path)
 }
 
 fn compressed(bytes: &[u8]) -> Option<Vec<u8>> {

@@ -140,7 +140,7 @@ fn form(context: &DialogContext, locale: Locale) -> FormView {
     let mut at_input = None;
     if let Stage::Failed { at_input: at, detail, .. } = &context.dialog.stage {
         let said = advice(&context.definition, Failure::InvalidCredentials);
-        let said = said.unwrap_or_else(|| words.say("failed.invalid_credentials.text"));
+        let said = said.unwrap_or_else(|| words.say("failed.invalid_credentials.text").into_owned());
         tracing::debug!(detail = detail.as_deref(), "shown at the form");
         match at {
             Some(key) => at_input = Some(FormProblem { key: key.clone(), text: said }),

@@ -7,10 +7,11 @@ use crate::who::ApiCaller;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::{FromRequestParts as _, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
+use service::asked::carry_on;
 use service::idempotency::{Begun, KeptAnswer, Once};
-use tracing::Instrument as _;
+use std::convert::Infallible;
+use tower::Service;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Said of an answer that was given before.
@@ -30,7 +31,11 @@ pub fn is_meant(request: &Request) -> bool {
 }
 
 /// Carries the request out, or answers as before. A caller that proves nothing is left to the handler, which refuses.
-pub async fn once(web: &Web, request: Request, next: Next) -> Response {
+pub async fn once<S>(web: &Web, request: Request, mut inner: S) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+{
     let (mut parts, body) = request.into_parts();
     let mut keys = parts.headers.get_all(KEY).iter();
     let key = match (keys.next(), keys.next()) {
@@ -42,7 +47,8 @@ pub async fn once(web: &Web, request: Request, next: Next) -> Response {
         return answer::api_invalid(&["header", "Idempotency-Key"], said, "value_error.idempotency_key");
     };
     let Ok(ApiCaller(caller)) = ApiCaller::from_request_parts(&mut parts, web).await else {
-        return next.run(Request::from_parts(parts, body)).await;
+        let Ok(response) = inner.call(Request::from_parts(parts, body)).await;
+        return response;
     };
     let Ok(body) = to_bytes(body, web.service().limits.body).await else {
         return answer::api_message(413, "the body is too large, or it did not arrive as a whole");
@@ -53,8 +59,11 @@ pub async fn once(web: &Web, request: Request, next: Next) -> Response {
         Ok(Once::Go(begun)) => {
             // A task of its own: a caller that hangs up would else leave the work half done and the key taken.
             let (web, request) = (web.clone(), Request::from_parts(parts, Body::from(body)));
-            let work = async move { keep(&web, begun, next.run(request).await).await };
-            match tokio::spawn(work.in_current_span()).await {
+            let work = async move {
+                let Ok(response) = inner.call(request).await;
+                keep(&web, begun, response).await
+            };
+            match tokio::spawn(carry_on(work)).await {
                 Ok(response) => response,
                 Err(_) => {
                     answer::api_message(500, "the request ended unexpectedly; look before you try again")

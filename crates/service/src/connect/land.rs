@@ -61,21 +61,23 @@ pub enum Landed {
 }
 
 /// What the integration of a token connects.
-struct Target {
-    integration: Integration,
+struct Target<'c> {
+    integration: &'c Integration,
     connector: Slug,
     definition: Arc<Definition>,
 }
 
 /// What a token asks that was found good.
-struct Judged {
+struct Judged<'c> {
     claims: Claims,
     asked: AuthOnly,
-    target: Target,
+    target: Target<'c>,
 }
 
 impl Service {
     /// Verifies the token, uses its `jti` up and opens a dialog: one durable insert.
+    ///
+    /// What a landing seldom waits for is boxed along the way, so that what it carries from step to step stays small.
     ///
     /// # Errors
     /// [`Fault`] where the store fails; then nothing was used up.
@@ -86,7 +88,7 @@ impl Service {
             Err(Denied::Fault(fault)) => Err(fault),
             Err(Denied::Refused(refusal)) => {
                 let route = "/{organization}/{connector}/auth";
-                let refused = self.refuse(refusal, landing.environment, config, route).await;
+                let refused = Box::pin(self.refuse(refusal, landing.environment, config, route)).await;
                 Ok(Landed::Refused(Box::new(refused)))
             }
         }
@@ -104,7 +106,10 @@ impl Service {
         let slug = Slug::parse(landing.organization).map_err(|_| unknown(landing))?;
         let mut config = match self.remembered(&slug, landing.environment) {
             Some(config) => config,
-            None => self.config(&slug, landing.environment).await?.ok_or_else(|| unknown(landing))?,
+            None => {
+                let config = Box::pin(self.config(&slug, landing.environment)).await?;
+                config.ok_or_else(|| unknown(landing))?
+            }
         };
         loop {
             let opened = match self.judge(landing, &config).await {
@@ -117,19 +122,23 @@ impl Service {
             };
             // The number only grows, and moves too when an organization is disabled or enabled: where it is still the
             // same, nothing but the token can be the reason.
-            let found = organizations::config_version_by_id(&self.db, &config.organization.id).await?;
+            let found = Box::pin(organizations::config_version_by_id(&self.db, &config.organization.id)).await?;
             let (_, version) = found.ok_or_else(|| unknown(landing))?;
             if version == config.organization.config_version {
                 *known = Some(config);
                 return Err(refusal.into());
             }
-            let fresh = self.config_at(&slug, landing.environment, version).await?;
+            let fresh = Box::pin(self.config_at(&slug, landing.environment, version)).await?;
             config = fresh.ok_or_else(|| unknown(landing))?;
         }
     }
 
     /// What the token asks, by this configuration and nothing from the database.
-    async fn judge(&self, landing: &Landing<'_>, config: &OrganizationConfig) -> Result<Judged, Denied> {
+    async fn judge<'c>(
+        &self,
+        landing: &Landing<'_>,
+        config: &'c OrganizationConfig,
+    ) -> Result<Judged<'c>, Denied> {
         check_frame(landing, config)?;
         let claims = self.verified_claims(landing, config).await?;
         let asked = claims.auth_only()?;
@@ -170,7 +179,7 @@ impl Service {
                     config.secrets.get(&key.id).map(|secret| VerifyingKey::Secret(secret.clone()))
                 }
                 Material::PublicJwk(jwk) => Some(VerifyingKey::Jwk(jwk.clone())),
-                Material::JwksUrl(url) => match self.published_key(peek, url, key).await {
+                Material::JwksUrl(url) => match Box::pin(self.published_key(peek, url, key)).await {
                     Ok(found) => found.map(VerifyingKey::Jwk),
                     // Another key may fit; the set that cannot be read is named only if none does.
                     Err(refusal) => {
@@ -209,13 +218,13 @@ impl Service {
         }
     }
 
-    fn target(
+    fn target<'c>(
         &self,
         landing: &Landing<'_>,
-        config: &OrganizationConfig,
+        config: &'c OrganizationConfig,
         asked: &AuthOnly,
-    ) -> Result<Target, Refusal> {
-        let integration = config.integration(&asked.integration_name).cloned().ok_or_else(|| {
+    ) -> Result<Target<'c>, Refusal> {
+        let integration = config.integration(&asked.integration_name).ok_or_else(|| {
             let message = "no integration of this name exists for this organization in this environment";
             let seen = serde_json::json!({ "integration_name": asked.integration_name });
             Refusal::new(Code::IntegrationUnknown, message).of_claim("xti.integration_name").seen(seen)
@@ -230,7 +239,7 @@ impl Service {
                 .of_claim("xti.connector_name")
                 .seen(seen));
         }
-        let connector = outside_connector(landing.connector, &integration)?;
+        let connector = outside_connector(landing.connector, integration)?;
         let definition = self.definition(config, &connector).ok_or_else(|| {
             Refusal::new(
                 Code::ConnectorUnknown,
@@ -256,7 +265,7 @@ impl Service {
         &self,
         landing: &Landing<'_>,
         config: &Arc<OrganizationConfig>,
-        Judged { claims, asked, target }: Judged,
+        Judged { claims, asked, target }: Judged<'_>,
     ) -> Result<Plain, Denied> {
         let Target { integration, connector, definition } = target;
         let now = self.clock.now();
@@ -272,7 +281,7 @@ impl Service {
             jti: token_name(owner, config.environment, &claims.jti),
             integration: integration.id,
             connector,
-            own_connector: integration.own_connector,
+            own_connector: integration.own_connector.clone(),
             visitor: claims.visitor,
             own_token: Some(own_token),
             inputs: None,

@@ -72,7 +72,7 @@ impl Service {
         else {
             return Ok(None);
         };
-        match self.config_at(&slug, environment, version).await? {
+        match Box::pin(self.config_at(&slug, environment, version)).await? {
             Some(config) => self.in_config(dialog, config).await,
             None => Ok(None),
         }

@@ -1,22 +1,18 @@
 //! PostgreSQL: two connections that many callers use at once, for single statements.
 //!
 //! What callers ask meanwhile is sent together and answered together. That saves most of what a statement costs
-//! here: a look into the pool, a packet in each direction, two wake-ups, and for a write its own commit.
+//! here: a look into the pool, a packet in each direction, two wake-ups, and for a write its own commit. Rows for the
+//! same statement go as one, where it was made for many (see [`batch`](super::batch)).
 
+use super::batch::{self, Group, Line};
 use super::postgres::{explain, explain_pool, parameters, row, statement};
 use super::statement::Query;
 use super::value::Row;
 use super::{Config, DbError};
 use deadpool_postgres::{Client, Pool};
-use futures_util::TryStreamExt as _;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_postgres::Statement;
-use tokio_postgres::types::ToSql;
 
 /// How many writes share one commit at most: bounds how long the first of them waits.
 const LARGEST_BATCH: usize = 128;
@@ -45,6 +41,7 @@ impl Reading {
 }
 
 /// What a statement did: how many rows it wrote, and the first one that it returned.
+#[derive(Default)]
 pub(super) struct Wrote {
     pub(super) count: u64,
     pub(super) row: Option<Row>,
@@ -66,7 +63,7 @@ pub(super) struct Lanes {
 impl Lanes {
     pub(super) fn start(pool: &Pool, config: &Config) -> Self {
         let (sender, receiver) = mpsc::channel(config.write_queue.max(1));
-        let writing = Writing { pool: pool.clone(), client: None };
+        let writing = Writing { pool: pool.clone(), line: None };
         let writer = Mutex::new(Some(tokio::spawn(writing.serve(receiver))));
         let reading = Reading { pool: pool.clone(), client: Mutex::default() };
         Self { reading, queue: Mutex::new(Some(sender)), writer }
@@ -125,7 +122,7 @@ fn is_weather(error: &DbError) -> bool {
 /// The one task that writes, with its connection.
 struct Writing {
     pool: Pool,
-    client: Option<Client>,
+    line: Option<Line>,
 }
 
 impl Writing {
@@ -140,8 +137,8 @@ impl Writing {
 
     /// Runs the jobs and leaves none behind.
     async fn run(&mut self, jobs: &mut Vec<Job>) {
-        let together = if jobs.len() > 1 { self.in_one_commit(jobs).await } else { Ok(None) };
-        match together {
+        let queries: Vec<&Query> = jobs.iter().map(|job| &job.query).collect();
+        match self.at_once(&batch::groups(&queries)).await {
             Ok(Some(all)) => {
                 for (job, wrote) in jobs.drain(..).zip(all) {
                     job.answer.send(Ok(wrote)).ok();
@@ -162,81 +159,49 @@ impl Writing {
     }
 
     /// The connection, taken out so that one whose state is not known never comes back.
-    async fn take(&mut self) -> Result<Client, DbError> {
-        match self.client.take().filter(|client| !client.is_closed()) {
-            Some(client) => Ok(client),
-            None => self.pool.get().await.map_err(|error| explain_pool(&error)),
+    async fn take(&mut self) -> Result<Line, DbError> {
+        match self.line.take().filter(|line| !line.client.is_closed()) {
+            Some(line) => Ok(line),
+            None => self.pool.get().await.map(Line::new).map_err(|error| explain_pool(&error)),
+        }
+    }
+
+    /// Gives the connection back to this task, or ends it where its state is not known.
+    fn keep(&mut self, line: Line, is_known: bool) {
+        if is_known {
+            self.line = Some(line);
+        } else {
+            drop(Client::take(line.client));
         }
     }
 
     async fn alone(&mut self, query: &Query) -> Result<Wrote, DbError> {
-        let client = self.take().await?;
-        let result = match statement(&client, query).await {
-            Ok(statement) => write(&client, &statement, &parameters(query)).await,
-            Err(error) => Err(error),
+        let mut line = self.take().await?;
+        let result = line.run(&Group::alone(query)).await;
+        self.keep(line, !result.as_ref().is_err_and(is_weather));
+        let wrote = result?.into_iter().next();
+        wrote.ok_or_else(|| DbError::Bug("a statement had no outcome".to_owned()))
+    }
+
+    /// All of them in one commit. `None` where one of them failed, or where nothing is to be shared: PostgreSQL has
+    /// then kept nothing. An error says that it is not known what was kept; callers' keys make a second try safe.
+    async fn at_once(&mut self, groups: &[Group<'_>]) -> Result<Option<Vec<Wrote>>, DbError> {
+        if let [group] = groups
+            && group.len() < 2
+        {
+            return Ok(None);
+        }
+        let mut line = self.take().await?;
+        let [group] = groups else {
+            let outcome = line.in_one_transaction(groups).await;
+            self.keep(line, outcome.is_ok());
+            return outcome;
         };
-        match &result {
-            Err(error) if is_weather(error) => drop(Client::take(client)),
-            _ => self.client = Some(client),
-        }
-        result
-    }
-
-    /// All of them in one transaction. `None` where one of them failed: PostgreSQL has then kept nothing. An error
-    /// says that it is not known what was kept; callers' keys make a second try safe.
-    async fn in_one_commit(&mut self, jobs: &[Job]) -> Result<Option<Vec<Wrote>>, DbError> {
-        let client = self.take().await?;
-        let outcome = together(&client, jobs).await;
+        let outcome = line.run(group).await;
+        self.keep(line, !outcome.as_ref().is_err_and(is_weather));
         match outcome {
-            Ok(_) => self.client = Some(client),
-            Err(_) => drop(Client::take(client)),
+            Err(error) if is_weather(&error) => Err(error),
+            outcome => Ok(outcome.ok()),
         }
-        outcome
     }
-}
-
-/// The statement is sent when this is first polled.
-async fn write(
-    client: &Client,
-    statement: &Statement,
-    values: &[&(dyn ToSql + Sync)],
-) -> Result<Wrote, DbError> {
-    let written = async {
-        let mut returned = pin!(client.query_raw(statement, values.iter().copied()).await?);
-        let mut first = None;
-        while let Some(next) = returned.try_next().await? {
-            first.get_or_insert(next);
-        }
-        Ok((returned.rows_affected().unwrap_or(0), first))
-    };
-    let (count, first) = written.await.map_err(|error: tokio_postgres::Error| explain(&error))?;
-    Ok(Wrote { count, row: first.as_ref().map(row).transpose()? })
-}
-
-/// Sends BEGIN, every statement and COMMIT without waiting in between.
-async fn together(client: &Client, jobs: &[Job]) -> Result<Option<Vec<Wrote>>, DbError> {
-    let mut statements = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let Ok(statement) = statement(client, &job.query).await else { return Ok(None) };
-        statements.push((statement, parameters(&job.query)));
-    }
-    let mut begin = pin!(client.batch_execute("BEGIN"));
-    let begun = poll_fn(|context| Poll::Ready(begin.as_mut().poll(context))).await;
-    let mut sent = Vec::with_capacity(jobs.len());
-    for (statement, values) in &statements {
-        let mut writing = Box::pin(write(client, statement, values));
-        // So they leave in this order, and COMMIT behind them.
-        let early = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
-        sent.push((writing, early));
-    }
-    let committed = client.batch_execute("COMMIT").await;
-    let begun = if let Poll::Ready(begun) = begun { begun } else { begin.await };
-    begun.and(committed).map_err(|error| explain(&error))?;
-    let mut all = Vec::with_capacity(jobs.len());
-    for (writing, early) in sent {
-        let result = if let Poll::Ready(result) = early { result } else { writing.await };
-        let Ok(wrote) = result else { return Ok(None) };
-        all.push(wrote);
-    }
-    Ok(Some(all))
 }

@@ -5,6 +5,7 @@
 //! on PostgreSQL it runs on a pooled connection.
 
 mod about;
+mod batch;
 mod catalogue;
 mod error;
 mod lanes;
@@ -214,7 +215,8 @@ impl Db {
     {
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
-                let (unit, answer) = unit::Unit::new(|tx| Box::pin(read_then_write(tx, read, decide)), true);
+                let (unit, answer) =
+                    unit::Unit::new(|tx| Box::pin(read_then_write(tx, read, decide)), true);
                 writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(writer::ended()))
             }

@@ -157,7 +157,7 @@ pub(super) async fn statement(client: &Client, query: &Query) -> Result<Statemen
     Err(DbError::Bug("as many values must be bound as there are placeholders".to_owned()))
 }
 
-fn type_of(value: &Value) -> Type {
+pub(super) const fn type_of(value: &Value) -> Type {
     match value {
         Value::Text(_) => Type::TEXT,
         Value::Int(_) => Type::INT8,
@@ -165,7 +165,7 @@ fn type_of(value: &Value) -> Type {
     }
 }
 
-fn parameter(value: &Value) -> &(dyn ToSql + Sync) {
+pub(super) fn parameter(value: &Value) -> &(dyn ToSql + Sync) {
     match value {
         Value::Text(text) => text,
         Value::Int(number) => number,

@@ -9,11 +9,13 @@ use std::borrow::Cow;
 pub struct Query {
     pub(super) text: Cow<'static, str>,
     pub(super) values: Vec<Value>,
+    /// See [`Query::for_many`].
+    pub(super) is_for_many: bool,
 }
 
 /// Begins a statement. Placeholders are `$1`, `$2`, ...; each may occur more than once.
 pub fn sql(text: impl Into<Cow<'static, str>>) -> Query {
-    Query { text: text.into(), values: Vec::new() }
+    Query { text: text.into(), values: Vec::new(), is_for_many: false }
 }
 
 impl Query {
@@ -22,6 +24,23 @@ impl Query {
     pub fn bind(mut self, value: impl IntoValue) -> Self {
         self.values.push(value.into_value());
         self
+    }
+
+    /// Says that rows of many callers may go to PostgreSQL as one statement. Its text, a constant, must have these values
+    /// in one `VALUES (..)`, and return the first of them, a text that names its row, as its first column.
+    #[must_use]
+    pub(crate) fn for_many(mut self) -> Self {
+        self.is_for_many = true;
+        self
+    }
+
+    /// Whether both are the same statement for values of the same types.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let mut pairs = self.values.iter().zip(&other.values);
+        self.is_for_many == other.is_for_many
+            && self.values.len() == other.values.len()
+            && pairs.all(|(one, other)| std::mem::discriminant(one) == std::mem::discriminant(other))
+            && self.text == other.text
     }
 
     /// Binds another value to the placeholder of this number, which is bound already.

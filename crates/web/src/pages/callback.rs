@@ -46,7 +46,7 @@ impl CallbackPage {
     pub fn render(&self) -> String {
         let general = Words::new(self.shell.locale);
         let name = |party: &Option<Party>, otherwise: &str| {
-            party.as_ref().map_or_else(|| general.say(otherwise), |party| party.name.clone())
+            party.as_ref().map_or_else(|| general.say(otherwise).into_owned(), |party| party.name.clone())
         };
         let (app, system) = (name(&self.organization, "callback.app"), name(&self.system, "callback.system"));
         let words = general.with("app", app).with("system", system);

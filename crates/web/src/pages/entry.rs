@@ -158,7 +158,7 @@ impl EntryPage {
     pub fn scope(&self, scope: &str) -> String {
         let key = format!("enter.scope.{scope}");
         let said = Words::new(self.shell.locale).say(&key);
-        if said == key { scope.to_owned() } else { said }
+        if said == key { scope.to_owned() } else { said.into_owned() }
     }
 
     /// Where the browser goes without a click.

@@ -43,9 +43,9 @@ pub(crate) fn markup(template: &impl askama::Template) -> String {
 /// Decision: `<`, `>` and `&` are written as escapes. Attack: a value with `</script>` would end the element
 /// and become markup. Trade: a few more bytes.
 pub(crate) fn script_json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value)
-        .unwrap_or_else(|_| "null".to_owned())
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
+    let json = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
+    if !json.contains(['<', '>', '&']) {
+        return json;
+    }
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -176,7 +176,7 @@ impl RefusalPage {
     fn words(&self) -> Words {
         let general = Words::new(self.shell.locale);
         let app =
-            self.organization.as_ref().map_or_else(|| general.say("refused.app"), |party| party.name.clone());
+            self.organization.as_ref().map_or_else(|| general.say("refused.app").into_owned(), |party| party.name.clone());
         general.with("app", app)
     }
 

@@ -57,7 +57,7 @@ impl Shell {
     }
 
     /// The address of an asset under its content-hashed name.
-    pub fn asset(&self, name: &str) -> String {
+    pub fn asset(&self, name: &str) -> &'static str {
         assets::path(name)
     }
 

@@ -6,6 +6,7 @@ mod tests;
 
 pub use locale::{Locale, isolated};
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -68,9 +69,12 @@ impl Words {
 
     /// The text of a key with its placeholders filled, as plain text: templates escape it. A key that no
     /// catalogue has comes back as it is; a test walks through all of them.
-    pub fn say(&self, key: impl AsRef<str>) -> String {
+    pub fn say(&self, key: impl AsRef<str>) -> Cow<'static, str> {
         let key = key.as_ref();
-        let Some(text) = of(self.locale).get(key) else { return key.to_owned() };
+        let Some(text) = of(self.locale).get(key) else { return Cow::Owned(key.to_owned()) };
+        if !text.contains('{') {
+            return Cow::Borrowed(text);
+        }
         let mut said = String::with_capacity(text.len());
         let mut rest = text.as_str();
         // One walk from left to right, so that a value which looks like a placeholder stays what it is.
@@ -83,11 +87,11 @@ impl Words {
             rest = after;
         }
         said.push_str(rest);
-        said
+        Cow::Owned(said)
     }
 
     /// `say` for a key of two parts: a table chosen at run time and a name in it.
-    pub fn say_in(&self, table: impl AsRef<str>, name: &str) -> String {
+    pub fn say_in(&self, table: impl AsRef<str>, name: &str) -> Cow<'static, str> {
         self.say(format!("{}.{name}", table.as_ref()))
     }
 }

@@ -1,0 +1,262 @@
+//! PostgreSQL: what goes to it together.
+//!
+//! A statement that was made for many begins with `WITH new (..) AS (VALUES (..))`, a row for one caller. With a row
+//! for each of them it costs little more than for one. It returns its rows' first value first, which names the row, so
+//! that each caller gets its own answer.
+
+use super::DbError;
+use super::lanes::Wrote;
+use super::postgres::{explain, parameter, row, statement, type_of};
+use super::statement::Query;
+use super::value::{Row, Value};
+use deadpool_postgres::Client;
+use futures_util::TryStreamExt as _;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use tokio_postgres::Statement;
+use tokio_postgres::types::{ToSql, Type};
+
+/// Rows of one statement: any number up to the last of these, and above it the others. Each number is a statement of
+/// its own, which PostgreSQL plans once for each connection.
+const SIZES: [usize; 3] = [64, 32, 16];
+
+/// Callers whose rows go in one statement; of a statement that was not made for many, one.
+pub(super) struct Group<'q> {
+    queries: Vec<&'q Query>,
+    /// Where each of them stands among all.
+    places: Vec<usize>,
+}
+
+impl<'q> Group<'q> {
+    pub(super) fn alone(query: &'q Query) -> Self {
+        Self { queries: vec![query], places: vec![0] }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queries.len()
+    }
+
+    fn is_full(&self) -> bool {
+        SIZES.first().is_some_and(|most| self.len() >= *most)
+    }
+
+    /// The same in pieces of the sizes that there are.
+    fn in_sizes(mut self) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        for size in SIZES {
+            while self.len() >= size {
+                let rest = Self { queries: self.queries.split_off(size), places: self.places.split_off(size) };
+                pieces.push(std::mem::replace(&mut self, rest));
+            }
+        }
+        if self.len() > 0 {
+            pieces.push(self);
+        }
+        pieces
+    }
+}
+
+/// Puts together what can go as one statement. Nobody waits for anybody else's row, so their order is free.
+pub(super) fn groups<'q>(queries: &[&'q Query]) -> Vec<Group<'q>> {
+    let mut groups: Vec<Group<'q>> = Vec::new();
+    for (place, query) in queries.iter().enumerate() {
+        let fits = |group: &&mut Group<'q>| {
+            let first = group.queries.first();
+            query.is_for_many && !group.is_full() && first.is_some_and(|first| query.is_like(first))
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) => {
+                group.queries.push(query);
+                group.places.push(place);
+            }
+            None => groups.push(Group { queries: vec![query], places: vec![place] }),
+        }
+    }
+    groups.into_iter().flat_map(Group::in_sizes).collect()
+}
+
+/// The connection that writes, with what was prepared on it for many: by the text's place in memory, which is that of
+/// a constant, and the number of rows.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) client: Client,
+    prepared: HashMap<(usize, usize), Statement>,
+}
+
+impl Line {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, prepared: HashMap::new() }
+    }
+
+    async fn statement(&mut self, group: &Group<'_>) -> Result<Statement, DbError> {
+        let query = group.queries.first().ok_or_else(nothing)?;
+        if !query.is_for_many {
+            return statement(&self.client, query).await;
+        }
+        let types = || group.queries.iter().flat_map(|query| &query.values).map(type_of);
+        let name = (query.text.as_ptr().addr(), group.len());
+        if let Some(known) = self.prepared.get(&name).filter(|known| known.params().iter().cloned().eq(types())) {
+            return Ok(known.clone());
+        }
+        let text = for_rows(&query.text, query.values.len(), group.len())
+            .ok_or_else(|| DbError::Bug("a statement for many has no row of values".to_owned()))?;
+        let types: Vec<Type> = types().collect();
+        let prepared = self.client.prepare_typed(&text, &types).await.map_err(|error| explain(&error))?;
+        self.prepared.insert(name, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Runs one group by itself; PostgreSQL keeps all of it or nothing.
+    pub(super) async fn run(&mut self, group: &Group<'_>) -> Result<Vec<Wrote>, DbError> {
+        let statement = self.statement(group).await?;
+        run(&self.client, &statement, group).await
+    }
+
+    /// Sends BEGIN, every group and COMMIT without waiting in between. `None` where one of them failed: nothing was
+    /// kept.
+    pub(super) async fn in_one_transaction(
+        &mut self,
+        groups: &[Group<'_>],
+    ) -> Result<Option<Vec<Wrote>>, DbError> {
+        let mut statements = Vec::with_capacity(groups.len());
+        for group in groups {
+            let Ok(statement) = self.statement(group).await else { return Ok(None) };
+            statements.push(statement);
+        }
+        let client = &self.client;
+        let mut begin = pin!(client.batch_execute("BEGIN"));
+        let begun = poll_fn(|context| Poll::Ready(begin.as_mut().poll(context))).await;
+        let mut sent = Vec::with_capacity(groups.len());
+        for (group, statement) in groups.iter().zip(&statements) {
+            let mut writing = Box::pin(run(client, statement, group));
+            // So they leave in this order, and COMMIT behind them.
+            let early = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
+            sent.push((group, writing, early));
+        }
+        let committed = client.batch_execute("COMMIT").await;
+        let begun = if let Poll::Ready(begun) = begun { begun } else { begin.await };
+        begun.and(committed).map_err(|error| explain(&error))?;
+        let mut all: Vec<(usize, Wrote)> = Vec::new();
+        for (group, writing, early) in sent {
+            let result = if let Poll::Ready(result) = early { result } else { writing.await };
+            let Ok(wrote) = result else { return Ok(None) };
+            all.extend(group.places.iter().copied().zip(wrote));
+        }
+        all.sort_unstable_by_key(|(place, _)| *place);
+        Ok(Some(all.into_iter().map(|(_, wrote)| wrote).collect()))
+    }
+}
+
+fn nothing() -> DbError {
+    DbError::Bug("nothing was to be written".to_owned())
+}
+
+/// The statement is sent when this is first polled. What each caller's row came to, in the group's order.
+async fn run(client: &Client, statement: &Statement, group: &Group<'_>) -> Result<Vec<Wrote>, DbError> {
+    let values: Vec<&(dyn ToSql + Sync)> =
+        group.queries.iter().flat_map(|query| &query.values).map(parameter).collect();
+    let (count, rows) = written(client, statement, &values).await?;
+    if !group.queries.first().ok_or_else(nothing)?.is_for_many {
+        return Ok(vec![Wrote { count, row: rows.into_iter().next() }]);
+    }
+    let named = rows.into_iter().map(|mut row| Ok((row.take::<String>()?, row)));
+    let mut named = named.collect::<Result<HashMap<_, _>, DbError>>()?;
+    let wrote = |query: &&Query| match query.values.first() {
+        Some(Value::Text(Some(name))) => {
+            named.remove(name).map_or_else(Wrote::default, |row| Wrote { count: 1, row: Some(row) })
+        }
+        _ => Wrote::default(),
+    };
+    Ok(group.queries.iter().map(wrote).collect())
+}
+
+/// How many rows were written, and those that came back.
+async fn written(
+    client: &Client,
+    statement: &Statement,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<(u64, Vec<Row>), DbError> {
+    let written = async {
+        let mut returned = pin!(client.query_raw(statement, values.iter().copied()).await?);
+        let mut rows = Vec::new();
+        while let Some(next) = returned.try_next().await? {
+            rows.push(next);
+        }
+        Ok((returned.rows_affected().unwrap_or(0), rows))
+    };
+    let (count, rows) = written.await.map_err(|error: tokio_postgres::Error| explain(&error))?;
+    Ok((count, rows.iter().map(row).collect::<Result<_, _>>()?))
+}
+
+/// The statement for `rows` rows of `width` values: its one row of values, repeated under other numbers.
+fn for_rows(text: &str, width: usize, rows: usize) -> Option<String> {
+    let (before, rest) = text.split_once("VALUES (")?;
+    let mut depth = 1;
+    let end = rest.find(|letter| {
+        depth += i32::from(letter == '(') - i32::from(letter == ')');
+        depth == 0
+    })?;
+    let (values, after) = rest.split_at_checked(end)?;
+    let mut all = format!("{before}VALUES (");
+    for row in 0..rows {
+        all.push_str(if row == 0 { "" } else { "), (" });
+        for (at, part) in values.split('$').enumerate() {
+            let digits = part.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(part.len());
+            let (number, rest) = part.split_at_checked(if at == 0 { 0 } else { digits })?;
+            if at > 0 {
+                all.push('$');
+                all.push_str(&(number.parse::<usize>().ok()? + row * width).to_string());
+            }
+            all.push_str(rest);
+        }
+    }
+    all.push_str(after);
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::sql;
+
+    fn many(name: &str, number: i64) -> Query {
+        sql("A").for_many().bind(name).bind(number)
+    }
+
+    fn places(queries: &[Query]) -> Vec<Vec<usize>> {
+        let queries: Vec<&Query> = queries.iter().collect();
+        groups(&queries).iter().map(|group| group.places.clone()).collect()
+    }
+
+    #[test]
+    fn rows_of_one_statement_for_many_go_together_and_keep_their_places() {
+        let other = sql("A").for_many().bind("other");
+        let mixed = [many("x", 1), sql("B").bind("y"), many("z", 3), sql("B").bind("w"), other];
+        assert_eq!(places(&mixed), [vec![0, 2], vec![1], vec![3], vec![4]], "other types are another statement");
+    }
+
+    #[test]
+    fn many_rows_go_in_few_sizes() {
+        let sizes = |rows: usize| -> Vec<usize> {
+            let queries: Vec<Query> = (0..rows).map(|_| many("x", 1)).collect();
+            let places = places(&queries);
+            assert_eq!(places.concat(), (0..rows).collect::<Vec<_>>());
+            places.iter().map(Vec::len).collect()
+        };
+        assert_eq!((sizes(1), sizes(16), sizes(17)), (vec![1], vec![16], vec![16, 1]));
+        assert_eq!((sizes(63), sizes(64)), (vec![32, 16, 15], vec![64]));
+        assert_eq!(sizes(128), [64, 64]);
+    }
+
+    #[test]
+    fn a_row_of_values_is_repeated_under_other_numbers() {
+        let one = "WITH new (a, b) AS (VALUES ($1, CAST($2 AS BIGINT))) INSERT .. WHERE c = 'x'";
+        assert_eq!(for_rows(one, 2, 1).as_deref(), Some(one));
+        let three = "WITH new (a, b) AS (VALUES ($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT)), \
+                     ($5, CAST($6 AS BIGINT))) INSERT .. WHERE c = 'x'";
+        assert_eq!(for_rows(one, 2, 3).as_deref(), Some(three));
+        assert_eq!(for_rows("INSERT INTO a SELECT $1", 1, 2), None);
+    }
+}
