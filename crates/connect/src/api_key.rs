@@ -5,11 +5,17 @@ use kernel::{Environment, Hashed, Time};
 
 /// What a key may do.
 pub const SCOPES: &[&str] = &[
+    "audit:read",
     "connectors:call",
     "credentials:read",
-    "integrations:read", "integrations:write",
+    "integrations:read",
+    "integrations:write",
     "jobs:read",
-    "jobs:write", "runs:read", "runs:write",
+    "jobs:write",
+    "runs:read",
+    "runs:write",
+    "settings:read",
+    "settings:write",
     "tenants:read",
     "tenants:write",
     "webhooks:read",

@@ -95,6 +95,7 @@ CREATE TABLE runs (
 -- One run of a tenant at a time.
 CREATE UNIQUE INDEX runs_open ON runs (tenant_id) WHERE completed_at IS NULL;
 CREATE INDEX runs_tenant ON runs (tenant_id, id);
+CREATE INDEX runs_organization ON runs (organization_id, environment, id);
 CREATE INDEX runs_succeeded ON runs (tenant_id, id) WHERE phase = 'Succeeded';
 CREATE UNIQUE INDEX runs_token ON runs (token_hash) WHERE token_hash IS NOT NULL;
 CREATE INDEX runs_completed_at ON runs (completed_at) WHERE completed_at IS NOT NULL;

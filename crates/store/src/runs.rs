@@ -115,7 +115,6 @@ statements! {
         WHERE tenant_id = $2 AND completed_at IS NOT NULL AND organization_id = $1 ORDER BY id DESC LIMIT 1");
     LAST_SUCCESSFUL = concat!("SELECT ", columns!(""), " FROM runs
         WHERE tenant_id = $2 AND phase = 'Succeeded' AND organization_id = $1 ORDER BY id DESC LIMIT 1");
-    COUNT = "SELECT COUNT(*) FROM runs WHERE tenant_id = $2 AND organization_id = $1 AND environment = $3";
     // What the next run of a tenant is handed stays, however old it is.
     DELETE_BEFORE = "DELETE FROM runs WHERE id IN (SELECT r.id FROM runs AS r WHERE r.completed_at < $1
         AND r.id <> (SELECT MAX(l.id) FROM runs AS l WHERE l.tenant_id = r.tenant_id)
@@ -125,11 +124,10 @@ statements! {
 }
 
 /// Beginnings that are never run by themselves.
-const PAGE: &str = concat!(
-    "SELECT ",
-    columns!(""),
-    " FROM runs WHERE tenant_id = $2 AND organization_id = $1 AND environment = $3"
-);
+const PAGE: &str = concat!("SELECT ", columns!(""), " FROM runs");
+const COUNT: &str = "SELECT COUNT(*) FROM runs";
+const OF_ORGANIZATION: &str = " WHERE organization_id = $1 AND environment = $2";
+const OF_TENANT: &str = " WHERE tenant_id = $3 AND organization_id = $1 AND environment = $2";
 const OF_TENANTS: &str = concat!(
     "SELECT ",
     columns!("r."),
@@ -152,10 +150,12 @@ fn of_group(start: &str, column: &str) -> String {
 /// The composed statements, for the test that prepares them.
 pub(crate) fn composed() -> Vec<String> {
     let mut out = vec![of_group(OF_TENANTS, "t.id"), of_group(CONFIGS_OF_TENANTS, "t.tenant_id")];
+    out.extend([format!("{COUNT}{OF_TENANT}"), format!("{COUNT}{OF_ORGANIZATION}")]);
     for sort in Sort::ALL {
         for descending in [true, false] {
             let page = Page { sort, descending, limit: 1, skip: 0 };
-            out.push(format!("{PAGE}{}", page.tail(sort.column(), 4)));
+            out.push(format!("{PAGE}{OF_TENANT}{}", page.tail(sort.column(), 4)));
+            out.push(format!("{PAGE}{OF_ORGANIZATION}{}", page.tail(sort.column(), 3)));
         }
     }
     out
@@ -340,7 +340,7 @@ pub async fn last(
     Ok((last, successful))
 }
 
-/// The runs of one tenant.
+/// The runs of one tenant, or of all of them.
 ///
 /// # Errors
 /// [`DbError`].
@@ -348,12 +348,16 @@ pub async fn list(
     tx: &mut Tx,
     organization: &OrganizationId,
     environment: Environment,
-    tenant: TenantId,
+    tenant: Option<TenantId>,
     page: Page<Sort>,
 ) -> Result<Listed<Run>, DbError> {
-    let total = sql(COUNT).bind(organization).bind(tenant).bind(environment).one(tx).await?.take()?;
-    let text = format!("{PAGE}{}", page.tail(page.sort.column(), 4));
-    let query = sql(text).bind(organization).bind(tenant).bind(environment);
+    let (which, next) = if tenant.is_some() { (OF_TENANT, 4) } else { (OF_ORGANIZATION, 3) };
+    let bound = |text: String| {
+        let query = sql(text).bind(organization).bind(environment);
+        tenant.map_or(query.clone(), |tenant| query.bind(tenant))
+    };
+    let total = bound(format!("{COUNT}{which}")).one(tx).await?.take()?;
+    let query = bound(format!("{PAGE}{which}{}", page.tail(page.sort.column(), next)));
     let rows = query.bind(page.limit.max(0)).bind(page.skip.max(0)).all(tx).await?;
     Ok(Listed { rows: rows.into_iter().map(|mut row| run(&mut row)).collect::<Result<_, _>>()?, total })
 }

@@ -29,6 +29,7 @@ pub use own_system::{OWN_TOKEN, OwnSystem};
 pub use person::{Answer, Ask, Events, Person};
 pub use token::{Token, hs256};
 
+use crate::postgres::Postgres;
 use crate::standins::{ProviderKind, Standin};
 use connect::connector::{Loopback, Policy, shipped};
 use database::Database;
@@ -72,6 +73,8 @@ struct Plan {
     provider_timeout: Duration,
     loopback: Loopback,
     is_system_clock: bool,
+    /// Who starts programs, and the folder of the machine that they run on.
+    programs: Option<(std::path::PathBuf, Arc<tempfile::TempDir>)>,
 }
 
 /// A world before it begins.
@@ -79,9 +82,17 @@ struct Plan {
 pub struct WorldBuilder {
     engine: Engine,
     plan: Plan,
+    server: Option<Arc<Postgres>>,
 }
 
 impl WorldBuilder {
+    /// On a PostgreSQL server of its own, as one that can be taken down.
+    #[must_use]
+    pub fn server(mut self, server: Arc<Postgres>) -> Self {
+        self.server = Some(server);
+        self
+    }
+
     /// Sizes other than the shipped ones.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
@@ -117,6 +128,18 @@ impl WorldBuilder {
         self
     }
 
+    /// Programs can be run: `executable` is the gateway's own, which becomes their supervisor. Every node of the world
+    /// is on one machine.
+    ///
+    /// # Panics
+    /// When no temporary folder can be made.
+    #[must_use]
+    pub fn programs(mut self, executable: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        self.plan.programs = Some((executable.into(), Arc::new(folder)));
+        self
+    }
+
     /// # Panics
     /// When a server does not start.
     pub async fn start(self) -> World {
@@ -139,7 +162,7 @@ impl WorldBuilder {
         let places = Places::new(places.into()).expect("two places");
         let chance: &dyn Chance = &SystemChance;
         let masters = MasterKeys::new(MasterKey::new(chance.bytes()), Vec::new());
-        let database = Database::make(self.engine).await;
+        let database = Database::make(self.engine, self.server).await;
         let parts = Setting {
             clock: &clock,
             places: &places,
@@ -185,9 +208,21 @@ impl Setting<'_> {
             policy: Policy { loopback: self.plan.loopback },
             limits: self.plan.limits,
         });
-        service.providers = service.providers.within(self.plan.provider_timeout);
+        let within = self.plan.provider_timeout;
+        service.providers = service.providers.within(within).refreshing_within(within);
+        if let Some((executable, folder)) = &self.plan.programs {
+            service.machine.runner = runner::Runner::new(executable, [runner::VERB]);
+            service.machine.folder = folder.path().to_owned();
+            service.machine.path = path();
+        }
         Arc::new(service)
     }
+}
+
+/// Python and Node may lie where the tests found them.
+#[expect(clippy::disallowed_methods, reason = "tests run with what their machine has")]
+fn path() -> String {
+    std::env::var("PATH").unwrap_or_default()
 }
 
 impl World {
@@ -208,8 +243,9 @@ impl World {
             provider_timeout: Duration::from_secs(10),
             loopback: Loopback::Allowed,
             is_system_clock: false,
+            programs: None,
         };
-        WorldBuilder { engine, plan }
+        WorldBuilder { engine, plan, server: None }
     }
 
     /// One more process on the same database, with the same keys and clock and with empty memory: another node, or

@@ -6,6 +6,7 @@ pub mod browser;
 pub mod client_address;
 pub mod cookies;
 pub mod dialog_page;
+pub mod first_page;
 pub mod headers;
 pub mod idempotency;
 pub mod json_body;
@@ -52,6 +53,7 @@ struct Parts {
     options: Options,
     meters: observe::Meters,
     request_ids: RequestIds,
+    letters: first_page::Letters,
 }
 
 /// What a gateway's HTTP can be told.
@@ -83,7 +85,8 @@ impl Web {
     pub fn with(service: Arc<Service>, options: Options) -> Self {
         let request_ids = RequestIds::new(&*service.chance);
         let meters = observe::Meters::new(routes().into_iter().map(|route| route.path));
-        Self(Arc::new(Parts { service, options, meters, request_ids }))
+        let letters = first_page::Letters::default();
+        Self(Arc::new(Parts { service, options, meters, request_ids, letters }))
     }
 
     pub fn options(&self) -> &Options {
@@ -96,6 +99,10 @@ impl Web {
 
     pub fn metrics(&self) -> Option<&PrometheusHandle> {
         self.0.options.metrics.as_ref()
+    }
+
+    pub(crate) fn letters(&self) -> &first_page::Letters {
+        &self.0.letters
     }
 
     pub(crate) fn request_ids(&self) -> &RequestIds {
@@ -128,7 +135,8 @@ pub fn routes() -> Vec<Route> {
 
 /// The whole route table.
 fn table() -> Table<Web> {
-    operator(visitors(apps(partner_api(embed(runs(dead_letters(notices(changes(connections(api(Table::default())))))))))))
+    let api = own_settings(runs(dead_letters(notices(changes(connections(api(Table::default())))))));
+    operator(visitors(apps(partner_api(embed(api)))))
 }
 
 /// For partners' backends: `sso.v1` as JSON and gRPC, and what gRPC clients expect beside it.
@@ -246,7 +254,8 @@ fn changes(table: Table<Web>) -> Table<Web> {
     let (look, build) = (Proof::ApiKey(releases::READ), Proof::ApiKey(releases::WRITE));
     let (tenant, about) = ("/v2/tenants/{id}", "/v2/tenants/{id}/metadata");
     let (integration, all) = ("/v2/integrations/{id}", "/v2/integrations/{id}/releases");
-    let (default, latest) = ("/v2/integrations/{id}/releases/default", "/v2/integrations/{id}/releases/latest");
+    let (default, latest) =
+        ("/v2/integrations/{id}/releases/default", "/v2/integrations/{id}/releases/latest");
     table
         .add(Method::POST, "/v2/tenants", write, "a new tenant", post(tenant_changes::create))
         .add(Method::PATCH, tenant, write, "change a tenant", patch(tenant_changes::change))
@@ -260,6 +269,37 @@ fn changes(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, latest, look, "the newest release", get(releases::latest))
         .add(Method::GET, "/v2/integrations/{id}/releases/{rid}", look, "one release", get(releases::get))
         .add(Method::POST, "/v2/sourcecontrol/build", build, "build a release", post(releases::build))
+}
+
+/// An organization's own settings.
+fn own_settings(table: Table<Web>) -> Table<Web> {
+    use routes::settings;
+    let (read, write) = (Proof::ApiKey(settings::READ), Proof::ApiKey(settings::WRITE));
+    let (origins, signing, keys) = ("/v2/origins", "/v2/signing-keys", "/v2/api-keys");
+    table
+        .add(
+            Method::GET,
+            "/v2/organizations",
+            read,
+            "the key's own organization",
+            get(settings::organizations),
+        )
+        .add(Method::GET, origins, read, "who may frame pages", get(settings::origins))
+        .add(Method::POST, origins, write, "one more origin", post(settings::add_origin))
+        .add(Method::DELETE, origins, write, "one origin less", delete(settings::remove_origin))
+        .add(Method::GET, signing, read, "signing keys", get(settings::signing_keys))
+        .add(Method::POST, signing, write, "a new signing key", post(settings::add_signing_key))
+        .add(Method::DELETE, "/v2/signing-keys/{key}", write, "ends it", delete(settings::revoke_signing_key))
+        .add(Method::GET, keys, read, "API keys", get(settings::api_keys))
+        .add(Method::POST, keys, write, "a new API key", post(settings::add_api_key))
+        .add(Method::DELETE, "/v2/api-keys/{key}", write, "ends it", delete(settings::revoke_api_key))
+        .add(
+            Method::GET,
+            "/v2/audit",
+            Proof::ApiKey(settings::AUDIT),
+            "who changed what",
+            get(settings::audit),
+        )
 }
 
 /// Where an organization hears of events, and what became of the messages.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use service::connect::look_up::{IntegrationSort, Page, TenantSort};
+use service::work::run_look_up::RunSort;
 
 /// How many a list has that was not asked for a number.
 pub const DEFAULT_LIMIT: i64 = 100;
@@ -32,6 +33,15 @@ impl Sortable for TenantSort {
 }
 
 impl Sortable for IntegrationSort {
+    const ALL: &[Self] = &Self::ALL;
+    const FIRST: Self = Self::Id;
+
+    fn field(self) -> &'static str {
+        Self::field(self)
+    }
+}
+
+impl Sortable for RunSort {
     const ALL: &[Self] = &Self::ALL;
     const FIRST: Self = Self::Id;
 

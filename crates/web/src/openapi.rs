@@ -1,14 +1,20 @@
 //! The REST API as an OpenAPI 3.1 document: made from the route table, so that it has every route of the API
 //! and no other.
 
+mod connections;
 mod described;
+mod releases;
+mod runs;
+mod settings;
 mod webhook_endpoints;
 
 use crate::listing::{DEFAULT_LIMIT, MOST, Sortable};
+use crate::routes::jobs::Newest;
 use crate::table::{Proof, Route};
 use axum::http::Method;
 use described::Described;
 use serde_json::{Map, Value, json};
+use service::admin::jobs::Kind;
 use service::connect::look_up::{IntegrationSort, TenantSort};
 
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
@@ -100,6 +106,7 @@ fn parameters(route: &Route, described: Option<&Described>) -> Value {
             let own = described.and_then(|described| described.id.clone());
             let schema = match name {
                 "id" => own.unwrap_or_else(|| reference("Id")),
+                "rid" => reference("Id"),
                 _ => json!({ "type": "string" }),
             };
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
@@ -107,15 +114,17 @@ fn parameters(route: &Route, described: Option<&Described>) -> Value {
         .collect();
     parameters.extend(described.into_iter().flat_map(|described| described.parameters.clone()));
     match route.path {
-        "/v2/tenants" => {
+        "/v2/tenants" if route.method == Method::GET => {
             parameters.extend(listing::<TenantSort>());
-            parameters.push(query(
-                "archived",
-                &json!({ "type": "boolean" }),
-                "Only these, or only the others.",
-            ));
+            parameters.extend(releases::chosen_tenants());
         }
-        "/v2/integrations" => parameters.extend(listing::<IntegrationSort>()),
+        "/v2/jobs" => {
+            parameters.extend(listing::<Newest>().into_iter().skip(1));
+            parameters.push(query("state", &json!({ "const": "dead" }), "The only ones that are listed."));
+            let kinds = json!({ "type": "string", "enum": Kind::ALL.map(Kind::as_str) });
+            parameters.push(query("kind", &kinds, "Only these."));
+        }
+        "/v2/integrations" if route.method == Method::GET => parameters.extend(listing::<IntegrationSort>()),
         _ => {}
     }
     Value::Array(parameters)
@@ -168,13 +177,26 @@ fn responses(route: &Route, described: Option<&Described>) -> Value {
             say("410", "The tenant is archived.", message());
         }
         (_, "/v1/tenants/{id}") => say("200", "The tenant.", Some(reference("TenantV1"))),
-        (_, "/v2/tenants") => say("200", "A page of tenants.", Some(list_of("TenantV2"))),
-        (_, "/v2/tenants/{id}") => say("200", "The tenant.", Some(reference("TenantV2"))),
+        (&Method::GET, "/v2/tenants") => say("200", "A page of tenants.", Some(list_of("TenantV2"))),
+        (&Method::GET, "/v2/tenants/{id}") => say("200", "The tenant.", Some(reference("TenantV2"))),
         (_, "/v2/tenants/{id}/connectors/{name}/disconnect") => {
             say("200", "The tenant without the connection.", Some(reference("TenantV2")));
         }
-        (_, "/v2/integrations") => say("200", "A page of integrations.", Some(list_of("Integration"))),
-        (_, "/v2/integrations/{id}") => say("200", "The integration.", Some(reference("Integration"))),
+        (_, "/v2/jobs") => say("200", "A page of dead letters, the newest first.", Some(list_of("Job"))),
+        (_, "/v2/jobs/{job}/replay") => {
+            say("202", "The job, in the queue again.", Some(reference("Job")));
+            say("409", "It is not dead.", message());
+        }
+        (_, "/v2/jobs/{job}") => {
+            say("204", "It is deleted.", None);
+            say("409", "It is not dead.", message());
+        }
+        (&Method::GET, "/v2/integrations") => {
+            say("200", "A page of integrations.", Some(list_of("Integration")))
+        }
+        (&Method::GET, "/v2/integrations/{id}") => {
+            say("200", "The integration.", Some(reference("Integration")))
+        }
         _ => {}
     }
     if matches!(route.proof, Proof::ApiKey(_)) {
@@ -201,7 +223,8 @@ fn responses(route: &Route, described: Option<&Described>) -> Value {
 }
 
 fn is_list(route: &Route) -> bool {
-    matches!(route.path, "/v2/tenants" | "/v2/integrations")
+    let paths = ["/v2/jobs", "/v2/tenants", "/v2/integrations", "/v2/integrations/{id}/releases"];
+    route.method == Method::GET && (paths.contains(&route.path) || runs::is_list(route.path))
 }
 
 fn reference(name: &str) -> Value {

@@ -25,6 +25,10 @@ pub enum Proof {
     WebhookSecret,
     /// `X-API-KEY` with this scope.
     ApiKey(&'static str),
+    /// `Authorization: Bearer` with the token of an open run.
+    RunToken,
+    /// A link that was signed here and has not ended.
+    SignedLink,
     /// An OpenID Connect client's secret or assertion; of a public client its id, and the code's PKCE verifier.
     Client,
     /// A user's access token with this scope.
@@ -53,6 +57,8 @@ impl Proof {
             Self::StateAndCookie => "`state` and binding cookie".to_owned(),
             Self::WebhookSecret => "webhook secret, signature where declared".to_owned(),
             Self::ApiKey(scope) => format!("API key with `{scope}`"),
+            Self::RunToken => "run's own token".to_owned(),
+            Self::SignedLink => "signature in the link".to_owned(),
             Self::Client => "client's proof".to_owned(),
             Self::UserToken(scope) => format!("user's access token with `{scope}`"),
             Self::ServiceToken(scope) => format!("service account's token with `{scope}`"),

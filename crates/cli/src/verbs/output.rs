@@ -107,6 +107,18 @@ impl<'a> Output<'a> {
         writeln!(self.out, "{text}")
     }
 
+    /// Somebody else's text over several lines, as it comes: control characters but line ends and tabs are shown as
+    /// what they are.
+    ///
+    /// # Errors
+    /// Where nothing can be written.
+    pub fn raw(&mut self, text: &str) -> io::Result<()> {
+        let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+        let shown = |c: char| if is_harmless(c) { c.to_string() } else { c.escape_default().to_string() };
+        write!(self.out, "{}", text.replace("\r\n", "\n").chars().map(shown).collect::<String>())?;
+        self.out.flush()
+    }
+
     fn json(&mut self, value: &Value) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *self.out, value)?;
         writeln!(self.out)

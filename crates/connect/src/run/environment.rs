@@ -70,7 +70,10 @@ impl Secrets {
             .filter_map(|named| Some((named.name.clone(), variables.get(&named.field)?.to_owned())))
             .collect();
         if definition.env.is_empty() {
-            let access = credential.access.as_ref().map(|access| ("ACCESS_TOKEN".to_owned(), access.reveal().to_owned()));
+            let access = credential
+                .access
+                .as_ref()
+                .map(|access| ("ACCESS_TOKEN".to_owned(), access.reveal().to_owned()));
             let typed = credential.inputs.iter().map(|(name, value)| (variable(name), value.to_owned()));
             fields = access.into_iter().chain(typed).collect();
         }

@@ -83,20 +83,22 @@ impl Service {
         Ok(Some(shown))
     }
 
-    /// A tenant's runs and how many there are in all; `None` where there is no such tenant.
+    /// A tenant's runs, or all of them, and how many there are; `None` where there is no such tenant.
     ///
     /// # Errors
     /// [`Fault`].
     pub async fn runs(
         &self,
         scope: &Scope,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
         page: Page<RunSort>,
     ) -> Result<Option<(Vec<Value>, i64)>, Fault> {
         let Scope { organization, environment } = scope.clone();
         let read = self.db.read(move |tx| {
             Box::pin(async move {
-                if tenants::by_id(tx, &organization, environment, tenant).await?.is_none() {
+                if let Some(tenant) = tenant
+                    && tenants::by_id(tx, &organization, environment, tenant).await?.is_none()
+                {
                     return Ok(None);
                 }
                 let found = runs::list(tx, &organization, environment, tenant, page).await?;

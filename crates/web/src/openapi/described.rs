@@ -1,6 +1,6 @@
 //! What the file of a resource says of its routes, beyond what the route table knows.
 
-use super::webhook_endpoints;
+use super::{connections, releases, runs, settings, webhook_endpoints};
 use crate::table::Route;
 use serde_json::{Map, Value};
 
@@ -24,8 +24,11 @@ struct Resource {
 }
 
 const RESOURCES: &[Resource] = &[
+    Resource { schemas: connections::SCHEMAS, describe: connections::describe },
     Resource { schemas: webhook_endpoints::SCHEMAS, describe: webhook_endpoints::describe },
     Resource { schemas: runs::SCHEMAS, describe: runs::describe },
+    Resource { schemas: releases::SCHEMAS, describe: releases::describe },
+    Resource { schemas: settings::SCHEMAS, describe: settings::describe },
 ];
 
 pub(super) fn describe(route: &Route) -> Option<Described> {

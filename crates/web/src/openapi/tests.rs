@@ -1,6 +1,7 @@
 use super::*;
 use connect::connection::{Connection, Status};
 use connect::integration::{Channel, Integration};
+use connect::run::show::Runs;
 use connect::tenant::{Source, Tenant};
 use connect::tenant_json::{TenantView, integration_v2, user_attributes, v1, v2};
 use kernel::ids::{ConnectionId, IntegrationId, OrganizationId, TenantId, UserId};
@@ -186,6 +187,7 @@ fn what_is_sent_is_what_the_document_says() {
         release: None,
         user: &user,
         connections: std::slice::from_ref(&connection),
+        runs: &Runs::default(),
         namespace: "sandbox-acme",
         brand: &Brand::default(),
         issuer: "https://connect.example.com",
@@ -196,7 +198,7 @@ fn what_is_sent_is_what_the_document_says() {
     check(
         &document,
         &schema("TenantV2"),
-        &v2(&tenant, std::slice::from_ref(&connection), None, "sandbox-acme"),
+        &v2(&tenant, std::slice::from_ref(&connection), &Runs::default(), None, "sandbox-acme"),
         "v2",
     );
     check(&document, &schema("Integration"), &integration_v2(&integration, |_| true), "integration");
@@ -206,7 +208,7 @@ fn what_is_sent_is_what_the_document_says() {
 #[should_panic(expected = "v2.surprise is not in the document")]
 fn a_field_that_the_document_lacks_is_told() {
     let Sample { tenant, .. } = sample();
-    let mut value = v2(&tenant, &[], None, "sandbox-acme");
+    let mut value = v2(&tenant, &[], &Runs::default(), None, "sandbox-acme");
     value["surprise"] = json!(1);
     let document = shown();
     check(&document, &document["components"]["schemas"]["TenantV2"], &value, "v2");

@@ -18,6 +18,7 @@ pub mod reports;
 pub mod run_reports;
 pub mod runs;
 pub mod service_tokens;
+pub mod settings;
 pub mod start;
 pub mod tenant_changes;
 pub mod tenants;

@@ -7,17 +7,23 @@ mod app;
 mod audit;
 mod client;
 mod connector;
+mod consent;
 mod integration;
 mod job;
+mod master_key;
 mod organization;
 mod origin;
 mod partner;
 mod refusals;
+mod release;
+mod run;
 mod service_account;
 mod service_key;
 mod service_provider;
 mod signing_key;
 mod tenant;
+mod tenant_call;
+mod tenant_set;
 mod user;
 mod webhook_endpoint;
 
@@ -51,8 +57,12 @@ pub enum Command {
     App(On<app::Action>),
     /// What is installed for a user when an outside system is connected
     Integration(On<integration::Action>),
+    /// Versions of integrations that can run: built, chosen, deleted
+    Release(On<release::Action>),
     /// What is installed: users' connections and webhook addresses
     Tenant(On<tenant::Action>),
+    /// Runs of tenants: asked for, looked at, ended, done once more
+    Run(On<run::Action>),
     /// Work that was given up: shown, done once more, deleted
     Job(On<job::Action>),
     /// Partners: the organization's side that vouches for its users at the second door
@@ -65,6 +75,8 @@ pub enum Command {
     ServiceProvider(On<service_provider::Action>),
     /// The apps' OpenID Connect clients and their secrets
     Client(On<client::Action>),
+    /// What users have allowed apps of other companies
+    Consent(On<consent::Action>),
     /// Service accounts: how partners' backends prove themselves
     ServiceAccount(On<service_account::Action>),
     /// Keys of service accounts
@@ -73,6 +85,8 @@ pub enum Command {
     WebhookEndpoint(On<webhook_endpoint::Action>),
     /// Keys for the REST API
     ApiKey(On<api_key::Action>),
+    /// The key that seals all others
+    MasterKey(On<master_key::Action>),
     /// Why visits were refused: which claim, and what was seen
     Refusals(refusals::Arguments),
     /// Who changed what
@@ -205,17 +219,21 @@ impl Command {
             Self::Connector(arguments) => &arguments.scope,
             Self::App(arguments) => &arguments.scope,
             Self::Integration(arguments) => &arguments.scope,
+            Self::Release(arguments) => &arguments.scope,
             Self::Tenant(arguments) => &arguments.scope,
+            Self::Run(arguments) => &arguments.scope,
             Self::Job(arguments) => &arguments.scope,
             Self::Partner(arguments) => &arguments.scope,
             Self::Account(arguments) => &arguments.scope,
             Self::User(arguments) => &arguments.scope,
             Self::ServiceProvider(arguments) => &arguments.scope,
             Self::Client(arguments) => &arguments.scope,
+            Self::Consent(arguments) => &arguments.scope,
             Self::ServiceAccount(arguments) => &arguments.scope,
             Self::ServiceKey(arguments) => &arguments.scope,
             Self::WebhookEndpoint(arguments) => &arguments.scope,
             Self::ApiKey(arguments) => &arguments.scope,
+            Self::MasterKey(arguments) => &arguments.scope,
             Self::Refusals(arguments) => &arguments.scope,
             Self::Audit(arguments) => &arguments.scope,
         }
@@ -229,17 +247,21 @@ impl Command {
             Self::Connector(arguments) => connector::run(arguments.action, desk).await,
             Self::App(arguments) => app::run(arguments.action, desk).await,
             Self::Integration(arguments) => integration::run(arguments.action, desk).await,
+            Self::Release(arguments) => release::run(arguments.action, desk).await,
             Self::Tenant(arguments) => tenant::run(arguments.action, desk).await,
+            Self::Run(arguments) => run::run(arguments.action, desk).await,
             Self::Job(arguments) => job::run(arguments.action, desk).await,
             Self::Partner(arguments) => partner::run(arguments.action, desk).await,
             Self::Account(arguments) => account::run(arguments.action, desk).await,
             Self::User(arguments) => user::run(arguments.action, desk).await,
             Self::ServiceProvider(arguments) => service_provider::run(arguments.action, desk).await,
             Self::Client(arguments) => client::run(arguments.action, desk).await,
+            Self::Consent(arguments) => consent::run(arguments.action, desk).await,
             Self::ServiceAccount(arguments) => service_account::run(arguments.action, desk).await,
             Self::ServiceKey(arguments) => service_key::run(arguments.action, desk).await,
             Self::WebhookEndpoint(arguments) => webhook_endpoint::run(arguments.action, desk).await,
             Self::ApiKey(arguments) => api_key::run(arguments.action, desk).await,
+            Self::MasterKey(arguments) => master_key::run(arguments.action, desk).await,
             Self::Refusals(arguments) => refusals::run(arguments, desk).await,
             Self::Audit(arguments) => audit::run(arguments.action, desk).await,
         }

@@ -51,7 +51,7 @@ async fn ready(world: &World, person: &Person) -> Dialog {
     person.opens(&acme, "hubspot", &acme.token("hubspot").sign()).await
 }
 
-const PROOFS: usize = 15;
+const PROOFS: usize = 17;
 
 on_both! {
     async fn every_route_refuses_who_does_not_prove_what_it_asks(world: World) {
@@ -76,7 +76,8 @@ on_both! {
                 Proof::StateAndCookie => Some((filled(&route, ""), 400)),
                 Proof::WebhookSecret => Some((filled(&route, ""), 404)),
                 Proof::ApiKey(_) => Some((filled(&route, ""), 403)),
-                Proof::UserToken(_) | Proof::ServiceToken(_) => Some((filled(&route, ""), 401)),
+                Proof::UserToken(_) | Proof::ServiceToken(_) | Proof::RunToken => Some((filled(&route, ""), 401)),
+                Proof::SignedLink => Some((filled(&route, ""), 403)),
                 Proof::Assertion => Some((filled(&route, ""), 400)),
                 Proof::OwnCookieAndOrigin => Some((filled(&route, ""), 403)),
                 // They answer nobody in words of their own, which are tested where they belong.
