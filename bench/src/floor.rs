@@ -4,7 +4,7 @@ use crate::process::{Server, free_address};
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use kernel::{Chance, SystemChance};
 use std::net::SocketAddr;
@@ -41,7 +41,8 @@ pub async fn serve(arguments: &FloorArguments) -> Result<()> {
         .route("/empty", get(|| async { StatusCode::NO_CONTENT }))
         .route("/ready", get(|| async { "ready" }))
         .route("/commit", post(commit))
-        .with_state(db);
+        .route("/forward", post(forward))
+        .with_state((db, plain_client()?));
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
     axum::serve(
         axum::serve::ListenerExt::tap_io(listener, |stream| {
@@ -54,7 +55,30 @@ pub async fn serve(arguments: &FloorArguments) -> Result<()> {
     .context("serving")
 }
 
-async fn commit(State(db): State<Db>, body: String) -> Result<StatusCode, StatusCode> {
+#[expect(clippy::disallowed_methods, reason = "a plain client is what this is the floor of")]
+fn plain_client() -> Result<reqwest::Client> {
+    reqwest::Client::builder().tcp_nodelay(true).build().context("a client")
+}
+
+type Shared = (Db, reqwest::Client);
+
+async fn commit(State((db, _)): State<Shared>, body: String) -> Result<StatusCode, StatusCode> {
+    keep(&db, body).await
+}
+
+/// Keeps the body, then posts it to the address of `x-forward`.
+async fn forward(
+    State((db, client)): State<Shared>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<StatusCode, StatusCode> {
+    let to = headers.get("x-forward").and_then(|to| to.to_str().ok()).ok_or(StatusCode::BAD_REQUEST)?;
+    let kept = keep(&db, body.clone()).await?;
+    let posted = client.post(to).body(body).send().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    if posted.status().is_success() { Ok(kept) } else { Err(StatusCode::BAD_GATEWAY) }
+}
+
+async fn keep(db: &Db, body: String) -> Result<StatusCode, StatusCode> {
     let number = (&SystemChance as &dyn Chance).bytes::<16>();
     let id = format!("{:032x}", u128::from_be_bytes(number));
     let wrote: Result<u64, DbError> = db.execute(sql(INSERT).bind(id).bind(body)).await;

@@ -213,7 +213,7 @@ async fn company(service: &Service) -> Result<Company> {
         shift_all: false,
     };
     let integration = service.create_integration(&actor, &id, environment, new).await?;
-    let scopes = ["tenants:read".to_owned()];
+    let scopes = ["tenants:read".to_owned(), "webhooks:write".to_owned()];
     let (_, api_key) = service.create_api_key(&actor, &id, environment, "bench", &scopes).await?;
     Ok(Company {
         organization: id,

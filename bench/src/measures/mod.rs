@@ -6,8 +6,10 @@ pub mod enter;
 pub mod footprint;
 pub mod install;
 pub mod landing;
+pub mod schedules;
 pub mod tenants;
 pub mod webhook;
+pub mod work;
 
 use crate::client::Connection;
 use crate::load::{Summary, Window, Work, run};

@@ -43,7 +43,7 @@ const CONNECTIONS: &str = concat!(
 );
 
 /// Makes the tenants from the number `from` to `to`, each with its user and two connections.
-async fn make(world: &World, from: i64, to: i64) -> Result<()> {
+pub(super) async fn make(world: &World, from: i64, to: i64) -> Result<()> {
     let now = SystemClock.now();
     let environment = Environment::Sandbox;
     let begin = |text: &'static str| -> Query { sql(text).bind(from).bind(to).bind(&world.organization) };

@@ -9,7 +9,7 @@ use anyhow::Result;
 const HEADERS: &str = "user-agent: outside/1.0\r\ncontent-type: application/json\r\naccept: */*\r\n";
 
 /// A delivery of a usual size, about 600 bytes.
-fn body() -> String {
+pub(super) fn body() -> String {
     let properties: Vec<String> =
         (0..12).map(|at| format!("{{\"name\":\"property_{at}\",\"value\":\"value number {at}\"}}")).collect();
     format!("{{\"event\":\"contact.changed\",\"object\":62515,\"properties\":[{}]}}", properties.join(","))
