@@ -1,7 +1,8 @@
 //! `vestibule demo`: a gateway with companies around it, on one port of this machine, gone when it ends.
 //!
-//! At the first door Acme Desk embeds the gateway's page, and Harbor CRM and Ledger are the outside systems. At the
-//! second Meridian's users enter Beacon. The tour shows what happens. The stand-ins talk to the gateway as strangers do: through its pages, its API and over HTTP.
+//! At the first door Acme Desk embeds the gateway's page, and Harbor CRM and Ledger are the outside systems; an
+//! integration goes on for whoever has connected. At the second Meridian's users enter Beacon. The tour shows what
+//! happens. The stand-ins talk to the gateway as strangers do: through its pages, its API and over HTTP.
 
 mod acme;
 mod beacon;
@@ -16,9 +17,11 @@ mod story;
 mod tour;
 mod witness;
 mod witness_enter;
+mod work;
 
 use anyhow::Context as _;
 use axum::Router;
+use runner::Runner;
 use service::Service;
 use setup::Given;
 use sites::{Addresses, Links, Site, Sites};
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use story::Story;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 /// The port that is tried first, so that the address is the same from day to day.
 const USUAL_PORT: u16 = 8400;
@@ -60,16 +64,17 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Prepares everything. Without `port` the usual one is taken where it is free; 0 is any free one.
+    /// Prepares everything. Without `port` the usual one is taken where it is free; 0 is any free one. `runner` starts
+    /// the integration's program.
     ///
     /// # Errors
     /// Where the port is taken or the temporary folder cannot be written to.
-    pub async fn prepare(port: Option<u16>) -> anyhow::Result<Self> {
+    pub async fn prepare(port: Option<u16>, runner: Runner) -> anyhow::Result<Self> {
         let listener = listen(port).await?;
         let addresses = Addresses { port: listener.local_addr()?.port() };
         let folder = tempfile::Builder::new().prefix("vestibule-demo-").tempdir()?;
-        let service = setup::service(folder.path(), addresses).await?;
-        let given = setup::organization(&service, addresses).await?;
+        let service = setup::service(folder.path(), addresses, runner).await?;
+        let given = setup::organization(&service, addresses, folder.path()).await?;
         let story = Arc::new(Story::new(Arc::clone(&service.clock)));
         let stage = Arc::new(Stage { addresses, service, given, story });
         let router = sites(&stage).into_router();
@@ -97,7 +102,10 @@ impl Demo {
         let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
         let serving = serving.with_graceful_shutdown(async move { told.stopping.begun().await });
         let mut serving = tokio::spawn(async move { serving.await });
-        let telling = tokio::spawn(crate::housekeeping::tell(Arc::clone(&service)));
+        let mut beside = JoinSet::new();
+        beside.spawn(crate::housekeeping::tell(Arc::clone(&service)));
+        beside.spawn(crate::housekeeping::work(Arc::clone(&service)));
+        beside.spawn(work::follow(Arc::clone(&stage)));
         tokio::select! {
             () = stop => {}
             ended = &mut serving => ended.context("the server's task")??,
@@ -107,7 +115,10 @@ impl Demo {
         if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
             serving.abort();
         }
-        telling.await.context("the task that tells apps of logouts")?;
+        while let Some(ended) = beside.join_next().await {
+            ended.context("a task beside the server")?;
+        }
+        service.stopping.idle().await;
         service.db.close().await;
         folder.close().context("the demo's folder")
     }

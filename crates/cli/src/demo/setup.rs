@@ -3,6 +3,7 @@
 
 use super::setup_enter::{self, GivenEntering};
 use super::sites::{Addresses, Site, picture};
+use super::work;
 use anyhow::{Context as _, anyhow};
 use connect::connector::{Catalogue, Definition, Loopback, Policy, Problem, shipped};
 use connect::credential::App;
@@ -12,9 +13,11 @@ use kernel::{
     Actor, Chance, Clock, Environment, MasterKey, MasterKeys, Plain, SecretText, SystemChance, SystemClock,
 };
 use outbound::{Allow, Client};
+use runner::Runner;
 use service::admin::integrations::NewIntegration;
 use service::admin::organizations::OrganizationChange;
 use service::admin::signing_keys::NewMaterial;
+use service::work::Machine;
 use service::{Limits, Parts, Place, Places, Service};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use store::{Config, Db, migrate};
 pub(crate) const ORGANIZATION: &str = "acme";
 /// The demo's one environment.
 pub(crate) const ENVIRONMENT: Environment = Environment::Sandbox;
+/// The integration that has a program.
+const RUNS: &str = "harbor-sync";
 /// The client that Acme registered at Harbor.
 pub(crate) const CLIENT_ID: &str = "acme-desk";
 
@@ -54,7 +59,11 @@ impl std::fmt::Debug for Given {
 ///
 /// # Errors
 /// Where the folder cannot be written to.
-pub(crate) async fn service(folder: &Path, addresses: Addresses) -> anyhow::Result<Arc<Service>> {
+pub(crate) async fn service(
+    folder: &Path,
+    addresses: Addresses,
+    runner: Runner,
+) -> anyhow::Result<Arc<Service>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
     let file = folder.join("vestibule.db");
@@ -64,7 +73,7 @@ pub(crate) async fn service(folder: &Path, addresses: Addresses) -> anyhow::Resu
     // Decision: calls may go to this one port of this machine. Attack: a connector that the visitor writes
     // would otherwise reach whatever else listens here. Trade: none in the demo.
     let allow = Allow::parse(&[format!("127.0.0.1:{}", addresses.port)])?;
-    Ok(Arc::new(Service::new(Parts {
+    let mut service = Service::new(Parts {
         db,
         clock,
         places: Places::new(vec![place])?,
@@ -74,7 +83,9 @@ pub(crate) async fn service(folder: &Path, addresses: Addresses) -> anyhow::Resu
         outbound: Client::new(outbound::Limits::default(), allow)?,
         policy: Policy { loopback: Loopback::Allowed },
         limits: Limits::default(),
-    })))
+    });
+    service.machine = Machine { runner, folder: folder.join("work"), ..Machine::default() };
+    Ok(Arc::new(service))
 }
 
 /// The shipped connectors and those of the two outside stand-ins.
@@ -104,7 +115,11 @@ fn placed(text: &str, addresses: Addresses) -> String {
 ///
 /// # Errors
 /// Where the database does not take it.
-pub(crate) async fn organization(service: &Service, addresses: Addresses) -> anyhow::Result<Given> {
+pub(crate) async fn organization(
+    service: &Service,
+    addresses: Addresses,
+    folder: &Path,
+) -> anyhow::Result<Given> {
     let operator = Actor::Operator;
     let change = OrganizationChange {
         name: Some("Acme Desk".to_owned()),
@@ -123,9 +138,10 @@ pub(crate) async fn organization(service: &Service, addresses: Addresses) -> any
     let app =
         App { client_id: CLIENT_ID.to_owned(), client_secret: Some(client_secret.clone()), ..App::default() };
     service.put_app(&operator, &id, ENVIRONMENT, "harbor", &app).await?;
-    for (name, long_name, connector) in [
-        ("harbor-sync", "Deals from Harbor CRM", "harbor"),
-        ("ledger-sync", "Invoices from Ledger", "ledger"),
+    for (name, long_name, connector, schedule) in [
+        // Each minute, because nobody watches a tour for half an hour.
+        (RUNS, "Deals from Harbor CRM", "harbor", "* * * * *"),
+        ("ledger-sync", "Invoices from Ledger", "ledger", "*/30 * * * *"),
     ] {
         let new = NewIntegration {
             name: name.to_owned(),
@@ -133,12 +149,15 @@ pub(crate) async fn organization(service: &Service, addresses: Addresses) -> any
             external: true,
             own_connector: Some("acme".to_owned()),
             connectors: vec![connector.to_owned()],
-            schedule: Some("*/30 * * * *".to_owned()),
+            schedule: Some(schedule.to_owned()),
             shift_all: false,
         };
-        service.create_integration(&operator, &id, ENVIRONMENT, new).await?;
+        let made = service.create_integration(&operator, &id, ENVIRONMENT, new).await?;
+        if name == RUNS {
+            work::release(service, &id, made.id, folder).await?;
+        }
     }
-    let scopes = ["tenants:read", "tenants:write", "integrations:read"].map(str::to_owned);
+    let scopes = ["tenants:read", "tenants:write", "integrations:read", "runs:read"].map(str::to_owned);
     let (_, api_key) = service.create_api_key(&operator, &id, ENVIRONMENT, "Acme backend", &scopes).await?;
     let signing_secret = key.1.context("a shared secret is made for HS256")?;
     let entering = setup_enter::companies(service, addresses).await?;

@@ -42,6 +42,9 @@ pub(crate) enum Milestone {
     SignedIn,
     Connected,
     WebhookArrived,
+    RanForWebhook,
+    ScheduleFired,
+    Renewed,
     PortalSignedIn,
     Entered,
     Left,
@@ -151,6 +154,11 @@ impl Story {
         if first {
             self.tell(line);
         }
+    }
+
+    /// Whether something was told under this key.
+    pub(crate) fn was_told(&self, key: &str) -> bool {
+        self.told().once.contains(key)
     }
 
     /// The lines after number `after`, in order.

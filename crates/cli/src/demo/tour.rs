@@ -2,6 +2,7 @@
 
 use super::Stage;
 use super::harbor::{Harbor, News};
+use super::setup::ENVIRONMENT;
 use super::sites::{Links, Site, json, page, with_files};
 use super::story::{Line, Story};
 use askama::Template;
@@ -35,10 +36,13 @@ struct TourPage {
     links: Links,
 }
 
+/// A request that any program would make, and its answer.
 #[derive(Template)]
-#[template(path = "demo/tenants.html")]
-struct TenantsPage {
+#[template(path = "demo/answer.html")]
+struct AnswerPage {
     links: Links,
+    title: &'static str,
+    about: &'static str,
     command: String,
     answer: String,
     empty: bool,
@@ -48,6 +52,7 @@ pub(crate) fn router(stage: Arc<Stage>, harbor: Arc<Harbor>) -> axum::Router {
     with_files(axum::Router::new())
         .route("/", get(tour))
         .route("/tenants", get(tenants))
+        .route("/runs", get(runs))
         .route("/readme", get(|| async { README }))
         .route("/story", get(story))
         .route("/webhook", post(webhook))
@@ -58,10 +63,24 @@ async fn tour(State(tour): State<Arc<Tour>>) -> Response {
     page(tour.stage.addresses, 200, &TourPage { links: tour.stage.links() })
 }
 
-/// The same request that any program would make, and its answer.
 async fn tenants(State(tour): State<Arc<Tour>>) -> Response {
+    let about = "A tenant is one installation of one integration for one user.";
+    answered(&tour, "The tenants", about, "/v2/tenants").await
+}
+
+/// Of the newest tenant.
+async fn runs(State(tour): State<Arc<Tour>>) -> Response {
+    let Stage { service, given, .. } = &*tour.stage;
+    let newest = service.newest_tenants(&given.organization, ENVIRONMENT, 1).await;
+    let newest = newest.ok().and_then(|(tenants, _)| Some(tenants.first()?.0.id));
+    let about = "A run is one time that the integration's program does its work for one tenant.";
+    let path = newest.map_or("/v2/tenants/1/runs".to_owned(), |id| format!("/v2/tenants/{id}/runs"));
+    answered(&tour, "The runs", about, &path).await
+}
+
+async fn answered(tour: &Tour, title: &'static str, about: &'static str, path: &str) -> Response {
     let Stage { addresses, service, given, .. } = &*tour.stage;
-    let url = format!("{}/v2/tenants", addresses.origin(Site::Gateway));
+    let url = format!("{}{path}", addresses.origin(Site::Gateway));
     let key = given.api_key.reveal();
     let command = format!("curl -H 'X-API-KEY: {key}' {url}");
     let answered = match Url::parse(&url) {
@@ -75,12 +94,13 @@ async fn tenants(State(tour): State<Arc<Tour>>) -> Response {
         answered.and_then(|answer| answer.json::<serde_json::Value>().map_err(|error| error.to_string()));
     let (answer, empty) = match value {
         Ok(value) => {
-            let empty = value.as_array().is_some_and(Vec::is_empty);
+            // Not a list: there is no such tenant yet.
+            let empty = value.as_array().is_none_or(Vec::is_empty);
             (serde_json::to_string_pretty(&value).unwrap_or_default(), empty)
         }
         Err(error) => (error, false),
     };
-    page(*addresses, 200, &TenantsPage { links: tour.stage.links(), command, answer, empty })
+    page(*addresses, 200, &AnswerPage { links: tour.stage.links(), title, about, command, answer, empty })
 }
 
 /// Harbor wins a deal and sends the news.

@@ -5,6 +5,7 @@ use crate::logging;
 use crate::settings::{Log, LogFormat};
 use crate::signals::Signals;
 use anyhow::Context as _;
+use runner::Runner;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub struct Arguments {
     open: bool,
 }
 
-/// Shows the first door at work on this machine: needs no settings, no network, and leaves nothing behind.
+/// Shows both doors at work on this machine: needs no settings, no network, and leaves nothing behind.
 ///
 /// # Errors
 /// Where the port is taken or the temporary folder cannot be written to.
@@ -31,7 +32,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let signals = Signals::listen().context("waiting for Ctrl-C")?;
-        let demo = Demo::prepare(arguments.port).await?;
+        let demo = Demo::prepare(arguments.port, Runner::of_this_executable()).await?;
         say(&demo)?;
         if arguments.open {
             open(&demo.url());

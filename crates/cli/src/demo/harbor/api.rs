@@ -4,7 +4,7 @@ use super::Harbor;
 use super::books::{TOKEN_LIFETIME_S, Tokens};
 use crate::demo::setup::CLIENT_ID;
 use crate::demo::sites::{bearer, json};
-use crate::demo::story::{At, Line};
+use crate::demo::story::{At, Line, Milestone};
 use axum::extract::{Form, Json, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
@@ -68,6 +68,11 @@ pub(super) async fn token(
             .stage
             .story
             .tell(Line::new(At::Harbor, "Swapped the code for tokens", text).json("The answer", &shown));
+    } else {
+        let text = "The gateway asked before the old one ended. The refresh token is a new one too, and the old pair \
+                    is worth nothing any more.";
+        let line = Line::new(At::Harbor, "Renewed the access token", text).reaches(Milestone::Renewed);
+        harbor.stage.story.tell(line);
     }
     json(200, &answer(access.reveal(), refresh.reveal()))
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 /// How long a code may wait to be swapped, in seconds (RFC 6749, section 4.1.2 says at most ten minutes).
 const CODE_LIFETIME_S: i64 = 60;
-/// How long an access token lives, in seconds.
-pub(crate) const TOKEN_LIFETIME_S: i64 = 3600;
+/// How long an access token lives, in seconds: so short that a visitor sees it renewed.
+pub(crate) const TOKEN_LIFETIME_S: i64 = 120;
 
 /// An account at Harbor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -78,6 +78,14 @@ async fn the_tour_leads_to_a_connection_and_a_webhook() {
     sees(&browser, "[data-step=connected].is-done").await;
     click(&browser, "#send").await;
     sees(&browser, "[data-step=webhook_arrived].is-done").await;
+    sees(&browser, "[data-step=ran_for_webhook].is-done").await;
+    let story = "return document.getElementById('lines').textContent";
+    let story: String = browser.execute(story, Vec::new()).await.unwrap().convert().unwrap();
+    for told in
+        ["The integration ran for the first time", "A deal was won: ", "1 won so far", "for this run: ***"]
+    {
+        assert!(story.contains(told), "{told} is not in {story}");
+    }
     inspect(&browser, "the tour's end").await;
     for site in ["ledger", "harbor"] {
         browser.goto(demo.origin(site)).await.unwrap();
@@ -85,8 +93,28 @@ async fn the_tour_leads_to_a_connection_and_a_webhook() {
     }
     browser.goto(format!("{}/tenants", demo.origin("tour"))).await.unwrap();
     inspect(&browser, "the tenants").await;
+    browser.goto(format!("{}/runs", demo.origin("tour"))).await.unwrap();
+    assert!(browser.source().await.unwrap().contains("Succeeded"));
+    inspect(&browser, "the runs").await;
     let errors = browser.console_errors().await.unwrap();
     assert!(errors.is_empty(), "{errors:#?}");
+    drop(browser);
+    demo.stop().await;
+}
+
+/// Takes the demo's own two minutes: its schedule fires at full minutes and its tokens are renewed after one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_click_the_schedule_fires_and_the_token_is_renewed() {
+    let demo = Running::start().await;
+    let anna = demo.visitor();
+    super::visit::connects(&demo, &anna).await;
+    let browser = Browser::start(&Options::default()).await;
+    browser.goto(demo.origin("tour")).await.unwrap();
+    for step in ["schedule_fired", "renewed"] {
+        let selector = format!("[data-step={step}].is-done");
+        let found = browser.query(By::Css(&selector)).wait(Duration::from_secs(120), GLANCE).first().await;
+        assert!(found.is_ok(), "{selector} never came");
+    }
     drop(browser);
     demo.stop().await;
 }

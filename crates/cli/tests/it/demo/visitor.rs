@@ -1,6 +1,7 @@
 //! Someone who visits a demo over HTTP, as a browser would: with cookies per site and the headers of a browser.
 
 use outbound::{Allow, Client, Limits, Method, Request, Response};
+use runner::Runner;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -19,7 +20,9 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) async fn start() -> Self {
-        let demo = Demo::prepare(Some(0)).await.unwrap();
+        let demo = Demo::prepare(Some(0), Runner::new(env!("CARGO_BIN_EXE_vestibule"), [runner::VERB]))
+            .await
+            .unwrap();
         let port = Url::parse(&demo.url()).unwrap().port().unwrap();
         let folder = demo.folder().to_owned();
         let (stop, stopped) = oneshot::channel();
