@@ -6,7 +6,7 @@ mod redirect_uri;
 pub use entry_template::{EntryTemplate, TemplateRefused, with_code};
 pub use redirect_uri::{RedirectRefused, RedirectUri};
 
-use crate::domain::{Domain, ReturnRefused, ReturnUrl};
+use crate::domain::{Domain, PageUrl, ReturnRefused, ReturnUrl};
 use crate::ids::{AccountId, AppId, PartnerId};
 use crate::percent;
 use kernel::ids::OrganizationId;
@@ -49,7 +49,15 @@ impl App {
         std::iter::once(&self.primary_domain).chain(&self.more_domains).cloned().collect()
     }
 
-    /// An address of the app's own: `nextUrl`, `target_link_uri`, a logout URL.
+    /// A page of the app's own: `nextUrl`.
+    ///
+    /// # Errors
+    /// [`ReturnRefused`].
+    pub fn own_page(&self, text: &str) -> Result<PageUrl, ReturnRefused> {
+        PageUrl::parse(text, &self.domains())
+    }
+
+    /// An address of the app's own: `target_link_uri`, a logout URL, where to go after a logout.
     ///
     /// # Errors
     /// [`ReturnRefused`].

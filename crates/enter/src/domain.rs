@@ -89,6 +89,8 @@ pub enum ReturnRefused {
     Form(String),
     #[error("its host `{0}` is not among the registered domains")]
     Stranger(String),
+    #[error("what follows `#` may hold letters, digits, `%` with two digits and what a path and a query may")]
+    Fragment,
     #[error("a path begins with exactly one `/` and holds no backslash, blank or control character")]
     Path,
 }
@@ -166,4 +168,49 @@ impl fmt::Display for ReturnUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A page of an app's own: a [`ReturnUrl`], and what may follow `#`, by which apps find their way that have all of their
+/// pages at one address.
+///
+/// Decision: what follows `#` takes no part in the comparison, because no server ever sees it, and is written as it
+/// came. It holds only what an address may hold there (RFC 3986, section 3.5), so that no parser on the way can take
+/// it for anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageUrl(String);
+
+impl PageUrl {
+    /// # Errors
+    /// [`ReturnRefused`].
+    pub fn parse(text: &str, domains: &[Domain]) -> Result<Self, ReturnRefused> {
+        let Some((address, fragment)) = text.split_once('#') else {
+            return Ok(Self(ReturnUrl::parse(text, domains)?.as_str().to_owned()));
+        };
+        let address = ReturnUrl::parse(address, domains)?;
+        if is_fragment(fragment) {
+            Ok(Self(format!("{address}#{fragment}")))
+        } else {
+            Err(ReturnRefused::Fragment)
+        }
+    }
+
+    /// What a column holds; it came from [`Self::parse`].
+    pub fn from_stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_fragment(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/?".contains(c);
+    let mut parts = text.split('%');
+    let first = parts.next().is_some_and(|part| part.chars().all(plain));
+    first
+        && parts.all(|part| {
+            let (digits, rest) = part.split_at_checked(2).unwrap_or(("", part));
+            digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_hexdigit()) && rest.chars().all(plain)
+        })
 }

@@ -189,6 +189,22 @@ impl MasterKeys {
         Key::new(&master.id, &*master.bytes)?.open(&own_place(place), sealed)
     }
 
+    /// The same content sealed by the current master key; `None` where that has sealed it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn resealed(
+        &self,
+        place: &str,
+        sealed: &Sealed,
+        chance: &dyn Chance,
+    ) -> Result<Option<Sealed>, SealError> {
+        if self.that_sealed(sealed)?.id == self.current.id {
+            return Ok(None);
+        }
+        self.seal(place, &self.open(place, sealed)?, chance).map(Some)
+    }
+
     fn that_sealed(&self, sealed: &Sealed) -> Result<&MasterKey, SealError> {
         let (id, _) = parts(sealed)?;
         let found = std::iter::once(&self.current).chain(&self.older).find(|key| key.id == id);
@@ -206,6 +222,26 @@ impl MasterKeys {
         let wrapped =
             Key::new(&self.current.id, &*self.current.bytes)?.seal(&wrap_place(id, owner), &*bytes, chance);
         Ok((DataKey(Key::new(id, &*bytes)?), wrapped))
+    }
+
+    /// The same data key wrapped by the current master key; `None` where that has wrapped it.
+    ///
+    /// # Errors
+    /// As [`Self::unwrap_data_key`].
+    pub fn rewrapped(
+        &self,
+        id: &str,
+        owner: &str,
+        wrapped: &WrappedKey,
+        chance: &dyn Chance,
+    ) -> Result<Option<WrappedKey>, SealError> {
+        let found = self.that_sealed(wrapped)?;
+        if found.id == self.current.id {
+            return Ok(None);
+        }
+        let place = wrap_place(id, owner);
+        let bytes = Key::new(&found.id, &*found.bytes)?.open(&place, wrapped)?;
+        Ok(Some(Key::new(&self.current.id, &*self.current.bytes)?.seal(&place, &bytes, chance)))
     }
 
     /// # Errors

@@ -321,9 +321,13 @@ CREATE TABLE consents (
 );
 
 -- One line per app that is to hear of a session's end; kept until told, then as a record.
+-- The session, its person and its partner may be gone by then: what is told of them stands here.
 CREATE TABLE logout_notices (
     id TEXT NOT NULL PRIMARY KEY,
-    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    session_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    partner_id TEXT NOT NULL,
     -- One of them: a client with a back-channel address, or an app of the older kind.
     client_id TEXT REFERENCES clients (id) ON DELETE CASCADE,
     app_id TEXT REFERENCES apps (id) ON DELETE CASCADE,

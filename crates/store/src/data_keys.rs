@@ -29,6 +29,7 @@ statements! {
     CURRENT = concat!("SELECT ", columns!(), " FROM data_keys WHERE organization_id = $1 AND retired_at IS NULL");
     BY_ID = concat!("SELECT ", columns!(), " FROM data_keys WHERE organization_id = $1 AND id = $2");
     LIST = concat!("SELECT ", columns!(), " FROM data_keys WHERE organization_id = $1 ORDER BY created_at, id");
+    AFTER = concat!("SELECT ", columns!(), " FROM data_keys WHERE id > $1 ORDER BY id LIMIT $2");
     RETIRE = "UPDATE data_keys SET retired_at = $3 WHERE organization_id = $1 AND id = $2 AND retired_at IS NULL";
     REWRAP = "UPDATE data_keys SET wrapped = $3 WHERE organization_id = $1 AND id = $2";
 }
@@ -69,6 +70,14 @@ pub async fn by_id(
 /// [`DbError`].
 pub async fn list(tx: &mut Tx, organization: &OrganizationId) -> Result<Vec<DataKeyRecord>, DbError> {
     sql(LIST).bind(organization).all(tx).await?.into_iter().map(record).collect()
+}
+
+/// Of all organizations, by id, at most `limit` of those after `id`.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn after(tx: &mut Tx, id: &str, limit: i64) -> Result<Vec<DataKeyRecord>, DbError> {
+    sql(AFTER).bind(id).bind(limit).all(tx).await?.into_iter().map(record).collect()
 }
 
 /// Ends a key's sealing; the next [`insert_if_absent`] brings its successor. `false` where it had ended.

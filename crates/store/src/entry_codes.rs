@@ -7,7 +7,7 @@ use crate::{accounts, people, sessions};
 use enter::account::{Account, Identity, PartnerUserId, Person};
 use enter::app::BackUrl;
 use enter::context::ServiceContext;
-use enter::domain::ReturnUrl;
+use enter::domain::{PageUrl, ReturnUrl};
 use enter::entry::{EntryCode, NextUrl, Nonce, Order, State};
 use enter::ids::{AppId, PartnerId, sortable};
 use enter::session::Session;
@@ -106,7 +106,7 @@ impl Ordered {
     fn order(self, partner: PartnerId, app: AppId) -> Result<Order, DbError> {
         let corrupt = |what: &str| DbError::Corrupt(format!("an entry code's {what} cannot be read"));
         let url = |text: String| SafeUrl::parse(&text).map(ReturnUrl::from_stored);
-        let page = self.page.map(url).transpose().map_err(|_| corrupt("page"))?;
+        let page = self.page.map(PageUrl::from_stored);
         let back_url = self.back_url.map(url).transpose().map_err(|_| corrupt("back_url"))?;
         Ok(Order {
             identity: Identity { partner, partner_user: self.user },

@@ -3,7 +3,7 @@
 use crate::db::{DbError, Row, Tx, sql};
 use crate::grants;
 use crate::statements::statements;
-use enter::ids::{AppId, ClientId, PartnerId, PersonId, SessionId};
+use enter::ids::{AccountId, AppId, ClientId, PartnerId, PersonId, SessionId};
 use enter::notice::{After, EndedSession, Listener, LogoutNotice};
 use kernel::ids::OrganizationId;
 use kernel::jose::Algorithm;
@@ -19,21 +19,36 @@ statements! {
     END_OF_PERSON = "UPDATE sessions SET ended_at = $4
         WHERE person_id = $1 AND partner_id = $2 AND environment = $3 AND ended_at IS NULL
         RETURNING id, person_id, partner_id";
+    END_OF_PARTNER = "UPDATE sessions SET ended_at = $3 WHERE partner_id = $1 AND environment = $2 AND ended_at IS NULL
+        RETURNING id, person_id, partner_id";
     // Every client that got tokens in the session, also by a grant that has ended since.
     CLIENTS_TO_TELL = "SELECT DISTINCT c.id, c.backchannel_logout_uri FROM grants AS g
         JOIN clients AS c ON c.id = g.client_id
         WHERE g.session_id = $1 AND c.backchannel_logout_uri IS NOT NULL ORDER BY c.id";
     APPS_TO_TELL = "SELECT a.id, a.logout_url FROM session_apps AS s JOIN apps AS a ON a.id = s.app_id
         WHERE s.session_id = $1 AND a.session_url IS NOT NULL AND a.logout_url IS NOT NULL ORDER BY a.id";
+    // Who holds something for an account or an app in a session that goes on: `''` stands for all of a kind. By the
+    // sessions, which have an index for it.
+    CLIENTS_WITH_ACCESS = "SELECT DISTINCT s.id, s.person_id, s.partner_id, c.id, c.backchannel_logout_uri
+        FROM sessions AS s JOIN grants AS g ON g.session_id = s.id JOIN clients AS c ON c.id = g.client_id
+        WHERE s.environment = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND g.revoked_at IS NULL
+        AND c.backchannel_logout_uri IS NOT NULL
+        AND (c.app_id = $3 OR $3 = '') AND (g.account_id = $4 OR $4 = '') ORDER BY s.id, c.id";
+    APPS_WITH_ACCESS = "SELECT s.id, s.person_id, s.partner_id, a.id, a.logout_url
+        FROM sessions AS s JOIN session_apps AS e ON e.session_id = s.id JOIN apps AS a ON a.id = e.app_id
+        WHERE s.environment = $1 AND s.ended_at IS NULL AND s.expires_at > $2
+        AND a.session_url IS NOT NULL AND a.logout_url IS NOT NULL
+        AND (a.id = $3 OR $3 = '') AND (e.account_id = $4 OR $4 = '') ORDER BY s.id, a.id";
     INSERT = "INSERT INTO logout_notices (id, session_id, client_id, app_id, uri, attempts, next_at, told_at, failure,
-        created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        created_at, environment, person_id, partner_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     IS_DUE = "SELECT 1 FROM logout_notices WHERE next_at IS NOT NULL AND next_at <= $1 LIMIT 1";
     // A few of each address, so that an app which does not answer holds up nobody but itself.
     DUE = "SELECT n.id, n.session_id, n.client_id, n.app_id, n.uri, n.attempts, n.next_at, n.told_at, n.failure,
-        n.created_at, s.environment, s.person_id, s.partner_id, c.id_token_algorithm, a.organization_id
+        n.created_at, n.environment, n.person_id, n.partner_id, c.id_token_algorithm, a.organization_id
         FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY uri ORDER BY next_at, id) AS place
             FROM logout_notices WHERE next_at IS NOT NULL AND next_at <= $1) AS d
-        JOIN logout_notices AS n ON n.id = d.id JOIN sessions AS s ON s.id = n.session_id
+        JOIN logout_notices AS n ON n.id = d.id
         LEFT JOIN clients AS c ON c.id = n.client_id
         JOIN apps AS a ON a.id = COALESCE(n.app_id, c.app_id)
         WHERE d.place <= 8 ORDER BY n.next_at, n.id LIMIT $2";
@@ -61,6 +76,17 @@ pub enum Ending {
         partner: PartnerId,
         person: PersonId,
     },
+    /// All of a partner's users.
+    Partner(PartnerId),
+}
+
+/// What is taken away from people whose sessions go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Withdrawn {
+    Account(AccountId),
+    App(AppId),
+    /// The app, for this account alone.
+    Activation(AppId, AccountId),
 }
 
 /// A notice that is due, with what it needs to be sent and recorded.
@@ -115,6 +141,7 @@ pub async fn end_sessions(
             sql(END_OF_PARTNER_SESSION).bind(partner).bind(session).bind(environment)
         }
         Ending::Person { partner, person } => sql(END_OF_PERSON).bind(person).bind(partner).bind(environment),
+        Ending::Partner(partner) => sql(END_OF_PARTNER).bind(partner).bind(environment),
     };
     let rows = query.bind(now).all(tx).await?;
     let sessions = rows.into_iter().map(ended).collect::<Result<Vec<_>, _>>()?;
@@ -136,16 +163,52 @@ pub async fn to_tell(tx: &mut Tx, session: &SessionId) -> Result<Vec<(Listener, 
     clients.chain(apps).collect()
 }
 
+/// In which sessions somebody holds something for what is withdrawn, who is to hear of it, and where.
+///
 /// # Errors
 /// [`DbError`].
-pub async fn insert(tx: &mut Tx, new: &LogoutNotice) -> Result<(), DbError> {
+pub async fn holders(
+    tx: &mut Tx,
+    environment: Environment,
+    which: &Withdrawn,
+    now: Time,
+) -> Result<Vec<(EndedSession, Listener, SafeUrl)>, DbError> {
+    let (app, account) = match which {
+        Withdrawn::Account(account) => ("", account.as_str()),
+        Withdrawn::App(app) => (app.as_str(), ""),
+        Withdrawn::Activation(app, account) => (app.as_str(), account.as_str()),
+    };
+    let bound = |text: &'static str| sql(text).bind(environment).bind(now).bind(app).bind(account);
+    let mut all = Vec::new();
+    for mut row in bound(CLIENTS_WITH_ACCESS).all(tx).await? {
+        let session = EndedSession { session: row.take()?, person: row.take()?, partner: row.take()? };
+        all.push((session, Listener::Client(row.take()?), row.take()?));
+    }
+    for mut row in bound(APPS_WITH_ACCESS).all(tx).await? {
+        let session = EndedSession { session: row.take()?, person: row.take()?, partner: row.take()? };
+        all.push((session, Listener::App(row.take()?), row.take()?));
+    }
+    Ok(all)
+}
+
+/// Of a session of `ended`'s.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert(
+    tx: &mut Tx,
+    environment: Environment,
+    ended: &EndedSession,
+    new: &LogoutNotice,
+) -> Result<(), DbError> {
     let (client, app) = match &new.listener {
         Listener::Client(client) => (Some(client), None),
         Listener::App(app) => (None, Some(app)),
     };
     let query = sql(INSERT).bind(&new.id).bind(&new.session).bind(client).bind(app).bind(&new.uri);
     let query = query.bind(i64::from(new.attempts)).bind(new.next).bind(new.told);
-    query.bind(new.failure.as_deref()).bind(new.created).execute(tx).await.map(drop)
+    let query = query.bind(new.failure.as_deref()).bind(new.created).bind(environment);
+    query.bind(&ended.person).bind(&ended.partner).execute(tx).await.map(drop)
 }
 
 /// Whether there is anything to claim: a look that costs no writer's time.

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::context::ServiceContext;
-use crate::domain::{ReturnRefused, ReturnUrl};
+use crate::domain::{PageUrl, ReturnRefused};
 use crate::ids::{AppId, ClientId, PersonId};
 use crate::percent;
 use kernel::{Chance, Plain, SafeUrl, Time};
@@ -50,7 +50,7 @@ pub enum NextUrl {
     /// Ours, which we gave to the partner: the waiting request.
     Pending(Nonce),
     /// A page of the app's own.
-    Page(ReturnUrl),
+    Page(PageUrl),
 }
 
 impl NextUrl {
@@ -70,11 +70,11 @@ impl NextUrl {
         if let Some(nonce) = text.strip_prefix(&ours).and_then(Nonce::parse) {
             return Ok(Self::Pending(nonce));
         }
-        app.own_url(text).map(Self::Page)
+        app.own_page(text).map(Self::Page)
     }
 
     /// The page, where it is one.
-    pub fn page(&self) -> Option<&ReturnUrl> {
+    pub fn page(&self) -> Option<&PageUrl> {
         match self {
             Self::Page(page) => Some(page),
             Self::None | Self::Pending(_) => None,

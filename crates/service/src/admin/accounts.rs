@@ -2,10 +2,13 @@
 
 use super::{AdminRefused, Holder, checked_name, partners, switched};
 use crate::Service;
+use crate::enter::end_sessions::tell_withdrawn;
 use enter::account::{Account, Association};
 use enter::ids::{AccountId, AppId, PartnerId, PersonId};
 use kernel::{Actor, Time};
 use serde_json::json;
+use std::sync::Arc;
+use store::logout_notices::Withdrawn;
 use store::{Kept, Tx, accounts, activations, associations, audit};
 
 const ACCOUNT: &str = "account";
@@ -162,7 +165,7 @@ impl Service {
     ) -> Result<Account, AdminRefused> {
         let now = self.clock.now();
         let event = self.event(actor, "account.changed", id.as_str(), &holder.organization);
-        let (holder, id) = (holder.clone(), id.clone());
+        let (holder, id, chance) = (holder.clone(), id.clone(), Arc::clone(&self.chance));
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 let before = owned(tx, &holder, &id).await?;
@@ -179,10 +182,16 @@ impl Service {
                     "disabled": account.disabled.is_some(),
                 });
                 audit::insert(tx, &event.with(detail)).await?;
+                if account.disabled.is_some() && before.noun.disabled.is_none() {
+                    let which = Withdrawn::Account(account.id.clone());
+                    tell_withdrawn(tx, holder.environment, &which, now, &*chance).await?;
+                }
                 Ok(account)
             })
         });
-        write.await
+        let changed: Result<Account, AdminRefused> = write.await;
+        self.tell_soon();
+        changed
     }
 
     /// With its associations and activations, and what was granted for it.
@@ -196,14 +205,19 @@ impl Service {
         id: &AccountId,
     ) -> Result<(), AdminRefused> {
         let event = self.event(actor, "account.deleted", id.as_str(), &holder.organization);
-        let (holder, id) = (holder.clone(), id.clone());
+        let (holder, id, chance, now) =
+            (holder.clone(), id.clone(), Arc::clone(&self.chance), self.clock.now());
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 let account = owned(tx, &holder, &id).await?.noun;
+                let which = Withdrawn::Account(account.id.clone());
+                tell_withdrawn(tx, holder.environment, &which, now, &*chance).await?;
                 accounts::delete(tx, &account.partner, &account.id).await?;
                 Ok(audit::insert(tx, &event).await?)
             })
         });
-        write.await
+        let deleted: Result<(), AdminRefused> = write.await;
+        self.tell_soon();
+        deleted
     }
 }

@@ -2,11 +2,14 @@
 
 use super::{AdminRefused, Holder, difference};
 use crate::Service;
+use crate::enter::end_sessions::tell_withdrawn;
 use enter::app::App;
 use enter::ids::{AccountId, AppId};
 use enter::sso::json::Field as _;
 use enter::sso::{ServiceProviderConfiguration, check_revision};
 use kernel::{Actor, Time};
+use std::sync::Arc;
+use store::logout_notices::Withdrawn;
 use store::{Kept, Tx, accounts, activations, apps, audit};
 
 const APP: &str = "app";
@@ -91,7 +94,7 @@ impl Service {
     ) -> Result<Kept<App>, AdminRefused> {
         let now = self.clock.now();
         let event = self.event(actor, "app.changed", id.as_str(), &holder.organization);
-        let (holder, id) = (holder.clone(), id.clone());
+        let (holder, id, chance) = (holder.clone(), id.clone(), Arc::clone(&self.chance));
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 let before = owned(tx, &holder, &id).await?;
@@ -107,10 +110,16 @@ impl Service {
                 let old = written(&before.noun, before.revision);
                 let event = event.with(difference(old, written(&app, revision)));
                 audit::insert(tx, &event).await?;
+                if app.disabled.is_some() && before.noun.disabled.is_none() {
+                    let which = Withdrawn::App(app.id.clone());
+                    tell_withdrawn(tx, environment, &which, now, &*chance).await?;
+                }
                 Ok(Kept { noun: app, revision })
             })
         });
-        write.await
+        let changed: Result<Kept<App>, AdminRefused> = write.await;
+        self.tell_soon();
+        changed
     }
 
     /// With its clients, and what was granted to them.
@@ -148,9 +157,10 @@ impl Service {
         let event = self.event(actor, action, id.as_str(), &holder.organization);
         let event = event.with(serde_json::json!({ "account": account }));
         let (holder, id, account) = (holder.clone(), id.clone(), account.clone());
+        let chance = Arc::clone(&self.chance);
         let write = self.db.write(move |tx| {
             Box::pin(async move {
-                owned(tx, &holder, &id).await?;
+                let app = owned(tx, &holder, &id).await?;
                 if accounts::find(tx, holder.environment, &account).await?.is_none() {
                     return Err(AdminRefused::not_found("account", account.as_str()));
                 }
@@ -162,10 +172,17 @@ impl Service {
                 if changed {
                     audit::insert(tx, &event).await?;
                 }
+                // An app that is open to everybody stays open to this account.
+                if changed && !active && !app.noun.open_to_all {
+                    let which = Withdrawn::Activation(id, account);
+                    tell_withdrawn(tx, holder.environment, &which, now, &*chance).await?;
+                }
                 Ok(changed)
             })
         });
-        write.await
+        let changed: Result<bool, AdminRefused> = write.await;
+        self.tell_soon();
+        changed
     }
 
     /// At most `most` accounts for which the app is active, and since when; by account, those after `after`.

@@ -2,11 +2,14 @@
 
 use super::{AdminRefused, Holder, difference};
 use crate::Service;
+use crate::enter::end_sessions::end_sessions;
 use enter::ids::PartnerId;
 use enter::partner::Partner;
 use enter::sso::json::Field as _;
 use enter::sso::{IdentityProviderConfiguration, check_revision};
 use kernel::{Actor, Time};
+use std::sync::Arc;
+use store::logout_notices::Ending;
 use store::{Kept, Tx, audit, partners};
 
 const PARTNER: &str = "partner";
@@ -82,7 +85,8 @@ impl Service {
     }
 
     /// Replaces the whole configuration, which carries the revision that was read. One that changes nothing is no
-    /// change: the revision stays and the audit log says nothing.
+    /// change: the revision stays and the audit log says nothing. Switching a partner off ends its users' sessions, and
+    /// every app that was entered in them is told.
     ///
     /// # Errors
     /// [`AdminRefused`]; [`AdminRefused::Conflict`] where somebody changed it in between.
@@ -95,7 +99,7 @@ impl Service {
     ) -> Result<Kept<Partner>, AdminRefused> {
         let now = self.clock.now();
         let event = self.event(actor, "partner.changed", id.as_str(), &holder.organization);
-        let (holder, id) = (holder.clone(), id.clone());
+        let (holder, id, chance) = (holder.clone(), id.clone(), Arc::clone(&self.chance));
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 let before = owned(tx, &holder, &id).await?;
@@ -111,10 +115,16 @@ impl Service {
                 let old = written(&before.noun, before.revision);
                 let event = event.with(difference(old, written(&partner, revision)));
                 audit::insert(tx, &event).await?;
+                if partner.disabled.is_some() && before.noun.disabled.is_none() {
+                    let all = Ending::Partner(partner.id.clone());
+                    end_sessions(tx, environment, &all, now, &*chance).await?;
+                }
                 Ok(Kept { noun: partner, revision })
             })
         });
-        write.await
+        let changed: Result<Kept<Partner>, AdminRefused> = write.await;
+        self.tell_soon();
+        changed
     }
 
     /// With its users, their sessions, and its service accounts.
@@ -128,10 +138,13 @@ impl Service {
         id: &PartnerId,
     ) -> Result<(), AdminRefused> {
         let event = self.event(actor, "partner.deleted", id.as_str(), &holder.organization);
-        let (holder, id) = (holder.clone(), id.clone());
+        let (holder, id, chance, now) =
+            (holder.clone(), id.clone(), Arc::clone(&self.chance), self.clock.now());
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 owned(tx, &holder, &id).await?;
+                let all = Ending::Partner(id.clone());
+                end_sessions(tx, holder.environment, &all, now, &*chance).await?;
                 if !partners::delete(tx, &holder.organization, holder.environment, &id).await? {
                     let what = format!("partner `{id}` still has accounts; delete them first");
                     return Err(AdminRefused::Conflict(what));
@@ -139,6 +152,8 @@ impl Service {
                 Ok(audit::insert(tx, &event).await?)
             })
         });
-        write.await
+        let deleted: Result<(), AdminRefused> = write.await;
+        self.tell_soon();
+        deleted
     }
 }

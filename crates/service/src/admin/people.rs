@@ -71,7 +71,7 @@ impl PersonChange {
 }
 
 /// A user of a partner of the holder's own.
-async fn owned(tx: &mut Tx, holder: &Holder, id: &PersonId) -> Result<Kept<Person>, AdminRefused> {
+pub(super) async fn owned(tx: &mut Tx, holder: &Holder, id: &PersonId) -> Result<Kept<Person>, AdminRefused> {
     let found = people::owned(tx, &holder.organization, holder.environment, id).await?;
     found.ok_or_else(|| AdminRefused::NotFound { what: USER, name: id.to_string(), hint: LIST })
 }
@@ -209,7 +209,7 @@ impl Service {
         changed
     }
 
-    /// With its associations, sessions and what was granted in its name.
+    /// With its associations, sessions and what was granted in its name. The apps of its sessions are told.
     ///
     /// # Errors
     /// [`AdminRefused`].
@@ -220,15 +220,21 @@ impl Service {
         id: &PersonId,
     ) -> Result<(), AdminRefused> {
         let event = self.event(actor, "user.deleted", id.as_str(), &holder.organization);
-        let (holder, id) = (holder.clone(), id.clone());
+        let (holder, id, chance, now) =
+            (holder.clone(), id.clone(), Arc::clone(&self.chance), self.clock.now());
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 let person = owned(tx, &holder, &id).await?.noun;
+                let partner = person.identity.partner.clone();
+                let all = Ending::Person { partner, person: person.id.clone() };
+                end_sessions(tx, holder.environment, &all, now, &*chance).await?;
                 people::delete(tx, &person.identity.partner, &person.id).await?;
                 Ok(audit::insert(tx, &event).await?)
             })
         });
-        write.await
+        let deleted: Result<(), AdminRefused> = write.await;
+        self.tell_soon();
+        deleted
     }
 
     /// Lets a user act for an account with exactly these roles, from now on.

@@ -1,6 +1,7 @@
 //! Which client asks, and whether it is (RFC 6749, section 2.3; RFC 7523; RFC 10070).
 
 use super::oauth::{OAuthDenied, OAuthRefused};
+use super::remembered::KnownClient;
 use crate::{Place, Service};
 use ::enter::ids::ClientId;
 use ::enter::oidc::authorize::Parameters;
@@ -76,8 +77,8 @@ impl Claim {
 #[derive(Debug)]
 pub struct Claimed {
     pub(super) client: Arc<Client>,
-    /// The revision that it was proven by; `None` where that was the present one.
-    unconfirmed: Option<(i64, Claim)>,
+    /// What it was proven by; `None` where that was the present state.
+    unconfirmed: Option<(KnownClient, Claim)>,
 }
 
 impl Service {
@@ -110,7 +111,7 @@ impl Service {
         let known = claim.id().and_then(|id| self.client_in_memory(place.environment, &id));
         let fitting = known.filter(|known| authenticate(&known.client, &claim.presented) == Ok(false));
         if let Some(known) = fitting {
-            return Ok(Claimed { client: known.client, unconfirmed: Some((known.version, claim)) });
+            return Ok(Claimed { client: Arc::clone(&known.client), unconfirmed: Some((known, claim)) });
         }
         Ok(Claimed { client: self.proven_anew(place, &claim).await?, unconfirmed: None })
     }
@@ -125,11 +126,9 @@ impl Service {
         claimed: Claimed,
         seen: Option<&Revision<ClientId>>,
     ) -> Result<Arc<Client>, OAuthDenied> {
-        let Claimed { client, unconfirmed: Some((version, claim)) } = claimed else {
-            return Ok(claimed.client);
-        };
-        if seen.is_some_and(|seen| seen.id == client.id && seen.version == version) {
-            return Ok(client);
+        let Some((known, claim)) = claimed.unconfirmed else { return Ok(claimed.client) };
+        if seen.is_some_and(|seen| known.is(seen)) {
+            return Ok(known.client);
         }
         self.proven_anew(place, &claim).await
     }

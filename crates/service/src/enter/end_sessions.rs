@@ -5,7 +5,7 @@ use crate::{Fault, Service};
 use ::enter::notice::{EndedSession, LogoutNotice};
 use kernel::{Chance, Environment, Time};
 use std::sync::Arc;
-use store::logout_notices::{self, Ending};
+use store::logout_notices::{self, Ending, Withdrawn};
 use store::{DbError, Tx, partners};
 
 /// Ends sessions in the caller's unit of work: they are closed, what was granted in them is revoked, and a notice is
@@ -22,10 +22,11 @@ pub async fn end_sessions(
     chance: &dyn Chance,
 ) -> Result<Vec<EndedSession>, DbError> {
     let ended = logout_notices::end_sessions(tx, environment, which, now).await?;
-    for EndedSession { session, person, partner } in &ended {
+    for one in &ended {
+        let EndedSession { session, person, partner } = one;
         for (listener, uri) in logout_notices::to_tell(tx, session).await? {
             let notice = LogoutNotice::new(session.clone(), listener, uri, now, chance);
-            logout_notices::insert(tx, &notice).await?;
+            logout_notices::insert(tx, environment, one, &notice).await?;
         }
         if let Some(partner) = partners::find(tx, environment, partner).await? {
             let whose = (partner.organization, environment);
@@ -34,6 +35,25 @@ pub async fn end_sessions(
         }
     }
     Ok(ended)
+}
+
+/// Tells those who hold something for an account or an app that is taken away, in the caller's unit of work. Sessions
+/// go on, because their people may have others; at the app, which knows no more than the session, they are over.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn tell_withdrawn(
+    tx: &mut Tx,
+    environment: Environment,
+    which: &Withdrawn,
+    now: Time,
+    chance: &dyn Chance,
+) -> Result<(), DbError> {
+    for (session, listener, uri) in logout_notices::holders(tx, environment, which, now).await? {
+        let notice = LogoutNotice::new(session.session.clone(), listener, uri, now, chance);
+        logout_notices::insert(tx, environment, &session, &notice).await?;
+    }
+    Ok(())
 }
 
 impl Service {

@@ -136,7 +136,7 @@ fn within(known: &Known, now: Time, seconds: i64) -> bool {
 }
 
 /// Where the private half of a key is sealed for.
-fn place_of(environment: Environment, id: &IssuerKeyId) -> String {
+pub fn place_of(environment: Environment, id: &IssuerKeyId) -> String {
     format!("issuer-key:{environment}:{id}")
 }
 

@@ -52,6 +52,12 @@ pub(super) struct KnownClient {
     until: Option<Time>,
 }
 
+impl KnownClient {
+    pub(super) fn is(&self, seen: &Revision<ClientId>) -> bool {
+        self.version == seen.version && self.client.disabled == seen.disabled && self.client.id == seen.id
+    }
+}
+
 /// All of them. Ids are unique in the gateway; clients do not say of which environment they are, so that the key does.
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
@@ -95,7 +101,7 @@ impl Service {
         environment: Environment,
         seen: &Revision<ClientId>,
     ) -> Result<Option<Arc<Client>>, Fault> {
-        let known = self.client_in_memory(environment, &seen.id).filter(|it| it.version == seen.version);
+        let known = self.client_in_memory(environment, &seen.id).filter(|it| it.is(seen));
         if let Some(known) = known {
             return Ok(Some(known.client));
         }

@@ -4,10 +4,12 @@ use super::database::sqlite_file;
 use super::finding::Findings;
 use crate::master_keys::load_master_keys;
 use crate::settings::Settings;
-use kernel::{MasterKey, MasterKeys, SystemChance};
+use kernel::{Environment, MasterKey, MasterKeys, SystemChance};
+use service::enter::issuer::place_of;
 use std::collections::BTreeMap;
 use std::path::Path;
 use store::data_keys::{self, DataKeyRecord};
+use store::issuer_keys::{self, KeptKey};
 use store::{Db, DbError, organizations};
 
 /// The master keys, where they can be loaded. None is made.
@@ -52,7 +54,8 @@ fn beside(key: &Path, database: Option<&Path>) -> bool {
     database.is_some_and(|database| folder(key).is_some() && folder(key) == folder(database))
 }
 
-/// Whether every organization's data keys can be opened, and which older master keys are still needed for it.
+/// Whether every organization's data keys and the gateway's own signing keys can be opened, and which older master
+/// keys are still needed for it.
 pub(super) async fn data_keys(
     settings: &Settings,
     db: &Db,
@@ -91,6 +94,27 @@ pub(super) async fn data_keys(
     if opened > 0 {
         findings.good("data keys", format!("{opened} of {} can be opened", records.len()));
     }
+    let kept = match issuer_keys_of_all(db).await {
+        Ok(kept) => kept,
+        Err(error) => return findings.error("signing keys", error.to_string(), "look into the database"),
+    };
+    let mut opened = 0;
+    for (environment, kept) in &kept {
+        if let Ok(master) = kept.private_key.key_id() {
+            *needed.entry(master).or_default() += 1;
+        }
+        match masters.open(&place_of(*environment, &kept.key.id), &kept.private_key) {
+            Ok(_) => opened += 1,
+            Err(error) => findings.error(
+                "signing keys",
+                format!("{} of the gateway in {environment} cannot be opened: {error}", kept.key.id),
+                "add the master key that sealed it to `keys.older_master_keys`",
+            ),
+        }
+    }
+    if opened > 0 {
+        findings.good("signing keys", format!("{opened} of {} of the gateway's can be opened", kept.len()));
+    }
     older(settings, &needed, findings);
 }
 
@@ -100,7 +124,7 @@ fn older(settings: &Settings, needed: &BTreeMap<&str, usize>, findings: &mut Fin
     for key in parsed {
         match needed.get(key.id()) {
             Some(count) => findings
-                .good("master key", format!("the older {} is still needed by {count} data keys", key.id())),
+                .good("master key", format!("the older {} is still needed for {count} of them; `vestibule master-key rewrap` changes that", key.id())),
             None => findings.warning(
                 "master key",
                 format!("the older {} seals nothing any more", key.id()),
@@ -108,6 +132,20 @@ fn older(settings: &Settings, needed: &BTreeMap<&str, usize>, findings: &mut Fin
             ),
         }
     }
+}
+
+async fn issuer_keys_of_all(db: &Db) -> Result<Vec<(Environment, KeptKey)>, DbError> {
+    db.read(|tx| {
+        Box::pin(async move {
+            let mut all = Vec::new();
+            for environment in Environment::ALL {
+                let kept = issuer_keys::kept(tx, environment).await?;
+                all.extend(kept.into_iter().map(|kept| (environment, kept)));
+            }
+            Ok(all)
+        })
+    })
+    .await
 }
 
 async fn all(db: &Db) -> Result<Vec<DataKeyRecord>, DbError> {

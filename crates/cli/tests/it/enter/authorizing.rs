@@ -134,7 +134,7 @@ on_both! {
 
     async fn lesson_2_a_wildcard_matches_nothing_but_itself(world: World) {
         let visit = Visit::of(&world, true).await;
-        world.change("UPDATE clients SET redirect_uris = '[\"https://*.example.com/cb\",\"https://foo.example.com/*\"]'").await;
+        world.change("UPDATE clients SET version = version + 1, redirect_uris = '[\"https://*.example.com/cb\",\"https://foo.example.com/*\"]'").await;
         let good = request(&world, &visit).await;
         for uri in ["https://a.example.com/cb", "https://foo.example.com/x", "https://fooaexample.com/", "https://foo.example.com/"] {
             let answer = asks(&world, &with(&good, "redirect_uri", uri)).await;

@@ -147,7 +147,11 @@ on_both! {
             ("UPDATE partners SET disabled_at = 1", "UPDATE partners SET disabled_at = NULL", "partner_disabled"),
             ("UPDATE apps SET disabled_at = 1", "UPDATE apps SET disabled_at = NULL", "app_disabled"),
             ("UPDATE accounts SET disabled_at = 1", "UPDATE accounts SET disabled_at = NULL", "account_disabled"),
-            ("UPDATE apps SET open_to_all = FALSE", "UPDATE apps SET open_to_all = TRUE", "app_not_active"),
+            (
+                "UPDATE apps SET open_to_all = FALSE, modified_at = modified_at + 1",
+                "UPDATE apps SET open_to_all = TRUE, modified_at = modified_at + 1",
+                "app_not_active",
+            ),
         ] {
             let url = visit.entry("anna").await;
             world.change(statement).await;

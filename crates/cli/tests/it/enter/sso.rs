@@ -74,7 +74,7 @@ on_both! {
         assert_eq!(names, ["code", "nextUrl"]);
         assert_eq!(url.query_pairs().nth(1).unwrap().1, next);
         let code = code_of(entry_url);
-        assert_eq!(code.len(), "vst_ec_".len() + 43, "256 bits");
+        assert_eq!(code.len(), "vst_ec_".len() + enter::ids::SORTABLE + 43, "its time and 256 bits");
         let order = kept(&world, &code).await.order;
         assert_eq!(order.identity.partner, scene.partner.id);
         assert_eq!(order.identity.partner_user, PartnerUserId::parse("berta-2").unwrap());

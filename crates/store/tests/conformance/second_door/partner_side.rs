@@ -6,16 +6,16 @@ use crate::world::{NOW, SANDBOX, World, hashed};
 use enter::account::{Association, Identity, Person};
 use enter::app::{App, BackUrl, SignIn};
 use enter::context::ServiceContext;
-use enter::domain::ReturnUrl;
+use enter::domain::{PageUrl, ReturnUrl};
 use enter::entry::{EntryCode, NextUrl, Nonce, Order, State};
 use enter::ids::{AccountId, GrantId, PartnerId, SessionId, sortable};
-use enter::notice::{After, LEASE_S, Listener, LogoutNotice};
+use enter::notice::{After, EndedSession, LEASE_S, Listener, LogoutNotice};
 use enter::oidc::{AuthorizationCode, Client, CodeState, Grant};
 use enter::partner::Partner;
 use enter::session::{Session, SessionApp, SessionDetail};
 use kernel::{Environment, Hashed, SafeUrl};
 use serde_json::json;
-use store::logout_notices::{Due, Ending};
+use store::logout_notices::{Due, Ending, Withdrawn};
 use store::*;
 
 on_both!(
@@ -27,6 +27,7 @@ on_both!(
     a_session_ends_once_and_takes_its_grants_with_it,
     sessions_of_another_partner_do_not_end,
     those_who_took_part_are_to_be_told,
+    those_who_hold_what_is_withdrawn_are_told,
     notices_are_claimed_told_and_given_up,
     a_few_notices_of_each_address_are_claimed,
     notices_go_when_they_are_over,
@@ -40,7 +41,7 @@ fn order(partner: &Partner, app: &App) -> Order {
         app: app.id.clone(),
         context: ServiceContext::Account(AccountId::parse("AG-1").unwrap()),
         partner_session: "their session".to_owned(),
-        next_url: NextUrl::Page(url("https://app.beacon.example/x?y=1")),
+        next_url: NextUrl::Page(PageUrl::from_stored("https://app.beacon.example/x?y=1#/a")),
         back_url: BackUrl::Kept(url("https://www.meridian.example/back")),
         back_url_text: Some("Zurück".to_owned()),
         federated_identity_provider: Some("Entra".to_owned()),
@@ -310,12 +311,45 @@ async fn those_who_took_part_are_to_be_told(world: World) {
     );
 }
 
+async fn those_who_hold_what_is_withdrawn_are_told(world: World) {
+    let (partner, other) = (world.partner("PT-1").await, world.partner("PT-2").await);
+    let account = world.account(&partner, "AG-1").await.id;
+    let (app, second) =
+        (world.app(&partner.organization, "MP-1").await, world.app(&partner.organization, "MP-2").await);
+    let (client, bystander) =
+        (world.client(&app, "client-1").await.client, world.client(&second, "client-2").await.client);
+    let (anna, ben) = (world.person(&partner, "anna").await, world.person(&other, "ben").await);
+    let (held, grant) = session(&world, &anna, "one", &client).await;
+    session(&world, &ben, "two", &bystander).await;
+    let (id, of) = (grant.id.clone(), account.clone());
+    let for_account = sql("UPDATE grants SET account_id = $2 WHERE id = $1").bind(&id).bind(&of);
+    assert!(world.write(move |tx| Box::pin(for_account.wrote(tx))).await);
+    let told = async |which: Withdrawn| {
+        let found = read!(world, |tx| logout_notices::holders(tx, SANDBOX, &which, NOW));
+        found.into_iter().map(|(ended, listener, _)| (ended.session, listener)).collect::<Vec<_>>()
+    };
+    let first = [(held.id.clone(), Listener::Client(client.id.clone()))];
+    assert_eq!(told(Withdrawn::Account(account.clone())).await, first);
+    assert_eq!(told(Withdrawn::App(app.id.clone())).await, first);
+    assert_eq!(told(Withdrawn::Activation(app.id.clone(), account.clone())).await, first);
+    assert!(told(Withdrawn::Activation(second.id.clone(), account.clone())).await.is_empty());
+    assert_eq!(told(Withdrawn::App(second.id.clone())).await.len(), 1, "the other partner's user");
+    assert!(told(Withdrawn::Account(AccountId::parse("AG-2").unwrap())).await.is_empty());
+    let which = Ending::Partner(partner.id.clone());
+    assert_eq!(end(&world, which).await, std::slice::from_ref(&held.id), "of this partner alone");
+    assert!(told(Withdrawn::Account(account)).await.is_empty(), "a session that has ended");
+}
+
 /// A notice to this address, due at once.
 async fn notice(world: &World, session: &SessionId, client: &Client, uri: &str) -> LogoutNotice {
     let (listener, uri) = (Listener::Client(client.id.clone()), SafeUrl::parse(uri).unwrap());
     let notice = LogoutNotice::new(session.clone(), listener, uri, NOW, &world.chance);
-    let new = notice.clone();
-    write!(world, |tx| logout_notices::insert(tx, &new));
+    let (new, id) = (notice.clone(), session.clone());
+    write!(world, |tx| async {
+        let Session { id, person, partner, .. } = sessions::find(tx, SANDBOX, &id).await?.unwrap();
+        let ended = EndedSession { session: id, person, partner };
+        logout_notices::insert(tx, SANDBOX, &ended, &new).await
+    });
     notice
 }
 

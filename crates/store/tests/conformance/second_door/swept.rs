@@ -57,8 +57,8 @@ async fn each_table_is_swept_at_its_time(world: World) {
     put(&world, sql("INSERT INTO revoked_tokens (jti, until_at) VALUES ('j', $1)").bind(NOW)).await;
     let used = "INSERT INTO used_assertions (principal, jti_hash, until_at) VALUES ('x', 'j', $1)";
     put(&world, sql(used).bind(NOW)).await;
-    let notice = "INSERT INTO logout_notices (id, session_id, app_id, uri, attempts, next_at, created_at)
-        VALUES ($1, 'S-1', $2, 'https://a.example', 1, $3, $4)";
+    let notice = "INSERT INTO logout_notices (id, session_id, app_id, uri, attempts, next_at, created_at, environment,
+        person_id, partner_id) VALUES ($1, 'S-1', $2, 'https://a.example', 1, $3, $4, 'sandbox', 'U-1', 'PT-1')";
     put(&world, sql(notice).bind("told").bind(&app).bind(None::<i64>).bind(NOW)).await;
 
     let nothing = SweptAtSecondDoor::default();
@@ -81,8 +81,8 @@ async fn each_table_is_swept_at_its_time(world: World) {
 async fn a_session_stays_while_something_hangs_from_it(world: World) {
     let [person, app, client] = signed_in(&world).await;
     grant(&world, &person, &client, NOW.plus_seconds(2 * SESSIONS_S)).await;
-    let notice = "INSERT INTO logout_notices (id, session_id, app_id, uri, attempts, next_at, created_at)
-        VALUES ('waits', 'S-1', $1, 'https://a.example', 1, $2, $2)";
+    let notice = "INSERT INTO logout_notices (id, session_id, app_id, uri, attempts, next_at, created_at, environment,
+        person_id, partner_id) VALUES ('waits', 'S-1', $1, 'https://a.example', 1, $2, $2, 'sandbox', 'U-1', 'PT-1')";
     put(&world, sql(notice).bind(&app).bind(NOW)).await;
     let late = SESSIONS_S + 1;
     assert_eq!(swept(&world, late).await, SweptAtSecondDoor::default(), "a grant lives, a notice waits");

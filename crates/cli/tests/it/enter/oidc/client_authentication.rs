@@ -88,6 +88,7 @@ on_both! {
         let rp = scene.web().await;
         let code = scene.code(&rp).await;
         world.change("UPDATE client_secrets SET ends_at = 1").await;
+        world.change("UPDATE clients SET version = version + 1").await;
         assert_eq!(refusal(&scene.redeeming(&rp, &code).await), refused(401, "invalid_client"));
     }
 

@@ -309,7 +309,7 @@ on_both! {
         let tokens = scene.tokens(&rp).await;
         world.change("DELETE FROM activations").await;
         assert_eq!(scene.user_info(text(&tokens, "access_token")).await.status, 401);
-        world.change("UPDATE apps SET open_to_all = TRUE").await;
+        world.change("UPDATE apps SET open_to_all = TRUE, modified_at = modified_at + 1").await;
         assert_eq!(scene.user_info(text(&tokens, "access_token")).await.status, 200);
         world.change("DELETE FROM associations").await;
         assert_eq!(scene.user_info(text(&tokens, "access_token")).await.status, 401);
