@@ -2,6 +2,7 @@
 
 mod administration;
 mod doctor;
+mod releases;
 mod running;
 mod second_door;
 mod serve;

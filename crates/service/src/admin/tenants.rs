@@ -162,6 +162,16 @@ impl Service {
         Ok(tenant)
     }
 
+    /// # Errors
+    /// [`TenantRefused::NotFound`].
+    pub async fn tenant_record(&self, holder: &Holder, id: TenantId) -> Result<Tenant, TenantRefused> {
+        let Holder { organization, environment } = holder.clone();
+        let read = self.db.read(move |tx| {
+            Box::pin(async move { tenants::by_id(tx, &organization, environment, id).await })
+        });
+        read.await?.ok_or(TenantRefused::NotFound("tenant"))
+    }
+
     fn around(&self, holder: &Holder) -> Around {
         Around { holder: holder.clone(), now: self.clock.now(), chance: Arc::clone(&self.chance) }
     }

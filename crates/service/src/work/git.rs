@@ -170,7 +170,7 @@ impl Service {
              --template= {branch}-- \"$REPOSITORY\" source >&2 && git -C source rev-parse HEAD && \
              git -C source symbolic-ref --quiet --short HEAD; test -d source/.git"
         );
-        let printed = self.run_of_build(&command, folder, environment, "git", log).await?;
+        let printed = self.run_of_build(&command, folder, (environment, None), "git", log).await?;
         let printed = String::from_utf8_lossy(&printed).into_owned();
         let mut lines = printed.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
         let revision = lines.next().filter(|revision| revision.bytes().all(|byte| byte.is_ascii_hexdigit()));

@@ -96,7 +96,7 @@ impl Service {
             }
         }
         if let Some(build) = &ready.manifest.build {
-            self.run_build(build, &ready.folder, log).await?;
+            self.run_build(build, &ready.folder, &ready.scratch, log).await?;
         }
         let packed = packed(&ready).await?;
         let release = self.draft(order, &integration, &ready).await?;
@@ -169,7 +169,7 @@ impl Service {
             let over = tail.len().saturating_sub(TAIL);
             tail.drain(..over);
         };
-        let ran = self.run_build(&build, &folder, &mut log).await;
+        let ran = self.run_build(&build, &folder, &scratch, &mut log).await;
         if let Err(BuildRefused::Failed(why)) = ran {
             let tail = String::from_utf8_lossy(&tail).into_owned();
             return Err(BuildRefused::Failed(format!("{why}\n{tail}").trim_end().to_owned()));

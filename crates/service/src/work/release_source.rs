@@ -5,16 +5,16 @@ use super::release_archive::{pack, unpack};
 use super::release_build::{BuildRefused, Log, Order, Source};
 use crate::{Fault, Service};
 use connect::manifest::{LARGEST, Manifest, NAME, OLDER_NAME};
-use runner::{Deadline, Happening, How, Limits, Program, Scratch};
+use runner::{Deadline, Happening, How, Limits, Program, Scratch, User};
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Source that was fetched and read.
 pub(super) struct Ready {
     /// Removed with what is in it.
-    pub(super) _scratch: Scratch,
+    pub(super) scratch: Scratch,
     /// The folder with the manifest.
     pub(super) folder: PathBuf,
     pub(super) manifest: Manifest,
@@ -58,7 +58,7 @@ impl Service {
             }
         };
         let manifest = read_manifest(&folder)?;
-        Ok(Ready { _scratch: scratch, folder, manifest, branch, revision })
+        Ok(Ready { scratch, folder, manifest, branch, revision })
     }
 
     /// Runs the build command in the folder of the manifest.
@@ -66,12 +66,19 @@ impl Service {
         &self,
         build: &str,
         folder: &Path,
+        scratch: &Scratch,
         log: Log<'_>,
     ) -> Result<(), BuildRefused> {
+        // What builds is not ours: it runs as runs do, in files that belong to that account.
+        let user = self.machine.user;
+        if let Some(user) = user {
+            let top = scratch.path().to_owned();
+            blocking(move || give(&top, user)).await??;
+        }
         // What it prints is for whoever waits, as what it complains of.
         let command = format!("exec 1>&2\n{build}");
         let environment = vec![("CI".to_owned(), "true".to_owned())];
-        self.run_of_build(&command, folder, environment, "the build", log).await.map(drop)
+        self.run_of_build(&command, folder, (environment, user), "the build", log).await.map(drop)
     }
 
     /// Runs a program of a build to its end. What it printed to stdout.
@@ -79,7 +86,7 @@ impl Service {
         &self,
         command: &str,
         folder: &Path,
-        mut environment: Vec<(String, String)>,
+        (mut environment, user): (Vec<(String, String)>, Option<User>),
         what: &str,
         log: Log<'_>,
     ) -> Result<Vec<u8>, BuildRefused> {
@@ -98,7 +105,7 @@ impl Service {
             environment,
             scratch: Some(home),
             limits,
-            user: None,
+            user,
         };
         let mut running = self.machine.runner.start(program, Deadline::after(time + Duration::from_secs(5)));
         let ended = loop {
@@ -122,6 +129,17 @@ impl Service {
         };
         Err(BuildRefused::Failed(why))
     }
+}
+
+/// Gives a folder and all that is in it to an account. Links are given and not followed.
+fn give(folder: &Path, user: User) -> io::Result<()> {
+    std::os::unix::fs::lchown(folder, Some(user.user), Some(user.group))?;
+    if fs::symlink_metadata(folder)?.is_dir() {
+        for entry in fs::read_dir(folder)? {
+            give(&entry?.path(), user)?;
+        }
+    }
+    Ok(())
 }
 
 /// Work on files, beside what waits for the network.

@@ -13,7 +13,7 @@ pub enum Action {
         /// What people call it
         #[arg(long, value_name = "TEXT", default_value = "main")]
         name: String,
-        /// What the key may do: tenants:read, tenants:write, integrations:read (may be repeated)
+        /// What the key may do: as in tenants:read (may be repeated; an unknown one is refused with all there are)
         #[arg(long = "scope", required = true, value_name = "SCOPE", value_delimiter = ',')]
         scopes: Vec<String>,
     },

@@ -1,10 +1,12 @@
 //! `vestibule integration ..`
 
+use super::tenant_set::channel;
 use super::{ACTOR, Desk};
-use connect::integration::Integration;
+use connect::integration::{Channel, Integration};
 use kernel::Environment;
 use serde_json::{Value, json};
-use service::admin::integrations::NewIntegration;
+use service::admin::integrations::{IntegrationChange, NewIntegration};
+use service::work::git::Trust;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
@@ -30,8 +32,54 @@ pub enum Action {
         #[arg(long, requires = "schedule")]
         shift_all: bool,
     },
+    /// Changes an integration: its repository, what its new tenants begin with
+    Set {
+        /// Its name or id
+        integration: String,
+        #[command(flatten)]
+        choices: Box<Choices>,
+    },
     /// All integrations
     List,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct Choices {
+    /// What people read
+    #[arg(long, value_name = "TEXT")]
+    long_name: Option<String>,
+    /// Where releases are built from by API: https or ssh; an empty text takes it away
+    #[arg(long, value_name = "URL")]
+    repository: Option<String>,
+    /// The folder inside it that has the manifest; an empty text stands for its root
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// The branch that is built; an empty text stands for the repository's own choice
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// Which release new tenants follow: `Default` or `Latest`
+    #[arg(long, value_name = "CHANNEL", value_parser = channel)]
+    channel: Option<Channel>,
+    /// When new tenants run, as five fields of cron; an empty text takes it away
+    #[arg(long, value_name = "CRON")]
+    schedule: Option<String>,
+}
+
+impl Choices {
+    fn change(self) -> IntegrationChange {
+        // An empty text stands for nothing.
+        let given = |text: Option<String>| text.map(|text| Some(text).filter(|text| !text.is_empty()));
+        IntegrationChange {
+            long_name: self.long_name,
+            schedule: given(self.schedule),
+            channel: self.channel,
+            repository_url: given(self.repository),
+            repository_path: given(self.path),
+            repository_branch: given(self.branch),
+            ..IntegrationChange::default()
+        }
+    }
 }
 
 fn record(integration: &Integration) -> Value {
@@ -43,6 +91,11 @@ fn record(integration: &Integration) -> Value {
         "own_connector": integration.own_connector,
         "connectors": integration.connectors,
         "schedule": integration.schedule,
+        "channel": integration.channel.as_str(),
+        "default_release": integration.default_release,
+        "repository": integration.repository.as_ref().map(|it| &it.url),
+        "repository_path": integration.repository.as_ref().and_then(|it| it.path.as_ref()),
+        "repository_branch": integration.repository.as_ref().and_then(|it| it.branch.as_ref()),
         "created": integration.created.iso_seconds(),
     })
 }
@@ -62,6 +115,14 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
             let path = format!("/{}/{outside}/auth", organization.slug);
             let url = place.map(|place| place.link(&path)).unwrap_or_default();
             desk.out.done(&record(&made), &format!("{} is there; its page to embed is {url}", made.name))?;
+        }
+        Action::Set { integration, choices } => {
+            let holder = desk.holder().await?;
+            let found = desk.service.integration_named(&holder, &integration).await?;
+            let (service, change) = (&desk.service, choices.change());
+            let changed =
+                service.change_integration(&ACTOR, &holder, found.id, change, Trust::Operator).await?;
+            desk.out.one(&record(&changed))?;
         }
         Action::List => {
             let mut records = Vec::new();

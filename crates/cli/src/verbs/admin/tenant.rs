@@ -1,5 +1,7 @@
 //! `vestibule tenant ..`
 
+use super::tenant_call;
+use super::tenant_set;
 use super::{ACTOR, Desk};
 use anyhow::Context as _;
 use kernel::Slug;
@@ -17,6 +19,20 @@ pub enum Action {
     },
     /// One tenant as its organization sees it, and its webhook address
     Show { tenant: String },
+    /// Makes a tenant that somebody connects later: it is paused
+    Create(tenant_set::New),
+    /// Chooses for a tenant: release or channel, configuration, schedule, pause
+    Set {
+        tenant: String,
+        #[command(flatten)]
+        choices: Box<tenant_set::Choices>,
+    },
+    /// Archives a tenant: it keeps its history and does nothing any more
+    Archive { tenant: String },
+    /// Takes an archived tenant back
+    Unarchive { tenant: String },
+    /// Calls an outside system's API with a tenant's credential, which stays here
+    Call(tenant_call::Call),
     /// A tenant's webhook addresses
     Webhook {
         #[command(subcommand)]
@@ -46,6 +62,11 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
     match action {
         Action::List { limit } => list(desk, limit).await,
         Action::Show { tenant } => show(desk, tenant_id(&tenant)?).await,
+        Action::Create(new) => tenant_set::create(new, desk).await,
+        Action::Set { tenant, choices } => tenant_set::set(tenant_id(&tenant)?, *choices, desk).await,
+        Action::Archive { tenant } => tenant_set::archive(tenant_id(&tenant)?, true, desk).await,
+        Action::Unarchive { tenant } => tenant_set::archive(tenant_id(&tenant)?, false, desk).await,
+        Action::Call(call) => tenant_call::run(tenant_id(call.tenant())?, call, desk).await,
         Action::Webhook { action: WebhookAction::Rotate { tenant, connector, at_once } } => {
             let organization = desk.organization().await?;
             let connector = connector.as_deref().map(Slug::parse).transpose()?;

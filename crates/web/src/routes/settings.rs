@@ -1,0 +1,344 @@
+//! What an organization's programs see and change of its own settings: origins, signing keys, API keys, and who changed
+//! what. Everything is of the key's environment, except the organization itself and its audit log, which have none.
+
+use super::releases::refused;
+use crate::json_body::JsonBody;
+use crate::who::ApiCaller;
+use crate::{Web, answer};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use connect::api_key::ApiKey;
+use connect::signing_key::{Algorithm, Material, SigningKey};
+use kernel::Time;
+use kernel::ids::{ApiKeyId, SigningKeyId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use service::admin::signing_keys::NewMaterial;
+use service::connect::look_up::Caller;
+
+/// What reading needs.
+pub const READ: &str = "settings:read";
+/// What changing needs: whoever has it decides who may embed pages and sign tokens.
+pub const WRITE: &str = "settings:write";
+/// What reading the audit log needs.
+pub const AUDIT: &str = "audit:read";
+
+/// The caller's own organization, as the only one of a list.
+pub async fn organizations(ApiCaller(caller): ApiCaller) -> Response {
+    if !caller.may(READ) {
+        return answer::not_authorized();
+    }
+    let organization = &caller.config.organization;
+    Json(json!([{
+        "id": organization.id,
+        "slug": organization.slug,
+        "name": organization.name,
+        "brand": organization.brand.as_str(),
+        "namespace": organization.namespace(caller.environment),
+        "created_date": organization.created.iso_micros(),
+    }]))
+    .into_response()
+}
+
+/// The origins that may frame pages.
+pub async fn origins(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Response {
+    if !caller.may(READ) {
+        return answer::not_authorized();
+    }
+    match web.service().origins(&caller.organization, caller.environment).await {
+        Ok(origins) => {
+            let list: Vec<Value> = origins.iter().map(|it| json!({ "origin": it.as_str() })).collect();
+            Json(list).into_response()
+        }
+        Err(no) => refused(&no),
+    }
+}
+
+/// An origin that is registered or taken away.
+#[derive(Debug, Deserialize)]
+pub struct OneOrigin {
+    origin: String,
+}
+
+/// Registers an origin.
+pub async fn add_origin(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    JsonBody(body): JsonBody<OneOrigin>,
+) -> Response {
+    if !caller.may(WRITE) {
+        return answer::not_authorized();
+    }
+    let (service, owner) = (web.service(), &caller.organization);
+    match service.add_origin(&caller.actor(), owner, caller.environment, &body.origin).await {
+        Ok(added) => {
+            let status = if added { StatusCode::CREATED } else { StatusCode::OK };
+            (status, Json(json!({ "origin": body.origin }))).into_response()
+        }
+        Err(no) => refused(&no),
+    }
+}
+
+/// Takes an origin away.
+pub async fn remove_origin(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query<OneOrigin>,
+) -> Response {
+    if !caller.may(WRITE) {
+        return answer::not_authorized();
+    }
+    let (service, owner) = (web.service(), &caller.organization);
+    match service.remove_origin(&caller.actor(), owner, caller.environment, &query.origin).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(no) => refused(&no),
+    }
+}
+
+fn shown_key(key: &SigningKey, now: Time) -> Value {
+    let state = match (key.revoked, key.retires) {
+        (Some(_), _) => "revoked",
+        (None, Some(end)) if end <= now => "retired",
+        (None, Some(_)) => "retiring",
+        (None, None) => "live",
+    };
+    let url = match &key.material {
+        Material::JwksUrl(url) => Some(url.as_str()),
+        _ => None,
+    };
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "algorithm": key.algorithm.as_str(),
+        "jwks_url": url,
+        "state": state,
+        "created_date": key.created.iso_micros(),
+    })
+}
+
+/// The keys that tokens are signed with, without their secrets.
+pub async fn signing_keys(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Response {
+    if !caller.may(READ) {
+        return answer::not_authorized();
+    }
+    let now = web.service().clock.now();
+    match web.service().signing_keys(&caller.organization).await {
+        Ok(keys) => {
+            let own = keys.iter().filter(|key| key.environment == caller.environment);
+            Json(own.map(|key| shown_key(key, now)).collect::<Vec<_>>()).into_response()
+        }
+        Err(no) => refused(&no),
+    }
+}
+
+/// A signing key that is to be made or registered.
+#[derive(Debug, Deserialize)]
+pub struct NewKey {
+    name: String,
+    algorithm: Option<String>,
+    /// JWK or PEM.
+    public_key: Option<String>,
+    jwks_url: Option<String>,
+}
+
+/// Makes a shared secret, which is shown this once, or registers a public key.
+pub async fn add_signing_key(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    JsonBody(body): JsonBody<NewKey>,
+) -> Response {
+    if !caller.may(WRITE) {
+        return answer::not_authorized();
+    }
+    let Some(algorithm) = Algorithm::parse(body.algorithm.as_deref().unwrap_or("HS256")) else {
+        let text = "this is HS256, RS256, ES256 or EdDSA";
+        return answer::api_invalid(&["body", "algorithm"], text, "value_error");
+    };
+    let material = match (body.public_key, body.jwks_url) {
+        (Some(_), Some(_)) => {
+            return answer::api_invalid(
+                &["body", "jwks_url"],
+                "a key or an address, not both",
+                "value_error",
+            );
+        }
+        (Some(key), None) => NewMaterial::PublicKey(key),
+        (None, Some(url)) => NewMaterial::JwksUrl(url),
+        (None, None) => NewMaterial::Secret,
+    };
+    let (service, actor, owner) = (web.service(), caller.actor(), &caller.organization);
+    let made = service.add_signing_key(&actor, owner, caller.environment, algorithm, &body.name, material);
+    match made.await {
+        Ok((key, secret)) => {
+            let mut shown = shown_key(&key, service.clock.now());
+            if let (Some(secret), Some(fields)) = (secret, shown.as_object_mut()) {
+                fields.insert("secret".to_owned(), json!(secret.reveal()));
+            }
+            secret_answer(&shown)
+        }
+        Err(no) => refused(&no),
+    }
+}
+
+/// An answer that is shown this once and kept by nobody on the way.
+fn secret_answer(body: &Value) -> Response {
+    let mut response = answer::json_answer(201, body);
+    let store = axum::http::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(axum::http::header::CACHE_CONTROL, store);
+    response
+}
+
+/// Ends a signing key at once.
+pub async fn revoke_signing_key(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(key): Path<String>,
+) -> Response {
+    if !caller.may(WRITE) {
+        return answer::not_authorized();
+    }
+    let not_found = || answer::api_message(404, "no signing key with this id");
+    let Ok(key) = SigningKeyId::parse(&key) else { return not_found() };
+    let service = web.service();
+    let own = match service.signing_keys(&caller.organization).await {
+        Ok(keys) => keys.iter().any(|it| it.id == key && it.environment == caller.environment),
+        Err(no) => return refused(&no),
+    };
+    if !own {
+        return not_found();
+    }
+    match service.revoke_signing_key(&caller.actor(), &caller.organization, &key).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(no) => refused(&no),
+    }
+}
+
+fn shown_api_key(key: &ApiKey) -> Value {
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "scopes": key.scopes,
+        "created_date": key.created.iso_micros(),
+        "revoked_date": key.revoked.map(Time::iso_micros),
+    })
+}
+
+async fn own_api_keys(web: &Web, caller: &Caller) -> Result<Vec<ApiKey>, Response> {
+    let mut keys = web.service().api_keys(&caller.organization).await.map_err(|no| refused(&no))?;
+    keys.retain(|key| key.environment == caller.environment);
+    Ok(keys)
+}
+
+/// API keys, without what they are presented with.
+pub async fn api_keys(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Response {
+    if !caller.may(READ) {
+        return answer::not_authorized();
+    }
+    match own_api_keys(&web, &caller).await {
+        Ok(keys) => Json(keys.iter().map(shown_api_key).collect::<Vec<_>>()).into_response(),
+        Err(response) => response,
+    }
+}
+
+/// An API key that is to be made.
+#[derive(Debug, Deserialize)]
+pub struct NewApiKey {
+    name: String,
+    scopes: Vec<String>,
+}
+
+/// Makes an API key, which is shown this once.
+///
+/// Decision: a key makes keys of its own scopes at most. Attack: a program that may change settings gives itself the
+/// right to read credentials. Trade: the first key of a scope comes from the operator.
+pub async fn add_api_key(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    JsonBody(body): JsonBody<NewApiKey>,
+) -> Response {
+    if !caller.may(WRITE) {
+        return answer::not_authorized();
+    }
+    if let Some(beyond) = body.scopes.iter().find(|scope| !caller.may(scope)) {
+        let text = format!("a key gives no more than it has: `{}`", beyond.escape_debug());
+        return answer::api_invalid(&["body", "scopes"], &text, "value_error");
+    }
+    let (service, actor, owner) = (web.service(), caller.actor(), &caller.organization);
+    match service.create_api_key(&actor, owner, caller.environment, &body.name, &body.scopes).await {
+        Ok((key, secret)) => {
+            let mut shown = shown_api_key(&key);
+            if let Some(fields) = shown.as_object_mut() {
+                fields.insert("key".to_owned(), json!(secret.reveal()));
+            }
+            secret_answer(&shown)
+        }
+        Err(no) => refused(&no),
+    }
+}
+
+/// Ends an API key at once; also its own.
+pub async fn revoke_api_key(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(key): Path<String>,
+) -> Response {
+    if !caller.may(WRITE) {
+        return answer::not_authorized();
+    }
+    let not_found = || answer::api_message(404, "no API key with this id");
+    let Ok(key) = ApiKeyId::parse(&key) else { return not_found() };
+    match own_api_keys(&web, &caller).await {
+        Ok(keys) if keys.iter().any(|it| it.id == key) => {}
+        Ok(_) => return not_found(),
+        Err(response) => return response,
+    }
+    match web.service().revoke_api_key(&caller.actor(), &caller.organization, &key).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(no) => refused(&no),
+    }
+}
+
+/// How far back, in seconds, and how many.
+#[derive(Debug, Deserialize)]
+pub struct Back {
+    since_seconds: Option<i64>,
+    limit: Option<i64>,
+}
+
+/// Thirteen months, which is how long it is kept; in seconds.
+const FARTHEST_S: i64 = 396 * 24 * 3600;
+
+/// Who changed what, the newest first.
+pub async fn audit(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Query(back): Query<Back>,
+) -> Response {
+    if !caller.may(AUDIT) {
+        return answer::not_authorized();
+    }
+    let (span, limit) = (back.since_seconds.unwrap_or(30 * 24 * 3600), back.limit.unwrap_or(100));
+    if !(1..=FARTHEST_S).contains(&span) || !(1..=crate::listing::MOST).contains(&limit) {
+        let text = format!("since_seconds is 1 to {FARTHEST_S}, limit 1 to {}", crate::listing::MOST);
+        return answer::api_invalid(&["query"], &text, "value_error");
+    }
+    let since = web.service().clock.now().plus_seconds(-span);
+    match web.service().audit(Some(&caller.organization), since, limit).await {
+        Ok(entries) => {
+            let shown = entries.iter().map(|entry| {
+                json!({
+                    "id": entry.id,
+                    "date": entry.at.iso_micros(),
+                    "actor": entry.actor.label(),
+                    "action": entry.action,
+                    "subject": entry.subject,
+                    "detail": entry.detail,
+                })
+            });
+            Json(shown.collect::<Vec<_>>()).into_response()
+        }
+        Err(no) => refused(&no),
+    }
+}
