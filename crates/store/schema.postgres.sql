@@ -120,24 +120,6 @@ CREATE INDEX audit_at ON audit USING btree (at);
 
 CREATE INDEX audit_organization ON audit USING btree (organization_id, at);
 
-CREATE TABLE authorization_codes (
-    hash TEXT NOT NULL,
-    grant_id TEXT NOT NULL,
-    client_id TEXT NOT NULL,
-    redirect_uri TEXT NOT NULL,
-    challenge TEXT,
-    nonce TEXT,
-    scopes TEXT NOT NULL,
-    issued_at BIGINT NOT NULL,
-    redeemed_at BIGINT,
-    CONSTRAINT authorization_codes_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES grants(id) ON DELETE CASCADE,
-    CONSTRAINT authorization_codes_pkey PRIMARY KEY (hash)
-);
-
-CREATE INDEX authorization_codes_grant ON authorization_codes USING btree (grant_id);
-
-CREATE INDEX authorization_codes_issued_at ON authorization_codes USING btree (issued_at);
-
 CREATE TABLE client_secrets (
     hash TEXT NOT NULL,
     client_id TEXT NOT NULL,
@@ -164,6 +146,7 @@ CREATE TABLE clients (
     id_token_algorithm TEXT NOT NULL,
     forgiveness BOOLEAN NOT NULL,
     backchannel_logout_uri TEXT,
+    version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
     disabled_at BIGINT,
@@ -289,15 +272,13 @@ CREATE TABLE entry_codes (
     environment TEXT NOT NULL,
     partner_id TEXT NOT NULL,
     app_id TEXT NOT NULL,
+    partner_user TEXT NOT NULL,
+    account_id TEXT,
     ordered TEXT NOT NULL,
     issued_at BIGINT NOT NULL,
     redeemed_at BIGINT,
-    CONSTRAINT entry_codes_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
-    CONSTRAINT entry_codes_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id) ON DELETE CASCADE,
     CONSTRAINT entry_codes_pkey PRIMARY KEY (hash)
 );
-
-CREATE INDEX entry_codes_issued_at ON entry_codes USING btree (issued_at);
 
 CREATE TABLE events (
     id TEXT NOT NULL,
@@ -310,10 +291,6 @@ CREATE TABLE events (
     CONSTRAINT events_pkey PRIMARY KEY (id)
 );
 
-CREATE INDEX events_created_at ON events USING btree (created_at);
-
-CREATE INDEX events_organization ON events USING btree (organization_id, environment, created_at);
-
 CREATE TABLE grants (
     id TEXT NOT NULL,
     client_id TEXT NOT NULL,
@@ -322,19 +299,19 @@ CREATE TABLE grants (
     account_id TEXT,
     scopes TEXT NOT NULL,
     claims TEXT,
+    code_hash TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    challenge TEXT,
+    nonce TEXT,
+    burnt_at BIGINT,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     revoked_at BIGINT,
-    CONSTRAINT grants_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
-    CONSTRAINT grants_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
-    CONSTRAINT grants_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
     CONSTRAINT grants_pkey PRIMARY KEY (id),
     CONSTRAINT grants_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
 );
 
 CREATE INDEX grants_expires_at ON grants USING btree (expires_at);
-
-CREATE INDEX grants_person ON grants USING btree (person_id, client_id);
 
 CREATE INDEX grants_session ON grants USING btree (session_id);
 
@@ -450,6 +427,9 @@ CREATE INDEX jobs_waiting ON jobs USING btree (due_at) WHERE (state = 'waiting':
 CREATE TABLE logout_notices (
     id TEXT NOT NULL,
     session_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    partner_id TEXT NOT NULL,
     client_id TEXT,
     app_id TEXT,
     uri TEXT NOT NULL,
@@ -460,8 +440,7 @@ CREATE TABLE logout_notices (
     created_at BIGINT NOT NULL,
     CONSTRAINT logout_notices_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
     CONSTRAINT logout_notices_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
-    CONSTRAINT logout_notices_pkey PRIMARY KEY (id),
-    CONSTRAINT logout_notices_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+    CONSTRAINT logout_notices_pkey PRIMARY KEY (id)
 );
 
 CREATE INDEX logout_notices_created_at ON logout_notices USING btree (created_at) WHERE (next_at IS NULL);
@@ -481,6 +460,7 @@ CREATE TABLE migrations (
 CREATE TABLE notice_attempts (
     notice_id TEXT NOT NULL,
     number BIGINT NOT NULL,
+    endpoint_id TEXT NOT NULL,
     at BIGINT NOT NULL,
     took_us BIGINT NOT NULL,
     status BIGINT,
@@ -488,6 +468,8 @@ CREATE TABLE notice_attempts (
     CONSTRAINT notice_attempts_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES notices(id) ON DELETE CASCADE,
     CONSTRAINT notice_attempts_pkey PRIMARY KEY (notice_id, number)
 );
+
+CREATE INDEX notice_attempts_endpoint ON notice_attempts USING btree (endpoint_id, at);
 
 CREATE TABLE notice_choices (
     endpoint_id TEXT NOT NULL,
@@ -503,38 +485,46 @@ CREATE TABLE notice_endpoints (
     url TEXT NOT NULL,
     description TEXT NOT NULL,
     ordered BOOLEAN NOT NULL,
-    disabled BOOLEAN NOT NULL,
+    disabled TEXT,
+    failing_since BIGINT,
+    resume_at BIGINT,
     secret TEXT NOT NULL,
     previous_secret TEXT,
     previous_until BIGINT,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    CONSTRAINT notice_endpoints_disabled_check CHECK ((disabled = ANY (ARRAY['asked'::text, 'gone'::text]))),
     CONSTRAINT notice_endpoints_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT notice_endpoints_pkey PRIMARY KEY (id)
 );
+
+CREATE INDEX notice_endpoints_deleted_at ON notice_endpoints USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 CREATE INDEX notice_endpoints_organization ON notice_endpoints USING btree (organization_id, environment);
 
 CREATE TABLE notices (
     id TEXT NOT NULL,
-    organization_id TEXT NOT NULL,
     endpoint_id TEXT NOT NULL,
     event_id TEXT NOT NULL,
     lane TEXT,
+    place BIGINT,
+    state TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    begun_at BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
-    delivered_at BIGINT,
-    dead_at BIGINT,
-    created_at BIGINT NOT NULL,
-    CONSTRAINT notices_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES notice_endpoints(id) ON DELETE CASCADE,
-    CONSTRAINT notices_event_id_fkey FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE,
-    CONSTRAINT notices_pkey PRIMARY KEY (id)
+    next_at BIGINT,
+    failure TEXT,
+    took_us BIGINT,
+    status BIGINT,
+    CONSTRAINT notices_pkey PRIMARY KEY (id),
+    CONSTRAINT notices_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text])))
 );
 
-CREATE INDEX notices_endpoint ON notices USING btree (endpoint_id, created_at);
+CREATE INDEX notices_endpoint ON notices USING btree (endpoint_id, state, id);
 
-CREATE UNIQUE INDEX notices_event ON notices USING btree (event_id, endpoint_id);
-
-CREATE INDEX notices_lane ON notices USING btree (lane, id) WHERE ((lane IS NOT NULL) AND (delivered_at IS NULL) AND (dead_at IS NULL));
+CREATE INDEX notices_lane ON notices USING btree (lane, place, id) WHERE ((lane IS NOT NULL) AND (state = 'waiting'::text));
 
 CREATE TABLE organization_connectors (
     organization_id TEXT NOT NULL,
@@ -644,22 +634,14 @@ CREATE TABLE pushed_requests (
 CREATE INDEX pushed_requests_expires_at ON pushed_requests USING btree (expires_at);
 
 CREATE TABLE refresh_tokens (
-    hash TEXT NOT NULL,
     grant_id TEXT NOT NULL,
-    client_id TEXT NOT NULL,
-    state TEXT NOT NULL,
-    used_at BIGINT,
-    successor TEXT,
+    number BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    given_for BIGINT NOT NULL,
     issued_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL,
     CONSTRAINT refresh_tokens_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES grants(id) ON DELETE CASCADE,
-    CONSTRAINT refresh_tokens_pkey PRIMARY KEY (hash),
-    CONSTRAINT refresh_tokens_state_check CHECK ((state = ANY (ARRAY['live'::text, 'rotated'::text, 'forgiven'::text, 'revoked'::text])))
+    CONSTRAINT refresh_tokens_pkey PRIMARY KEY (grant_id, number)
 );
-
-CREATE INDEX refresh_tokens_expires_at ON refresh_tokens USING btree (expires_at);
-
-CREATE INDEX refresh_tokens_grant ON refresh_tokens USING btree (grant_id);
 
 CREATE TABLE refusals (
     id TEXT NOT NULL,
@@ -714,6 +696,18 @@ CREATE UNIQUE INDEX releases_tag ON releases USING btree (integration_id, tag);
 
 CREATE SEQUENCE releases_ids;
 
+CREATE TABLE reruns (
+    trigger_id BIGINT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    run_id BIGINT NOT NULL,
+    configs TEXT,
+    state TEXT,
+    CONSTRAINT reruns_pkey PRIMARY KEY (trigger_id),
+    CONSTRAINT reruns_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE CASCADE
+);
+
+CREATE INDEX reruns_tenant ON reruns USING btree (tenant_id);
+
 CREATE TABLE revoked_tokens (
     jti TEXT NOT NULL,
     until_at BIGINT NOT NULL,
@@ -749,6 +743,7 @@ CREATE TABLE runs (
     exit_code BIGINT,
     log_bytes BIGINT NOT NULL,
     cancel_at BIGINT,
+    waits_until BIGINT,
     created_at BIGINT NOT NULL,
     started_at BIGINT,
     completed_at BIGINT,
@@ -760,6 +755,10 @@ CREATE INDEX runs_completed_at ON runs USING btree (completed_at) WHERE (complet
 
 CREATE UNIQUE INDEX runs_open ON runs USING btree (tenant_id) WHERE (completed_at IS NULL);
 
+CREATE INDEX runs_organization ON runs USING btree (organization_id, environment, id);
+
+CREATE INDEX runs_succeeded ON runs USING btree (tenant_id, id) WHERE (phase = 'Succeeded'::text);
+
 CREATE INDEX runs_tenant ON runs USING btree (tenant_id, id);
 
 CREATE UNIQUE INDEX runs_token ON runs USING btree (token_hash) WHERE (token_hash IS NOT NULL);
@@ -769,6 +768,7 @@ CREATE SEQUENCE runs_ids;
 CREATE TABLE schedules (
     tenant_id BIGINT NOT NULL,
     organization_id TEXT NOT NULL,
+    integration_id BIGINT NOT NULL,
     cron TEXT NOT NULL,
     zone TEXT NOT NULL,
     next_at BIGINT NOT NULL,
@@ -819,8 +819,6 @@ CREATE TABLE session_apps (
     back_url TEXT,
     back_url_text TEXT,
     entered_at BIGINT NOT NULL,
-    CONSTRAINT session_apps_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
-    CONSTRAINT session_apps_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps(id) ON DELETE CASCADE,
     CONSTRAINT session_apps_pkey PRIMARY KEY (session_id, app_id),
     CONSTRAINT session_apps_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
 );
@@ -838,7 +836,6 @@ CREATE TABLE sessions (
     touched_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     ended_at BIGINT,
-    CONSTRAINT sessions_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES partners(id) ON DELETE CASCADE,
     CONSTRAINT sessions_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE,
     CONSTRAINT sessions_pkey PRIMARY KEY (id)
 );
@@ -940,6 +937,8 @@ CREATE TABLE triggers (
     CONSTRAINT triggers_pkey PRIMARY KEY (id),
     CONSTRAINT triggers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
+
+CREATE INDEX triggers_ahead ON triggers USING btree (tenant_id, id) WHERE ((claimed_at IS NULL) AND ((mode = 'init'::text) OR (source = 'Cron'::text)));
 
 CREATE INDEX triggers_claimed_at ON triggers USING btree (claimed_at) WHERE (claimed_at IS NOT NULL);
 

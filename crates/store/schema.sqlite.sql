@@ -108,22 +108,6 @@ CREATE INDEX audit_at ON audit (at);
 
 CREATE INDEX audit_organization ON audit (organization_id, at);
 
-CREATE TABLE authorization_codes (
-    hash TEXT NOT NULL PRIMARY KEY,
-    grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
-    client_id TEXT NOT NULL,
-    redirect_uri TEXT NOT NULL,
-    challenge TEXT,
-    nonce TEXT,
-    scopes TEXT NOT NULL,
-    issued_at BIGINT NOT NULL,
-    redeemed_at BIGINT
-);
-
-CREATE INDEX authorization_codes_grant ON authorization_codes (grant_id);
-
-CREATE INDEX authorization_codes_issued_at ON authorization_codes (issued_at);
-
 CREATE TABLE client_secrets (
     hash TEXT NOT NULL PRIMARY KEY,
     client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
@@ -150,6 +134,8 @@ CREATE TABLE clients (
     id_token_algorithm TEXT NOT NULL,
     forgiveness BOOLEAN NOT NULL,
     backchannel_logout_uri TEXT,
+    -- Grows with every change of the client and of its secrets: what is kept of it in memory is compared with this.
+    version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
     disabled_at BIGINT
@@ -260,15 +246,17 @@ CREATE UNIQUE INDEX dialogs_jti ON dialogs (jti_hash);
 CREATE TABLE entry_codes (
     hash TEXT NOT NULL PRIMARY KEY,
     environment TEXT NOT NULL,
-    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
-    app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
-    -- What the partner ordered, as JSON.
+    partner_id TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    -- What the partner calls its user, byte for byte.
+    partner_user TEXT NOT NULL,
+    -- `NULL` for the partner's own context.
+    account_id TEXT,
+    -- What else the partner ordered, as JSON.
     ordered TEXT NOT NULL,
     issued_at BIGINT NOT NULL,
     redeemed_at BIGINT
 );
-
-CREATE INDEX entry_codes_issued_at ON entry_codes (issued_at);
 
 CREATE TABLE events (
     id TEXT NOT NULL PRIMARY KEY,
@@ -280,27 +268,27 @@ CREATE TABLE events (
     created_at BIGINT NOT NULL
 );
 
-CREATE INDEX events_created_at ON events (created_at);
-
-CREATE INDEX events_organization ON events (organization_id, environment, created_at);
-
 CREATE TABLE grants (
     id TEXT NOT NULL PRIMARY KEY,
-    client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
-    person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    client_id TEXT NOT NULL,
+    person_id TEXT NOT NULL,
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    account_id TEXT REFERENCES accounts (id) ON DELETE CASCADE,
+    account_id TEXT,
     scopes TEXT NOT NULL,
     -- The `claims` parameter as JSON, where there was one.
     claims TEXT,
+    code_hash TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    challenge TEXT,
+    nonce TEXT,
+    -- When the code was used up without tokens. One that brought tokens has a refresh token with the number 1.
+    burnt_at BIGINT,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     revoked_at BIGINT
 );
 
 CREATE INDEX grants_expires_at ON grants (expires_at);
-
-CREATE INDEX grants_person ON grants (person_id, client_id);
 
 CREATE INDEX grants_session ON grants (session_id);
 
@@ -410,7 +398,10 @@ CREATE INDEX jobs_waiting ON jobs (due_at) WHERE state = 'waiting';
 
 CREATE TABLE logout_notices (
     id TEXT NOT NULL PRIMARY KEY,
-    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    session_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    partner_id TEXT NOT NULL,
     -- One of them: a client with a back-channel address, or an app of the older kind.
     client_id TEXT REFERENCES clients (id) ON DELETE CASCADE,
     app_id TEXT REFERENCES apps (id) ON DELETE CASCADE,
@@ -439,12 +430,15 @@ CREATE TABLE migrations (
 CREATE TABLE notice_attempts (
     notice_id TEXT NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
     number BIGINT NOT NULL,
+    endpoint_id TEXT NOT NULL,
     at BIGINT NOT NULL,
     took_us BIGINT NOT NULL,
     status BIGINT,
     failure TEXT,
     PRIMARY KEY (notice_id, number)
 );
+
+CREATE INDEX notice_attempts_endpoint ON notice_attempts (endpoint_id, at);
 
 CREATE TABLE notice_choices (
     endpoint_id TEXT NOT NULL REFERENCES notice_endpoints (id) ON DELETE CASCADE,
@@ -460,34 +454,50 @@ CREATE TABLE notice_endpoints (
     description TEXT NOT NULL,
     -- In order per tenant.
     ordered BOOLEAN NOT NULL,
-    disabled BOOLEAN NOT NULL,
+    -- Why it gets no messages: somebody switched it off, or it answered 410.
+    disabled TEXT CHECK (disabled IN ('asked', 'gone')),
+    -- Since when no try has succeeded, where the last one failed.
+    failing_since BIGINT,
+    -- It asked to be left alone until then.
+    resume_at BIGINT,
     -- Sealed for the place `notice-endpoint:{id}`. After a rotation the previous one signs as well, until it ends.
     secret TEXT NOT NULL,
     previous_secret TEXT,
     previous_until BIGINT,
     created_at BIGINT NOT NULL,
-    modified_at BIGINT NOT NULL
+    modified_at BIGINT NOT NULL,
+    -- The row goes when its messages have gone, because there may be very many.
+    deleted_at BIGINT
 );
+
+CREATE INDEX notice_endpoints_deleted_at ON notice_endpoints (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE INDEX notice_endpoints_organization ON notice_endpoints (organization_id, environment);
 
 CREATE TABLE notices (
     id TEXT NOT NULL PRIMARY KEY,
-    organization_id TEXT NOT NULL,
-    endpoint_id TEXT NOT NULL REFERENCES notice_endpoints (id) ON DELETE CASCADE,
-    event_id TEXT NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+    endpoint_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
     lane TEXT,
+    -- Its place in the lane, counted among those that wait there.
+    place BIGINT,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'dead')),
+    -- When it came into its state.
+    since BIGINT NOT NULL,
+    -- When the day of tries began, and the failures since.
+    begun_at BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
-    delivered_at BIGINT,
-    dead_at BIGINT,
-    created_at BIGINT NOT NULL
+    next_at BIGINT,
+    failure TEXT,
+    -- Of the try that delivered it. Where that was the first one, it has no row in `notice_attempts`.
+    took_us BIGINT,
+    status BIGINT
 );
 
-CREATE INDEX notices_endpoint ON notices (endpoint_id, created_at);
+CREATE INDEX notices_endpoint ON notices (endpoint_id, state, id);
 
-CREATE UNIQUE INDEX notices_event ON notices (event_id, endpoint_id);
-
-CREATE INDEX notices_lane ON notices (lane, id) WHERE lane IS NOT NULL AND delivered_at IS NULL AND dead_at IS NULL;
+CREATE INDEX notices_lane ON notices (lane, place, id) WHERE lane IS NOT NULL AND state = 'waiting';
 
 CREATE TABLE organization_connectors (
     organization_id TEXT NOT NULL REFERENCES organizations (id),
@@ -587,19 +597,14 @@ CREATE TABLE pushed_requests (
 CREATE INDEX pushed_requests_expires_at ON pushed_requests (expires_at);
 
 CREATE TABLE refresh_tokens (
-    hash TEXT NOT NULL PRIMARY KEY,
     grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
-    client_id TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('live', 'rotated', 'forgiven', 'revoked')),
-    used_at BIGINT,
-    successor TEXT,
+    number BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    -- The number of the token that it was given out for; 0 is the code.
+    given_for BIGINT NOT NULL,
     issued_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    PRIMARY KEY (grant_id, number)
 );
-
-CREATE INDEX refresh_tokens_expires_at ON refresh_tokens (expires_at);
-
-CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
 
 CREATE TABLE refusals (
     id TEXT NOT NULL PRIMARY KEY,
@@ -651,6 +656,17 @@ CREATE INDEX releases_integration ON releases (integration_id, id);
 
 CREATE UNIQUE INDEX releases_tag ON releases (integration_id, tag);
 
+CREATE TABLE reruns (
+    trigger_id BIGINT NOT NULL PRIMARY KEY REFERENCES triggers (id) ON DELETE CASCADE,
+    tenant_id BIGINT NOT NULL,
+    run_id BIGINT NOT NULL,
+    configs TEXT,
+    -- Sealed for the place `rerun:{trigger_id}`.
+    state TEXT
+);
+
+CREATE INDEX reruns_tenant ON reruns (tenant_id);
+
 CREATE TABLE revoked_tokens (
     jti TEXT NOT NULL PRIMARY KEY,
     until_at BIGINT NOT NULL
@@ -680,14 +696,17 @@ CREATE TABLE runs (
     -- Chosen for a rerun: in place of the tenant's configs and of the last run's state.
     rerun_of BIGINT,
     configs TEXT,
+    -- Sealed for the place `rerun:{trigger}` of its trigger.
     given_state TEXT,
     -- SHA-256 of the run's own token: it fetches credentials and reports with it.
     token_hash TEXT,
-    -- What the program printed to stdout, sealed for the place `run:{id}`: it is handed to the next run.
+    -- The last line of what it printed to stdout, sealed for the place `run:{id}`: it is handed to the next run.
     state TEXT,
     exit_code BIGINT,
     log_bytes BIGINT NOT NULL,
     cancel_at BIGINT,
+    -- Until when the integration's own report is awaited.
+    waits_until BIGINT,
     created_at BIGINT NOT NULL,
     started_at BIGINT,
     completed_at BIGINT
@@ -697,6 +716,10 @@ CREATE INDEX runs_completed_at ON runs (completed_at) WHERE completed_at IS NOT 
 
 CREATE UNIQUE INDEX runs_open ON runs (tenant_id) WHERE completed_at IS NULL;
 
+CREATE INDEX runs_organization ON runs (organization_id, environment, id);
+
+CREATE INDEX runs_succeeded ON runs (tenant_id, id) WHERE phase = 'Succeeded';
+
 CREATE INDEX runs_tenant ON runs (tenant_id, id);
 
 CREATE UNIQUE INDEX runs_token ON runs (token_hash) WHERE token_hash IS NOT NULL;
@@ -704,6 +727,7 @@ CREATE UNIQUE INDEX runs_token ON runs (token_hash) WHERE token_hash IS NOT NULL
 CREATE TABLE schedules (
     tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
     organization_id TEXT NOT NULL,
+    integration_id BIGINT NOT NULL,
     cron TEXT NOT NULL,
     zone TEXT NOT NULL,
     next_at BIGINT NOT NULL
@@ -746,8 +770,8 @@ CREATE INDEX service_keys_lenient ON service_keys (id)
 
 CREATE TABLE session_apps (
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
-    account_id TEXT REFERENCES accounts (id) ON DELETE CASCADE,
+    app_id TEXT NOT NULL,
+    account_id TEXT,
     back_url TEXT,
     back_url_text TEXT,
     entered_at BIGINT NOT NULL,
@@ -759,7 +783,8 @@ CREATE TABLE sessions (
     -- Of the cookie's secret, which is never stored.
     hash TEXT NOT NULL,
     environment TEXT NOT NULL,
-    partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
+    -- The person's; it goes with the person.
+    partner_id TEXT NOT NULL,
     person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     -- What the partner calls its session, and may name to end it.
     partner_session TEXT NOT NULL,
@@ -855,6 +880,9 @@ CREATE TABLE triggers (
     -- The run that took it.
     run_id BIGINT
 );
+
+CREATE INDEX triggers_ahead ON triggers (tenant_id, id)
+    WHERE claimed_at IS NULL AND (mode = 'init' OR source = 'Cron');
 
 CREATE INDEX triggers_claimed_at ON triggers (claimed_at) WHERE claimed_at IS NOT NULL;
 
