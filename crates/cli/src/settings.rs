@@ -269,6 +269,8 @@ fn work(reader: &mut Reader<'_>) -> Option<Work> {
     let build_slots = reader.number("work.build_slots", 1..=10_000);
     // Shorter than a call to an outside system may take, a lease would end in the middle of one.
     let lease = reader.number("work.lease_seconds", 30..=3600).map(seconds);
+    let run_time = reader.number("work.run_seconds", 1..=7 * 24 * 3600).map(seconds);
+    let run_mib = reader.number("work.run_mib", 16..=1024 * 1024);
     let listen = reader.optional("work.listen", address);
     let size = |number: u32| usize::try_from(number).ok();
     let options = service::work::Options {
@@ -277,6 +279,8 @@ fn work(reader: &mut Reader<'_>) -> Option<Work> {
         notice_slots: size(notice_slots?)?,
         build_slots: size(build_slots?)?,
         lease: lease?,
+        run_time: run_time?,
+        run_memory: u64::from(run_mib?) << 20,
         ..service::work::Options::default()
     };
     Some(Work { enabled: enabled?, options, listen: listen? })
@@ -289,7 +293,8 @@ fn programs(reader: &mut Reader<'_>) -> Option<Programs> {
         if is_path { Ok(text.to_owned()) } else { Err("expected absolute folders with `:` between them") }
     });
     let account = reader.optional("programs.account", |text| {
-        let numbers = text.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
+        let numbers =
+            text.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
         numbers.ok_or("expected the numbers of a user and a group, as in \"990:990\"")
     });
     let cache_mib = reader.number("programs.cache_mib", 64..=16 * 1024 * 1024);
