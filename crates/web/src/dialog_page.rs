@@ -11,7 +11,7 @@ use crate::pages::{
 use crate::texts::{Locale, Words};
 use axum::http::HeaderMap;
 use connect::connector::{Definition, Format, Input, Way};
-use connect::dialog::{CODE_TRIES, Failure, Stage, Visitor};
+use connect::dialog::{CODE_TRIES, Dialog, Failure, Stage, Visitor};
 use kernel::{Environment, Plain};
 use service::connect::view::{DialogContext, FormProblem};
 
@@ -54,21 +54,35 @@ pub fn asks_first(context: &DialogContext, headers: &HeaderMap) -> bool {
     can_begin && says("sec-fetch-dest", "document") && !says("sec-fetch-site", "same-origin")
 }
 
+/// Where the page is, by its bearer.
+pub fn path(bearer: &Plain) -> String {
+    format!("/dialogs/{}", bearer.reveal())
+}
+
+/// Where browsers report that they refused to frame the page.
+pub fn report_to(context: &DialogContext) -> String {
+    format!("/reports/frames/{}", context.config.organization.slug)
+}
+
+/// Seconds until the dialog ends.
+pub fn expires_in(web: &Web, dialog: &Dialog) -> i64 {
+    dialog.expires.seconds_since(web.service().clock.now()).max(0)
+}
+
 /// The page of a dialog in its present stage.
 pub fn show(web: &Web, context: &DialogContext, bearer: &Plain, headers: &HeaderMap) -> DialogPage {
     let DialogContext { dialog, config, definition, .. } = context;
     let organization = &config.organization;
     let locale = Locale::parse(&dialog.locale).unwrap_or_else(|| answer::locale(headers, None));
-    let now = web.service().clock.now();
     DialogPage {
         shell: answer::shell(web, locale, organization.color),
         organization: organization.into(),
         system: system(definition),
         person: person(&dialog.visitor),
-        path: format!("/dialogs/{}", bearer.reveal()),
+        path: path(bearer),
         reference: context.reference(),
         version: dialog.version,
-        expires_in: dialog.expires.seconds_since(now).max(0),
+        expires_in: expires_in(web, dialog),
         brand: organization.brand.clone(),
         target_origins: messages::targets(config),
         auto_confirm: matches!(dialog.stage, Stage::Arrived { code: None, .. }),

@@ -71,10 +71,14 @@ pub fn add_only_https(headers: &mut HeaderMap) {
     headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
 }
 
-/// A page that only registered origins may frame, and whose refusals browsers report to `report_to`.
-pub fn framed_page(html: String, framing: &Framing, nonce: &str, report_to: &str) -> Response {
-    let policy = format!("{}; report-uri {report_to}", content_security_policy(framing, nonce));
-    under(StatusCode::OK, html, &policy)
+/// The policy of a page that only registered origins may frame, and whose refusals browsers report to `report_to`.
+pub fn framed_policy(framing: &Framing, nonce: &str, report_to: &str) -> String {
+    format!("{}; report-uri {report_to}", content_security_policy(framing, nonce))
+}
+
+/// A page with this policy. `html` was rendered with its nonce.
+pub fn page_under(html: String, policy: &str) -> Response {
+    under(StatusCode::OK, html, policy)
 }
 
 /// A page with its policy. `html` was rendered with the same nonce.

@@ -47,7 +47,8 @@ impl<'q> Group<'q> {
         let mut pieces = Vec::new();
         for size in SIZES {
             while self.len() >= size {
-                let rest = Self { queries: self.queries.split_off(size), places: self.places.split_off(size) };
+                let rest =
+                    Self { queries: self.queries.split_off(size), places: self.places.split_off(size) };
                 pieces.push(std::mem::replace(&mut self, rest));
             }
         }
@@ -97,7 +98,9 @@ impl Line {
         }
         let types = || group.queries.iter().flat_map(|query| &query.values).map(type_of);
         let name = (query.text.as_ptr().addr(), group.len());
-        if let Some(known) = self.prepared.get(&name).filter(|known| known.params().iter().cloned().eq(types())) {
+        if let Some(known) =
+            self.prepared.get(&name).filter(|known| known.params().iter().cloned().eq(types()))
+        {
             return Ok(known.clone());
         }
         let text = for_rows(&query.text, query.values.len(), group.len())
@@ -234,7 +237,11 @@ mod tests {
     fn rows_of_one_statement_for_many_go_together_and_keep_their_places() {
         let other = sql("A").for_many().bind("other");
         let mixed = [many("x", 1), sql("B").bind("y"), many("z", 3), sql("B").bind("w"), other];
-        assert_eq!(places(&mixed), [vec![0, 2], vec![1], vec![3], vec![4]], "other types are another statement");
+        assert_eq!(
+            places(&mixed),
+            [vec![0, 2], vec![1], vec![3], vec![4]],
+            "other types are another statement"
+        );
     }
 
     #[test]

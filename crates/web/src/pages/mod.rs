@@ -10,6 +10,7 @@ pub mod entry;
 pub mod fields;
 pub mod gallery;
 pub mod home;
+pub mod letter;
 pub mod outcome;
 pub mod refusal;
 pub mod shell;
@@ -24,6 +25,7 @@ pub use entry::{AccountChoice, AllowedView, AskView, ConsentView, EntryPage, Ent
 pub use fields::{FieldKind, FieldOption, FieldView, FormPurpose, FormView};
 pub use gallery::{Gallery, Specimen};
 pub use home::{HomeLink, HomePage};
+pub use letter::{Filling, Letter};
 pub use outcome::{FAILURES, FailureView, failure_code};
 pub use refusal::{RefusalKind, RefusalPage};
 pub use shell::{Party, Person, Scheme, Shell, Theme};

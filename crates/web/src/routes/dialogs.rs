@@ -2,8 +2,9 @@
 
 use crate::Web;
 use crate::answer;
-use crate::dialog_page::{asks_first, framing, show};
-use crate::headers;
+use crate::dialog_page::{asks_first, framing, report_to, show};
+use crate::first_page;
+use crate::headers::{framed_policy, page_under};
 use crate::who::{Bearer, Here, wants_json};
 use crate::who_dialog::{AtDialog, Change};
 use axum::Json;
@@ -34,13 +35,15 @@ pub async fn page(
     let headers = request.headers();
     match web.service().dialog(place.environment, &bearer).await {
         Ok(Some(context)) => {
+            if let Some(response) = first_page::answer(&web, &context, &bearer, headers) {
+                return response;
+            }
             let mut page = show(&web, &context, &bearer, headers);
             if asks_first(&context, headers) {
                 page = page.asking_who_is_there();
             }
-            let framing = framing(&context);
-            let report_to = format!("/reports/frames/{}", context.config.organization.slug);
-            headers::framed_page(page.render(), &framing, &page.shell.nonce, &report_to)
+            let policy = framed_policy(&framing(&context), &page.shell.nonce, &report_to(&context));
+            page_under(page.render(), &policy)
         }
         Ok(None) => answer::dialog_expired(&web, headers),
         Err(fault) => answer::fault(&web, headers, &fault),
