@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 use url::Url;
 
-use crate::process::{Account, Launch, Stop, Supervised, free_port, is_root};
+use crate::process::{Account, Launch, Stop, Supervised, free_port, is_root, poll};
 
 const START: Duration = Duration::from_secs(60);
 
@@ -32,7 +32,7 @@ pub struct Postgres {
     /// Databases that no test uses any more; dropped before the next one is made.
     done: Arc<Mutex<Vec<String>>>,
     counter: AtomicU32,
-    _server: Option<Supervised>,
+    server: Option<Supervised>,
 }
 
 /// A database of one test. It is removed some time after the drop.
@@ -72,6 +72,47 @@ impl Postgres {
         Self::start(&[]).await
     }
 
+    /// A server that [`Postgres::take_down`] stops and [`Postgres::bring_back`] starts again.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn breakable() -> Self {
+        Self::start(&[]).await
+    }
+
+    /// Stops a server of ours at once: connections break, what is not committed is lost, the port refuses.
+    ///
+    /// # Panics
+    /// When it does not stop within a minute.
+    pub async fn take_down(&self) {
+        let folder = self.folder();
+        fs::write(folder.join("down"), "").expect("the server's folder");
+        let lock = folder.join("data/postmaster.pid");
+        let id = fs::read_to_string(&lock).expect("the server runs");
+        let id = id.lines().next().expect("its process id").to_owned();
+        let status = Command::new("/bin/sh").args(["-c", "kill -QUIT \"$1\"", "kill", &id]).status();
+        assert!(status.expect("a shell").success(), "the server runs");
+        let gone = move || (!Path::new("/proc").join(&id).exists()).then_some(());
+        wait_for("the server to stop", gone).await;
+    }
+
+    /// Starts it again on the same port and data, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not start within a minute.
+    pub async fn bring_back(&self) {
+        fs::remove_file(self.folder().join("down")).expect("the server was taken down");
+        let start = tokio::time::Instant::now();
+        while try_connect(&self.administration).await.is_err() {
+            assert!(start.elapsed() < START, "the server does not come back");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.server.as_ref().expect("a server of ours").folder()
+    }
+
     /// A server that runs already. `url` leads to a database of somebody who may create databases; what tests leave
     /// there when they are killed stays until somebody drops it (`vestibule_test_..`).
     #[must_use]
@@ -98,7 +139,7 @@ impl Postgres {
             templates: Mutex::default(),
             done: Arc::default(),
             counter: AtomicU32::new(0),
-            _server: server,
+            server,
         }
     }
 
@@ -202,13 +243,21 @@ impl Drop for Database {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests look at the database past the product's own code")]
 async fn connect(url: &Url) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url.as_str(), NoTls)
-        .await
-        .unwrap_or_else(|error| panic!("the PostgreSQL server of the tests: {error:?}"));
+    let client = try_connect(url).await;
+    client.unwrap_or_else(|error| panic!("the PostgreSQL server of the tests: {error:?}"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests look at the database past the product's own code")]
+async fn try_connect(url: &Url) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url.as_str(), NoTls).await?;
     tokio::spawn(connection);
-    client
+    Ok(client)
+}
+
+async fn wait_for(what: &str, done: impl FnMut() -> Option<()> + Send + 'static) {
+    let waited = tokio::task::spawn_blocking(move || poll(START, done)).await.expect("the wait ends");
+    waited.unwrap_or_else(|| panic!("waited in vain for {what}"));
 }
 
 /// Settings of a server whose data nobody will miss.
@@ -243,9 +292,13 @@ fn start_on(
     fs::write(&password_file, &password)?;
     fs::set_permissions(&password_file, fs::Permissions::from_mode(0o600))?;
     // md5, because the slow derivation of the newer method costs an unoptimised build much of a test's time.
+    // It goes on as long as the server was only taken down for a while.
     let script = "initdb=$1 postgres=$2; shift 2; \
         \"$initdb\" --pgdata=data --username=vestibule --auth=md5 --pwfile=password --encoding=UTF8 \
-        --locale=C.UTF-8 --no-sync --no-instructions && exec \"$postgres\" -D data \"$@\"";
+        --locale=C.UTF-8 --no-sync --no-instructions || exit; \
+        trap 'kill -QUIT \"$server\"; exit' QUIT; \
+        while :; do \"$postgres\" -D data \"$@\" & server=$!; wait \"$server\"; status=$?; \
+        [ -e down ] || exit \"$status\"; while [ -e down ]; do sleep 0.05; done; done";
     let server = launch
         .arguments(["-c", script, "server"])
         .argument(programs.join("initdb"))

@@ -2,6 +2,7 @@
 
 use crate::postgres::{self, Postgres};
 use kernel::{Clock as _, SystemClock};
+use std::sync::Arc;
 use store::{Config, Db, DbError, Row, Synchronous, sql};
 
 use super::World;
@@ -19,21 +20,30 @@ pub(super) struct Database {
     url: String,
     _folder: Option<tempfile::TempDir>,
     _database: Option<postgres::Database>,
+    _server: Option<Arc<Postgres>>,
 }
 
 impl Database {
-    /// Migrated and empty.
-    pub(super) async fn make(engine: Engine) -> Self {
-        match engine {
-            Engine::Sqlite => {
+    /// Migrated and empty, on the tests' own server unless there is another.
+    pub(super) async fn make(engine: Engine, server: Option<Arc<Postgres>>) -> Self {
+        match (engine, server) {
+            (Engine::Sqlite, _) => {
                 let folder = tempfile::tempdir().expect("a temporary folder");
                 let url = format!("sqlite:{}", folder.path().join("gateway.db").display());
                 migrated(url.clone()).await.expect("a new file is migrated");
-                Self { url, _folder: Some(folder), _database: None }
+                Self { url, _folder: Some(folder), _database: None, _server: None }
             }
-            Engine::Postgres => {
-                let database = Postgres::shared().await.database("gateway", migrated).await;
-                Self { url: database.url().to_owned(), _folder: None, _database: Some(database) }
+            (Engine::Postgres, server) => {
+                let database = match &server {
+                    Some(own) => own.database("gateway", migrated).await,
+                    None => Postgres::shared().await.database("gateway", migrated).await,
+                };
+                Self {
+                    url: database.url().to_owned(),
+                    _folder: None,
+                    _database: Some(database),
+                    _server: server,
+                }
             }
         }
     }
