@@ -81,7 +81,7 @@ pub fn start(task: &Task) -> io::Result<Pid> {
     if let (Some(scratch), Some(user)) = (&task.scratch, task.user) {
         give(scratch, user)?;
     }
-    let mut command = Command::new("/bin/sh");
+    let mut command = Command::new(shell(&task.environment));
     command.arg("-c").arg(&task.command);
     command
         .current_dir(&task.folder)
@@ -102,6 +102,15 @@ pub fn start(task: &Task) -> io::Result<Pid> {
     // Where memory of the machine runs out, the kernel shall choose a program and not the gateway.
     let _ = fs::write(format!("/proc/{id}/oom_score_adj"), "500");
     Ok(id)
+}
+
+/// The shell that hands this environment on. `sh` is often one that drops every variable whose name is no name of its
+/// own, as `PAN_SEC_MY-CRM_TOKEN`; `bash` keeps them. Where there is no `bash`, they are lost.
+fn shell(environment: &[(String, String)]) -> &'static str {
+    const BASH: &str = "/bin/bash";
+    let is_own = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let keeps_all = environment.iter().all(|(name, _)| is_own(name));
+    if keeps_all || !Path::new(BASH).exists() { "/bin/sh" } else { BASH }
 }
 
 /// Sets what the kernel counts for each process. Memory is not among it: address space is not memory.

@@ -8,13 +8,14 @@ use super::credential::{Known, NoCredential, Which};
 use super::events::{Disconnection, tell_disconnected};
 use super::{Held, Outcome};
 use crate::{Fault, Service};
+use ::connect::connection::Status;
 use ::connect::connector::Definition;
 use ::connect::connector::flow::ProviderFailure;
 use ::connect::credential::{App, Credential};
 use ::connect::dialog::Failure;
 use ::connect::refresh::{self, Freshness, Jitter, LEASE_S, Renewal};
-use kernel::ids::{ConnectionId, JobId, OrganizationId};
-use kernel::{Actor, Plain, Time, audit};
+use kernel::ids::{ConnectionId, JobId, OrganizationId, TenantId};
+use kernel::{Actor, Chance, Plain, Time, audit};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -85,6 +86,27 @@ impl Next {
             None => jobs::remove(tx, Kind::Refresh, &subject).await.map(drop),
         }
     }
+}
+
+/// The renewals of a tenant that is archived end; those of one that is taken back are looked at anew.
+///
+/// # Errors
+/// [`DbError`].
+pub(crate) async fn follow_tenant(
+    tx: &mut Tx,
+    (organization, tenant): (&OrganizationId, TenantId),
+    is_archived: bool,
+    now: Time,
+    chance: &dyn Chance,
+) -> Result<(), DbError> {
+    for connection in connections::of_tenant(tx, organization, tenant).await? {
+        if connection.status == Status::Connected {
+            let due = (!is_archived).then_some(now);
+            let next = Next { due, job: JobId::new(now, chance) };
+            next.put(tx, organization, &connection.id, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What one look at a connection that shall be renewed comes to.

@@ -1,7 +1,8 @@
 //! The end of a run, or of an attempt of it: one unit of work.
 
+use super::options::seconds;
 use super::run::{Task, look_again};
-use super::{Outcome, events};
+use super::{Held, Outcome, events};
 use crate::{Fault, Service};
 use ::connect::connection::{Connection, Status};
 use ::connect::notice::NewEvent;
@@ -14,11 +15,15 @@ use kernel::{Actor, Chance, Sealed, Time, audit};
 use metrics::counter;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use store::jobs::{self, Kind};
 use store::{Tx, audit as audit_log, connections, dynamic_configs, run_logs, runs, tenant_metadata, users};
 
+/// Between two tries to keep an end.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How an attempt ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum End {
     /// By itself, and well.
     Well,
@@ -32,7 +37,7 @@ pub(super) enum End {
 }
 
 /// What there is to keep of an attempt.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ended {
     pub(super) end: End,
     /// What it printed to stdout, or reported as its state.
@@ -78,6 +83,7 @@ impl<E: Into<Fault>> From<E> for NotWritten {
 }
 
 /// What an attempt is judged by.
+#[derive(Clone, Copy)]
 pub(super) struct Judged<'a> {
     pub(super) run: &'a Run,
     pub(super) tenant: &'a Tenant,
@@ -91,6 +97,31 @@ impl<'a> From<&'a Task> for Judged<'a> {
 }
 
 impl Service {
+    /// As [`Self::end_attempt`], as often as it takes while the lease holds: what was done once shall not be done again
+    /// because the database was away for a moment.
+    pub(super) async fn end_held(
+        &self,
+        held: &Held,
+        judged: Judged<'_>,
+        ended: Ended,
+    ) -> Result<Outcome, Fault> {
+        loop {
+            match self.end_attempt(judged, ended.clone()).await {
+                Err(fault) if held.is_held() => {
+                    tracing::warn!(run = %judged.run.id, %fault, "the end of a run could not be kept yet");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                kept => return kept,
+            }
+        }
+    }
+
+    /// The lease is over: whatever was started ends now, and another may begin the run once that is certain.
+    pub(super) fn lost_run(&self) -> Outcome {
+        let at = self.clock.now().plus_seconds(seconds(self.work.grace));
+        Outcome::Again { at, failure: "the lease was lost".to_owned() }
+    }
+
     /// Keeps what became of an attempt: a run that ended, or one that is begun again later. Where another has gone on
     /// with it meanwhile, nothing is written.
     pub(super) async fn end_attempt(&self, judged: Judged<'_>, ended: Ended) -> Result<Outcome, Fault> {

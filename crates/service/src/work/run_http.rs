@@ -44,15 +44,15 @@ impl Service {
             Err(NotBegun::Failed { why, reason }) => Called::Answered(Answered::Failed { why, reason }),
         };
         match called {
-            Called::Left(Why::Lost) => Ok(Outcome::Done),
-            Called::Left(Why::Stopping) => self.end_http(&task, End::GivenUp, None).await,
-            Called::Cancelled => self.end_http(&task, End::Cancelled, None).await,
+            Called::Left(Why::Lost) => Ok(self.lost_run()),
+            Called::Left(Why::Stopping) => self.end_http(held, &task, End::GivenUp, None).await,
+            Called::Cancelled => self.end_http(held, &task, End::Cancelled, None).await,
             Called::Answered(Answered::Failed { why, reason }) => {
-                self.end_http(&task, End::Failed { why, reason }, None).await
+                self.end_http(held, &task, End::Failed { why, reason }, None).await
             }
             Called::Answered(Answered::Ended(report)) => {
                 let end = end_of(&report);
-                self.end_http(&task, end, Some(report)).await
+                self.end_http(held, &task, end, Some(report)).await
             }
             Called::Answered(Answered::Waits(report)) => self.await_report(&task, report, until).await,
         }
@@ -166,7 +166,13 @@ impl Service {
         Ok(if is_open { Outcome::Wait { at: until } } else { Outcome::Done })
     }
 
-    async fn end_http(&self, task: &Task, end: End, report: Option<Report>) -> Result<Outcome, Fault> {
+    async fn end_http(
+        &self,
+        held: &Held,
+        task: &Task,
+        end: End,
+        report: Option<Report>,
+    ) -> Result<Outcome, Fault> {
         let (log, state) = report.map_or((None, None), |report| (report.log, report.state));
         let mut log = self.masked_log(&task.run, log).await?;
         if let End::Failed { reason, .. } = &end {
@@ -174,7 +180,7 @@ impl Service {
         }
         let ended =
             Ended { end, said: state.unwrap_or_default().replace('\0', "\u{fffd}"), exit_code: None, log };
-        self.end_attempt(Judged::from(task), ended).await
+        self.end_held(held, Judged::from(task), ended).await
     }
 
     /// A log from outside, masked as a program's own is.

@@ -60,6 +60,18 @@ enum Watched {
 }
 
 impl Service {
+    /// Removes what programs have left on this machine that went down under them.
+    pub(super) async fn sweep_scratch(&self) {
+        let folder = self.machine.scratch();
+        let swept = tokio::task::spawn_blocking(move || runner::sweep(&folder)).await;
+        match swept {
+            Ok(Ok(0)) => {}
+            Ok(Ok(folders)) => tracing::info!(folders, "removed what programs had left behind"),
+            Ok(Err(error)) => tracing::warn!(%error, "what programs left behind cannot be removed"),
+            Err(error) => tracing::warn!(%error, "what programs left behind cannot be removed"),
+        }
+    }
+
     pub(super) async fn run_process(self: &Arc<Self>, held: &Held, task: Task) -> Result<Outcome, Fault> {
         let ready = match self.program_of(&task).await {
             Ok(ready) => ready,
@@ -67,7 +79,7 @@ impl Service {
             Err(NotBegun::Failed { why, reason }) => {
                 let end = End::Failed { why, reason };
                 let ended = Ended { end, said: String::new(), exit_code: None, log: String::new() };
-                return self.end_attempt(Judged::from(&task), ended).await;
+                return self.end_held(held, Judged::from(&task), ended).await;
             }
         };
         let mut log = RunLog::new(&task.run, &ready.secrets);
@@ -80,12 +92,12 @@ impl Service {
         let running = self.machine.runner.start(ready.program, deadline);
         let mut cancelled = false;
         let watched = self.watch_program(held, &task.run, running, &mut log, &mut cancelled).await?;
-        let Watched::Ended(ended) = watched else { return Ok(Outcome::Done) };
+        let Watched::Ended(ended) = watched else { return Ok(self.lost_run()) };
         tracing::debug!(run = %task.run.id, how = ?ended.how, took = ?ended.took, ?grace, "a program ended");
         if ended.stdout_cut {
             log.note("standard output was longer than is kept; its end counts");
         }
-        let Some(end) = end_of(&ended.how, cancelled) else { return Ok(Outcome::Done) };
+        let Some(end) = end_of(&ended.how, cancelled) else { return Ok(self.lost_run()) };
         let exit_code = match ended.how {
             How::Exited(code) => Some(i64::from(code)),
             _ => None,
@@ -95,7 +107,7 @@ impl Service {
         }
         let said = String::from_utf8_lossy(&ended.stdout).replace('\0', "\u{fffd}");
         let ended = Ended { end, said, exit_code, log: log.finish() };
-        self.end_attempt(Judged::from(&task), ended).await
+        self.end_held(held, Judged::from(&task), ended).await
     }
 
     /// Everything that a program needs: its files, what it is told, its limits.

@@ -87,6 +87,7 @@ impl Service {
     /// Works until the process stops: does what is in the queue, fires schedules, makes triggers of deliveries. What is
     /// under way at the stop is told so, finished or handed back.
     pub async fn work_on(self: Arc<Self>) {
+        self.sweep_scratch().await;
         let mut beside = tokio::task::JoinSet::new();
         let (schedules, deliveries) = (Arc::clone(&self), Arc::clone(&self));
         beside.spawn(async move { schedules.keep_firing().await });

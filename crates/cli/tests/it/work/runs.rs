@@ -2,8 +2,10 @@
 
 use super::scene::{Scene, phase, until};
 use kernel::ids::RunId;
-use kernel::Slug;
+use kernel::{Actor, Slug};
 use serde_json::{Value, json};
+use service::admin::Holder;
+use service::work::endpoints::NewEndpoint;
 use service::work::run_control::{Chosen, Controlled};
 use std::time::Duration;
 use testkit::on_both;
@@ -133,6 +135,14 @@ on_both! {
     async fn its_own_failure_is_told_and_tried_again_only_where_the_release_asks(engine: Engine) {
         let scene = Scene::new(engine).await;
         scene.python("retries: 1\n", COUNTING).await;
+        let holder = Holder { organization: scene.acme.id.clone(), environment: scene.acme.environment };
+        let listener = NewEndpoint {
+            url: "https://hooks.example.com/in".to_owned(),
+            description: String::new(),
+            events: Some(vec!["run.failed".to_owned()]),
+            ordered: false,
+        };
+        scene.world.service().create_endpoint(&Actor::Operator, &holder, listener).await.unwrap();
         scene.world.node.works();
         scene.init_ended().await;
         scene.write("what", "fail");
@@ -145,6 +155,10 @@ on_both! {
         assert_eq!((phase(&run), &run["exit_code"], &run["attempts"]), ("Failed (Integration Issue)", &json!(3), &json!(2)));
         let log = scene.log(&run).await;
         assert!(log.contains("[vestibule] attempt 2") && log.contains("[vestibule] its exit code was 3"), "{log}");
+        let mut told = scene.world.rows("SELECT body FROM events WHERE event = 'run.failed'").await;
+        assert_eq!(told.len(), 1, "told once, when it was over");
+        let body: String = told[0].take().unwrap();
+        assert!(body.contains("Failed (Integration Issue)") && body.contains("its exit code was 3"), "{body}");
         // What it printed is what the next run gets, also where it failed.
         std::fs::remove_file(scene.shared.path().join("what")).unwrap();
         assert_eq!(counted(&scene).await, 3);

@@ -51,6 +51,8 @@ impl Scene {
         let acme = world.organization("acme").await;
         let connected = world.person().connects(&acme, "notion", &acme.token("notion").sign()).await;
         let tenant = TenantId::parse(&connected["id"].to_string()).unwrap();
+        // A test that moves the clock shall not meet the schedule of its integration.
+        world.change("DELETE FROM schedules").await;
         let all = world.service().all_integrations(&acme.id, acme.environment).await.unwrap();
         let found = all.iter().find(|it: &&Integration| it.name.as_str() == "notion-sync").unwrap();
         let integration = found.id;
