@@ -105,7 +105,9 @@ pub fn run() -> ExitCode {
         told(&refused);
         return ExitCode::from(2);
     }
-    ended(verb.run(&loaded))
+    let outcome = verb.run(&loaded);
+    logging::finish();
+    ended(outcome)
 }
 
 fn ended(outcome: anyhow::Result<()>) -> ExitCode {

@@ -1,9 +1,12 @@
 //! What the program writes about itself: to standard error, as text or as one JSON object per line.
 
 mod lines;
+mod output;
 
 use crate::settings::{Log, LogFormat};
 use lines::Lines;
+use output::Output;
+use std::sync::OnceLock;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -30,6 +33,8 @@ const TALKATIVE: [&str; 9] = [
 pub enum LoggingRefused {
     #[error("`log.filter`: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    #[error("the thread that writes the log cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
     #[error("logging was set up before")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
@@ -39,8 +44,19 @@ pub enum LoggingRefused {
 /// # Errors
 /// [`LoggingRefused`]
 pub fn start(log: &Log) -> Result<(), LoggingRefused> {
-    subscriber(log, std::io::stderr)?.try_init()?;
+    let output = Output::start(std::io::stderr())?;
+    subscriber(log, output.clone())?.try_init()?;
+    OUTPUT.get_or_init(|| output);
     Ok(())
+}
+
+static OUTPUT: OnceLock<Output> = OnceLock::new();
+
+/// Writes what was said last. Call once, before the process ends.
+pub fn finish() {
+    if let Some(output) = OUTPUT.get() {
+        output.finish();
+    }
 }
 
 fn subscriber<W>(log: &Log, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, LoggingRefused>
@@ -76,7 +92,7 @@ mod tests {
     use service::asked::Asked;
     use std::io;
     use std::sync::{Arc, Mutex};
-    
+
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);

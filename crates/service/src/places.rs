@@ -74,10 +74,9 @@ impl Places {
     /// # Errors
     /// [`PlacesRefused`].
     pub fn new(places: Vec<Place>) -> Result<Self, PlacesRefused> {
-        let twice = places
-            .iter()
-            .enumerate()
-            .find(|(at, place)| places.iter().skip(at + 1).any(|other| other.address.authority == place.address.authority));
+        let twice = places.iter().enumerate().find(|(at, place)| {
+            places.iter().skip(at + 1).any(|other| other.address.authority == place.address.authority)
+        });
         match (places.is_empty(), twice) {
             (true, _) => Err(PlacesRefused::None),
             (false, Some((_, place))) => Err(PlacesRefused::Twice(place.url().to_owned())),

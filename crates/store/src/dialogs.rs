@@ -122,7 +122,9 @@ pub async fn open(
         let tenant: Option<TenantId> = row.take()?;
         let query = match tenant {
             None => alone,
-            Some(tenant) => alone.rebind(STAGE, somewhere.replace(&SOME_TENANT.to_string(), &tenant.to_string())),
+            Some(tenant) => {
+                alone.rebind(STAGE, somewhere.replace(&SOME_TENANT.to_string(), &tenant.to_string()))
+            }
         };
         Ok((query, tenant))
     };

@@ -51,7 +51,9 @@ fn text(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     writer.write_str(plain)?;
     writer.write_str(" ")?;
     let request = asked(|asked| {
-        for part in ["request{id=", asked.id.as_str(), " method=", asked.method, " route=", asked.route, "}: "] {
+        for part in
+            ["request{id=", asked.id.as_str(), " method=", asked.method, " route=", asked.route, "}: "]
+        {
             writer.write_str(part)?;
         }
         fmt::Result::Ok(())
@@ -154,7 +156,11 @@ impl Visit for Fields<'_, '_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.write(field, |it| {
-            if it.json { quoted(it.writer, &format!("{value:?}")) } else { write!(Tame(it.writer), "{value:?}") }
+            if it.json {
+                quoted(it.writer, &format!("{value:?}"))
+            } else {
+                write!(Tame(it.writer), "{value:?}")
+            }
         });
     }
 }

@@ -122,7 +122,8 @@ impl Service {
             };
             // The number only grows, and moves too when an organization is disabled or enabled: where it is still the
             // same, nothing but the token can be the reason.
-            let found = Box::pin(organizations::config_version_by_id(&self.db, &config.organization.id)).await?;
+            let found =
+                Box::pin(organizations::config_version_by_id(&self.db, &config.organization.id)).await?;
             let (_, version) = found.ok_or_else(|| unknown(landing))?;
             if version == config.organization.config_version {
                 *known = Some(config);

@@ -11,6 +11,7 @@ use super::statement::Query;
 use super::value::{Row, Value};
 use deadpool_postgres::Client;
 use futures_util::TryStreamExt as _;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -79,11 +80,11 @@ pub(super) fn groups<'q>(queries: &[&'q Query]) -> Vec<Group<'q>> {
 }
 
 /// The connection that writes, with what was prepared on it for many: by the text's place in memory, which is that of
-/// a constant, and the number of rows.
+/// a constant, its length, and the number of rows.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) client: Client,
-    prepared: HashMap<(usize, usize), Statement>,
+    prepared: HashMap<(usize, usize, usize), Statement>,
 }
 
 impl Line {
@@ -97,13 +98,16 @@ impl Line {
             return statement(&self.client, query).await;
         }
         let types = || group.queries.iter().flat_map(|query| &query.values).map(type_of);
-        let name = (query.text.as_ptr().addr(), group.len());
+        let Cow::Borrowed(text) = query.text else {
+            return Err(DbError::Bug("a statement for many must be a constant".to_owned()));
+        };
+        let name = (text.as_ptr().addr(), text.len(), group.len());
         if let Some(known) =
             self.prepared.get(&name).filter(|known| known.params().iter().cloned().eq(types()))
         {
             return Ok(known.clone());
         }
-        let text = for_rows(&query.text, query.values.len(), group.len())
+        let text = for_rows(text, query.values.len(), group.len())
             .ok_or_else(|| DbError::Bug("a statement for many has no row of values".to_owned()))?;
         let types: Vec<Type> = types().collect();
         let prepared = self.client.prepare_typed(&text, &types).await.map_err(|error| explain(&error))?;

@@ -198,10 +198,12 @@ impl Writing {
             return outcome;
         };
         let outcome = line.run(group).await;
-        self.keep(line, !outcome.as_ref().is_err_and(is_weather));
+        let is_open = !line.client.is_closed();
+        self.keep(line, is_open);
         match outcome {
-            Err(error) if is_weather(&error) => Err(error),
-            outcome => Ok(outcome.ok()),
+            // What the server itself says was wrong, a deadlock with another node for example, has kept nothing.
+            Err(_) if is_open => Ok(None),
+            outcome => outcome.map(Some),
         }
     }
 }
