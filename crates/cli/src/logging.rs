@@ -93,7 +93,6 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
 

@@ -215,8 +215,7 @@ impl Db {
     {
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
-                let (unit, answer) =
-                    unit::Unit::new(|tx| Box::pin(read_then_write(tx, read, decide)), true);
+                let (unit, answer) = unit::Unit::new(|tx| Box::pin(read_then_write(tx, read, decide)), true);
                 writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(writer::ended()))
             }
