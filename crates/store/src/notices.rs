@@ -23,7 +23,7 @@ macro_rules! due {
         concat!(
             "SELECT ",
             columns!(),
-            ", e.body, p.url, p.disabled, p.failing_since, p.resume_at, p.secret,
+            ", p.organization_id, e.body, p.url, p.disabled, p.failing_since, p.resume_at, p.secret,
             p.previous_secret, p.previous_until, p.deleted_at IS NOT NULL FROM notices AS n
             JOIN notice_endpoints AS p ON p.id = n.endpoint_id LEFT JOIN events AS e ON e.id = n.event_id
             WHERE p.organization_id = $1 AND n.state = 'waiting' AND ",
