@@ -79,7 +79,8 @@ fn endpoint(mut row: Row) -> Result<Endpoint, DbError> {
 }
 
 pub(crate) fn disabled(text: Option<String>) -> Result<Option<Disabled>, DbError> {
-    let read = |text: String| Disabled::parse(&text).ok_or_else(|| corrupt("an endpoint is disabled for no reason"));
+    let read =
+        |text: String| Disabled::parse(&text).ok_or_else(|| corrupt("an endpoint is disabled for no reason"));
     text.map(read).transpose()
 }
 
@@ -94,7 +95,8 @@ fn corrupt(what: &str) -> DbError {
 /// # Errors
 /// [`DbError`].
 pub async fn insert(tx: &mut Tx, new: &Endpoint) -> Result<(), DbError> {
-    let query = sql(INSERT).bind(&new.id).bind(&new.organization).bind(new.environment).bind(new.url.as_str());
+    let query =
+        sql(INSERT).bind(&new.id).bind(&new.organization).bind(new.environment).bind(new.url.as_str());
     let query = query.bind(&new.description).bind(new.ordered).bind(new.disabled.map(Disabled::as_str));
     let query = query.bind(new.failing).bind(new.resume).bind(&new.secret);
     let (previous, until) = new.previous.as_ref().map(|(secret, until)| (secret, *until)).unzip();

@@ -64,7 +64,7 @@ impl EventType {
     /// A `data` of this event, for the documentation and for test messages. The real ones have the same members.
     pub fn sample(self) -> Value {
         let tenant = json!({ "id": 11, "name": "anna-orders", "integration_id": 3, "username": "anna" });
-        let user = json!({ "id": "b1a3c0de-8a4e-4c7e-9a53-0d6f1f1f8a11", "partner_user_id": "anna" });
+        let user = json!({ "id": "U-4T9ZQ0M3RVB7KXJ2WS81FC6PDH", "partner_user_id": "anna" });
         match self {
             Self::IntegrationCreated => json!({
                 "environment": "sandbox",
@@ -88,13 +88,13 @@ impl EventType {
                 "run": { "id": 512, "mode": "normal", "phase": "Failed (Integration Issue)", "reason": "exit code 1" },
             }),
             Self::UserProvisioned => {
-                json!({ "environment": "sandbox", "partner": "northwind", "user": user })
+                json!({ "environment": "sandbox", "partner": "PT-1", "user": user })
             }
             Self::SessionEnded => json!({
                 "environment": "sandbox",
-                "partner": "northwind",
-                "user": { "id": "b1a3c0de-8a4e-4c7e-9a53-0d6f1f1f8a11" },
-                "session": "5d41402abc4b2a76b9719d911017c592",
+                "partner": "PT-1",
+                "user": { "id": "U-4T9ZQ0M3RVB7KXJ2WS81FC6PDH" },
+                "session": "S-0KCXW2J9F4T9ZQ0M3RVB7KXJ2W",
             }),
         }
     }

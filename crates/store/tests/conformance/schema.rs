@@ -69,6 +69,8 @@ async fn no_statement_reads_a_whole_table() {
         "jobs/letters::COUNT_ALL_DEAD",
         "jobs/letters::OLDEST_READY",
     ];
+    // Put together from parts that each stop at the limit; and what the operator's check reads now and then.
+    const PARTS_OF_A_LIST: [&str; 3] = ["notices/log::LIST", "notices/log::ATTEMPTS", "notice_endpoints::FAILING"];
     // What an operator set up is deleted rarely. An index for each column that leads to it would cost every entry.
     const DELETED_BY_HAND: [&str; 5] =
         ["accounts::DELETE", "apps::DELETE", "clients::DELETE", "partners::DELETE", "people::DELETE"];
@@ -82,7 +84,7 @@ async fn no_statement_reads_a_whole_table() {
         for mut row in plan {
             let _numbers: (i64, i64, i64) = (row.take().unwrap(), row.take().unwrap(), row.take().unwrap());
             let step: String = row.take().unwrap();
-            let known = [&WHOLE[..], &FIRST_OF_AN_INDEX, &DELETED_BY_HAND];
+            let known = [&WHOLE[..], &FIRST_OF_AN_INDEX, &PARTS_OF_A_LIST, &DELETED_BY_HAND];
             let known = known.iter().any(|places| places.contains(&place.as_str()));
             // The rows that callers give.
             let is_given = step == "SCAN CONSTANT ROW" || step == "SCAN new";
