@@ -20,4 +20,4 @@ mod robot;
 mod service_accounts;
 mod single_page;
 mod sso;
-mod visit;
+pub(crate) mod visit;
