@@ -182,6 +182,30 @@ fn eight_requests_wait_per_browser_and_a_quarter_of_an_hour() {
 }
 
 #[test]
+fn a_page_may_have_a_fragment_that_takes_no_part_in_the_comparison() {
+    let (app, issuer) = (app("MP-1"), issuer());
+    let page = |text: &str| NextUrl::read(Some(text), &issuer, &app);
+    for good in ["#/orders/7?tab=a%20b", "#", "#!/x", "#a=(b),c;d:e@f'g*h~i_j-k.l&m+n$o", "?x=1#y"] {
+        let text = format!("https://app.example.com/x{good}");
+        assert_eq!(page(&text).unwrap().page().unwrap().as_str(), text);
+    }
+    for bad in [
+        "#a b", "#<x>", "#x\"y", "#a#b", "#a%2", "#a%zz", "#%", "#ä", "#a\\b", "#a\tb", "#{x}", "#`", "#a|b",
+        "#[x]",
+    ] {
+        assert!(page(&format!("https://app.example.com/x{bad}")).is_err(), "{bad}");
+    }
+    for foreign in [
+        "https://evil.example/#https://app.example.com/x",
+        "https://evil.example#@app.example.com/",
+        "#https://app.example.com/",
+        "https://#app.example.com/x",
+    ] {
+        assert!(page(foreign).is_err(), "{foreign}");
+    }
+}
+
+#[test]
 fn the_nonce_travels_in_the_next_url() {
     let (app, issuer) = (app("MP-1"), issuer());
     let nonce = Nonce::new(&SeededChance::new(1));
@@ -277,7 +301,7 @@ fn lesson_21_another_living_user_is_asked() {
 fn without_a_waiting_request_the_app_begins_its_own_login() {
     let uri = SafeUrl::parse("https://app.example.com/login?k=v").unwrap();
     let initiate = || Some(SignIn::OpenIdConnect { initiate_login_uri: Some(uri.clone()) });
-    let page = || NextUrl::Page(app("MP-1").own_url("https://app.example.com/r?x=1").unwrap());
+    let page = || NextUrl::Page(app("MP-1").own_page("https://app.example.com/r?x=1").unwrap());
     assert_eq!(
         goes(Scene { sign_in: initiate(), next_url: page(), ..quiet() }),
         Onward::InitiateLogin(

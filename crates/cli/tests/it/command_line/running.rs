@@ -6,6 +6,7 @@ use kernel::{Clock as _, SystemClock};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use testkit::on_both;
 use testkit::process::{Launch, Stop, free_port};
 
 /// A request whose body does not come whole: it is open until somebody gives up.
@@ -26,9 +27,10 @@ fn half_a_delivery(serving: &Serving) -> TcpStream {
 
 const PATIENT: [&str; 4] = ["--set", "limits.stop_seconds=600", "--set", "limits.request_seconds=600"];
 
-/// A database that the first release made, in the shell's folder.
+/// A database that the first release made.
 async fn of_an_older_release(shell: &Shell) {
-    let url = format!("sqlite:{}", shell.path("vestibule.db").display());
+    let file = || format!("sqlite:{}", shell.path("vestibule.db").display());
+    let url = shell.database.as_ref().map_or_else(file, |database| database.url().to_owned());
     let db = store::Db::open(&store::Config::new(url)).await.unwrap();
     assert_eq!(
         store::migrate::apply(&db, &store::migrate::MIGRATIONS[..1], SystemClock.now()).await.unwrap().len(),
@@ -37,23 +39,24 @@ async fn of_an_older_release(shell: &Shell) {
     db.close().await;
 }
 
-#[tokio::test]
-async fn a_database_in_use_is_migrated_where_that_was_asked_for_and_never_on_the_way() {
-    let shell = Shell::new();
-    of_an_older_release(&shell).await;
-    let listen = format!("listen=127.0.0.1:{}", free_port());
-    let said = shell.refused(&["serve", "--set", &listen]);
-    assert!(said.contains("lacks") && said.contains("0002") | said.contains("second_door"), "{said}");
-    assert!(said.contains("make a copy of it, then run `vestibule migrate`"), "{said}");
-    let serving = Serving::start(&shell, &["--migrate"]);
-    assert!(serving.process.output().contains("migrated version=2"), "{}", serving.process.output());
-    assert!(serving.get("/health/ready").ends_with("ready\n"));
-    assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"));
-    assert!(shell.good(&["migrate"]).contains("up to date"));
-    // From now on it starts without being asked to.
-    let serving = Serving::start(&shell, &[]);
-    assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"));
-    assert!(!serving.process.output().contains("migrated"));
+on_both! {
+    async fn a_database_in_use_is_migrated_where_that_was_asked_for_and_never_on_the_way(engine: Engine) {
+        let shell = Shell::on(engine).await;
+        of_an_older_release(&shell).await;
+        let listen = format!("listen=127.0.0.1:{}", free_port());
+        let said = shell.refused(&["serve", "--set", &listen]);
+        assert!(said.contains("lacks") && said.contains("0002") | said.contains("second_door"), "{said}");
+        assert!(said.contains("make a copy of it, then run `vestibule migrate`"), "{said}");
+        let serving = Serving::start(&shell, &["--migrate"]);
+        assert!(serving.process.output().contains("migrated version=2"), "{}", serving.process.output());
+        assert!(serving.get("/health/ready").ends_with("ready\n"));
+        assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"));
+        assert!(shell.good(&["migrate"]).contains("up to date"));
+        // From now on it starts without being asked to.
+        let serving = Serving::start(&shell, &[]);
+        assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"));
+        assert!(!serving.process.output().contains("migrated"));
+    }
 }
 
 #[test]
@@ -88,35 +91,36 @@ fn an_open_request_is_waited_for() {
     assert_eq!(serving.process.wait_for_end(PATIENCE).as_deref(), Some("0"), "{}", serving.process.output());
 }
 
-#[test]
-fn refusals_are_followed_while_they_come() {
-    let shell = Shell::new();
-    let serving = Serving::start(&shell, &[]);
-    let (listen, public) = settings(serving.port);
-    shell.good(&["organization", "create", "acme"]);
-    let refuse = |token: &str| {
-        let said = serving.get(&format!("/acme/hubspot/auth?tenant={token}"));
-        assert!(said.starts_with("HTTP/1.1 401"), "{said}");
-        let body: Value = serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1).unwrap();
-        body["reference"].as_str().unwrap().to_owned()
-    };
-    let before = refuse("one");
-    let following = Launch::new(env!("CARGO_BIN_EXE_vestibule"))
-        .unwrap()
-        .working_folder(shell.folder())
-        .arguments(["refusals", "--follow", "--json", "--set", &listen, "--set", &public])
-        .start()
-        .unwrap();
-    following.wait_for_line(|line| line.contains(&before), PATIENCE).unwrap();
-    for token in ["two", "three"] {
-        let reference = refuse(token);
-        let line = following.wait_for_line(|line| line.contains(&reference), PATIENCE);
-        let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        assert_eq!((&record["code"], &record["organization"]), (&"token_malformed".into(), &"acme".into()));
+on_both! {
+    async fn refusals_are_followed_while_they_come(engine: Engine) {
+        let shell = Shell::on(engine).await;
+        let serving = Serving::start(&shell, &[]);
+        let (listen, public) = settings(serving.port);
+        shell.good(&["organization", "create", "acme"]);
+        let refuse = |token: &str| {
+            let said = serving.get(&format!("/acme/hubspot/auth?tenant={token}"));
+            assert!(said.starts_with("HTTP/1.1 401"), "{said}");
+            let body: Value = serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1).unwrap();
+            body["reference"].as_str().unwrap().to_owned()
+        };
+        let before = refuse("one");
+        let following = Launch::new(env!("CARGO_BIN_EXE_vestibule"))
+            .unwrap()
+            .working_folder(shell.folder())
+            .arguments(["refusals", "--follow", "--json", "--set", &listen, "--set", &public])
+            .start()
+            .unwrap();
+        following.wait_for_line(|line| line.contains(&before), PATIENCE).unwrap();
+        for token in ["two", "three"] {
+            let reference = refuse(token);
+            let line = following.wait_for_line(|line| line.contains(&reference), PATIENCE);
+            let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            assert_eq!((&record["code"], &record["organization"]), (&"token_malformed".into(), &"acme".into()));
+        }
+        // Each once, in the order of their coming, and nothing else.
+        assert_eq!(following.output().lines().count(), 3, "{}", following.output());
+        assert_eq!(following.ended(), None);
     }
-    // Each once, in the order of their coming, and nothing else.
-    assert_eq!(following.output().lines().count(), 3, "{}", following.output());
-    assert_eq!(following.ended(), None);
 }
 
 fn findings(shell: &Shell, port: u16) -> (Vec<Value>, Option<i32>) {
@@ -129,19 +133,20 @@ fn has(findings: &[Value], level: &str, what: &str) -> bool {
     findings.iter().any(|it| it["level"] == level && it["what"].as_str().unwrap().contains(what))
 }
 
-#[test]
-fn the_doctor_finds_the_gateway_that_runs() {
-    let shell = Shell::new();
-    let serving = Serving::start(&shell, &[]);
-    let (found, code) = findings(&shell, serving.port);
-    assert_eq!(code, Some(0), "{found:#?}");
-    assert!(has(&found, "good", &format!("on 127.0.0.1:{}", serving.port)), "{found:#?}");
-    assert!(has(&found, "good", "sandbox is reached at http://localhost:"), "{found:#?}");
-    let port = serving.port;
-    assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"));
-    let (found, code) = findings(&shell, port);
-    assert_eq!(code, Some(0), "{found:#?}");
-    assert!(has(&found, "good", "not on 127.0.0.1"), "{found:#?}");
+on_both! {
+    async fn the_doctor_finds_the_gateway_that_runs(engine: Engine) {
+        let shell = Shell::on(engine).await;
+        let serving = Serving::start(&shell, &[]);
+        let (found, code) = findings(&shell, serving.port);
+        assert_eq!(code, Some(0), "{found:#?}");
+        assert!(has(&found, "good", &format!("on 127.0.0.1:{}", serving.port)), "{found:#?}");
+        assert!(has(&found, "good", "sandbox is reached at http://localhost:"), "{found:#?}");
+        let port = serving.port;
+        assert_eq!(serving.code(Stop::Terminate).as_deref(), Some("0"));
+        let (found, code) = findings(&shell, port);
+        assert_eq!(code, Some(0), "{found:#?}");
+        assert!(has(&found, "good", "not on 127.0.0.1"), "{found:#?}");
+    }
 }
 
 #[test]

@@ -162,14 +162,16 @@ fn an_address_in_use_is_told_before_anything_is_made() {
     assert_eq!(std::fs::read_dir(shell.folder()).unwrap().count(), 0);
 }
 
-#[test]
-fn migrations_are_shown_and_applied() {
-    let shell = Shell::new();
-    let before = shell.run(&["migrate", "--status"], &[]);
-    assert_eq!(before.status.code(), Some(1));
-    assert!(text(&before.stdout).contains("pending: 0001 first_door"));
-    assert!(shell.good(&["migrate"]).contains("applied: 0001 first_door"));
-    assert!(shell.good(&["migrate"]).contains("up to date"));
-    let after = shell.json(&["migrate", "--status"]);
-    assert_eq!((&after["database"], &after["pending"]), (&"sqlite".into(), &serde_json::json!([])));
+on_both! {
+    async fn migrations_are_shown_and_applied(engine: Engine) {
+        let shell = Shell::on(engine).await;
+        let before = shell.run(&["migrate", "--status"], &[]);
+        assert_eq!(before.status.code(), Some(1));
+        assert!(text(&before.stdout).contains("pending: 0001 first_door"));
+        assert!(shell.good(&["migrate"]).contains("applied: 0001 first_door"));
+        assert!(shell.good(&["migrate"]).contains("up to date"));
+        let after = shell.json(&["migrate", "--status"]);
+        let database = if engine == testkit::world::Engine::Postgres { "postgres" } else { "sqlite" };
+        assert_eq!((&after["database"], &after["pending"]), (&database.into(), &serde_json::json!([])));
+    }
 }

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+use testkit::on_both;
 use testkit::process::{Launch, Stop, Supervised, free_port};
 use testkit::standins::{CLIENT_ID, CLIENT_SECRET, ProviderKind, Standin};
+use testkit::world::Engine;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const NAME: &str = "connect.vestibule.test";
@@ -22,10 +24,12 @@ struct Made {
 }
 
 impl Made {
-    fn new(standin: &Standin) -> Self {
-        let shell = Shell::new();
+    async fn new(standin: &Standin, engine: Engine) -> Self {
+        let shell = Shell::on(engine).await;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let authority = certify(&shell);
+        // What the shell has written names the database, where it is not the one that is made by itself.
+        let database = std::fs::read_to_string(shell.path("vestibule.toml")).unwrap_or_default();
         let settings = format!(
             "listen = \"{address}\"\n\
              [environments.production]\npublic_url = \"https://{NAME}:{}\"\n\
@@ -35,7 +39,7 @@ impl Made {
             address.port(),
             standin.address(),
         );
-        shell.write("vestibule.toml", &settings);
+        shell.write("vestibule.toml", &format!("{settings}{database}"));
         std::fs::create_dir(shell.path("connectors")).unwrap();
         let mut hubspot = include_str!("../../../../../connectors/hubspot.toml").to_owned();
         for (origin, here) in standin.mapping() {
@@ -195,41 +199,42 @@ impl Made {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dialog_goes_over_tls_from_landing_to_message() {
-    let standin = Standin::start(ProviderKind::HubSpot).await;
-    let made = Made::new(&standin);
-    let secret = made.company();
-    let process = made.serve();
-    let mut anna = Anna { made: &made, client: made.browser().build().unwrap(), cookies: HashMap::new() };
+on_both! {
+    async fn a_dialog_goes_over_tls_from_landing_to_message(engine: Engine) {
+        let standin = Standin::start(ProviderKind::HubSpot).await;
+        let made = Made::new(&standin, engine).await;
+        let secret = made.company();
+        let process = made.serve();
+        let mut anna = Anna { made: &made, client: made.browser().build().unwrap(), cookies: HashMap::new() };
 
-    let (dialog, status) = goes_and_comes_back(&mut anna, &secret, false).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST, "without the cookie it is another browser");
-    let state: Value =
-        serde_json::from_str(&anna.gets(&format!("{dialog}/state")).await.text().await.unwrap()).unwrap();
-    assert_eq!(state["stage"], "waiting");
+        let (dialog, status) = goes_and_comes_back(&mut anna, &secret, false).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "without the cookie it is another browser");
+        let state: Value =
+            serde_json::from_str(&anna.gets(&format!("{dialog}/state")).await.text().await.unwrap()).unwrap();
+        assert_eq!(state["stage"], "waiting");
 
-    let (dialog, status) = goes_and_comes_back(&mut anna, &secret, true).await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(anna.cookies.is_empty(), "{:?}", anna.cookies);
-    assert_eq!(anna.posts(&format!("{dialog}/confirm"), &[]).await["stage"], "success");
-    let events = anna.gets(&format!("{dialog}/events")).await;
-    assert_eq!((events.version(), events.status()), (Version::HTTP_2, StatusCode::OK));
-    assert!(events.text().await.unwrap().contains("\"success\""), "the stream tells the end, and ends");
-    let told = anna.posts(&format!("{dialog}/announcement"), &[]).await;
-    assert_eq!(told["messages"][0]["targetOrigin"], "https://app.acme.example");
-    let webhook = told["messages"][0]["data"]["webhook_url"].as_str().unwrap().to_owned();
-    assert!(webhook.starts_with(&made.url("/v1/webhooks/")), "{webhook}");
-    assert_eq!(anna.asks(Method::POST, &webhook, &[]).await.status(), StatusCode::ACCEPTED);
+        let (dialog, status) = goes_and_comes_back(&mut anna, &secret, true).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(anna.cookies.is_empty(), "{:?}", anna.cookies);
+        assert_eq!(anna.posts(&format!("{dialog}/confirm"), &[]).await["stage"], "success");
+        let events = anna.gets(&format!("{dialog}/events")).await;
+        assert_eq!((events.version(), events.status()), (Version::HTTP_2, StatusCode::OK));
+        assert!(events.text().await.unwrap().contains("\"success\""), "the stream tells the end, and ends");
+        let told = anna.posts(&format!("{dialog}/announcement"), &[]).await;
+        assert_eq!(told["messages"][0]["targetOrigin"], "https://app.acme.example");
+        let webhook = told["messages"][0]["data"]["webhook_url"].as_str().unwrap().to_owned();
+        assert!(webhook.starts_with(&made.url("/v1/webhooks/")), "{webhook}");
+        assert_eq!(anna.asks(Method::POST, &webhook, &[]).await.status(), StatusCode::ACCEPTED);
 
-    process.signal(Stop::Terminate).unwrap();
-    assert_eq!(process.wait_for_end(PATIENCE).as_deref(), Some("0"), "{}", process.output());
+        process.signal(Stop::Terminate).unwrap();
+        assert_eq!(process.wait_for_end(PATIENCE).as_deref(), Some("0"), "{}", process.output());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_with_tls_says_what_it_is() {
     let standin = Standin::start(ProviderKind::HubSpot).await;
-    let made = Made::new(&standin);
+    let made = Made::new(&standin, Engine::Sqlite).await;
     let process = made.serve();
 
     // By https alone from now on: said at every answer of a place of ours, also where it says no.
@@ -257,7 +262,7 @@ async fn a_port_with_tls_says_what_it_is() {
 #[tokio::test]
 async fn a_key_of_another_certificate_is_told_before_anything_is_made() {
     let standin = Standin::start(ProviderKind::HubSpot).await;
-    let made = Made::new(&standin);
+    let made = Made::new(&standin, Engine::Sqlite).await;
     let files = || std::fs::read_dir(made.shell.folder()).unwrap().count();
     let before = files();
     made.shell.write("key.pem", &KeyPair::generate().unwrap().serialize_pem());

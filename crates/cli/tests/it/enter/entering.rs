@@ -169,7 +169,8 @@ on_both! {
 
     async fn next_url_counts_as_it_was_stored_and_leads_to_the_apps_own_pages_only(world: World) {
         let visit = Visit::of(&world, true).await;
-        let own = format!("{}/page?x=1", visit.app.origin);
+        // With what follows `#`, which apps need that have all of their pages at one address.
+        let own = format!("{}/page?x=1#/orders/7?tab=a%20b", visit.app.origin);
         let ordered = Ordered::new("anna", &visit.app.id, &account("AG-1")).with("next_url", &own);
         let url = visit.partner.entry_url(&ordered).await.unwrap();
         // Changed on the way: what the query says is decoration.
@@ -200,7 +201,10 @@ on_both! {
             format!("http:{host}/page"),
             format!("http:///{host}/page"),
             format!("{origin}\t/page"),
-            format!("{origin}/page#x"),
+            format!("{origin}/page#<x>"),
+            format!("{origin}/page#x#y"),
+            format!("http://evil.example/#{origin}/page"),
+            format!("http://evil.example#.{host}/page"),
             format!("{}/enter/continue?pending=short", world.url(kernel::Environment::Sandbox)),
         ] {
             let ordered = Ordered::new("anna", &visit.app.id, &account("AG-1")).with("next_url", &next);

@@ -17,6 +17,8 @@ use kernel::{Actor, Plain, SafeUrl, SystemChance, Time};
 use serde_json::{Value, json};
 use service::admin::people::PersonChange;
 use std::sync::{Arc, Mutex};
+use service::admin::Holder;
+use service::admin::accounts::AccountChange;
 use store::{apps, logout_notices, sessions};
 use testkit::on_both;
 use testkit::world::{Engine, World};
@@ -225,6 +227,42 @@ on_both! {
         off(false).await.unwrap();
         off(true).await.unwrap();
         assert_eq!(notices(&world, &scene.session.id).await.len(), 1);
+    }
+
+    async fn what_is_withdrawn_from_people_is_told_to_the_apps_that_hold_it(engine: Engine) {
+        let (world, scene, robot, app) = stage(engine).await;
+        let rp = client_at(&scene, app.url("/bye"), Algorithm::Es256).await;
+        scene.tokens(&rp).await;
+        let (service, operator) = (world.service(), Actor::Operator);
+        let vendor = Holder { organization: scene.app.organization.clone(), environment: SANDBOX };
+        let told = async || service.tell_apps().await.unwrap().told;
+        // The account is switched off, and the app closed to it: the session goes on, for the person's other accounts.
+        let account = async |disabled: bool| {
+            let change = AccountChange { disabled: Some(disabled), ..AccountChange::default() };
+            service.change_account(&operator, &robot.holder, &scene.account, change).await.unwrap();
+        };
+        account(true).await;
+        assert_eq!(told().await, 1);
+        account(true).await;
+        account(false).await;
+        assert_eq!(told().await, 0, "it was off before, and is on again");
+        let open = async |active: bool| {
+            service.activate_app(&operator, &vendor, &scene.app.id, &scene.account, active).await.unwrap()
+        };
+        assert!(open(false).await);
+        assert_eq!(told().await, 1);
+        assert!(open(true).await);
+        assert_eq!((told().await, world.count("sessions WHERE ended_at IS NOT NULL").await), (0, 0));
+        // The user is deleted, and the session with it: what is told of it stands in the notice.
+        service.delete_person(&operator, &robot.holder, &scene.person.id).await.unwrap();
+        assert_eq!((told().await, world.count("sessions").await), (1, 0));
+        let heard = app.heard();
+        assert_eq!(heard.len(), 3);
+        for one in &heard {
+            let told = kernel::jose::Compact::parse(&token_of(one), 8192).unwrap();
+            let claims: Value = serde_json::from_slice(&told.payload).unwrap();
+            assert_eq!((&claims["sub"], &claims["sid"]), (&json!(scene.person.id), &json!(scene.session.id)));
+        }
     }
 
     async fn an_app_that_is_down_is_told_later_and_its_engineer_reads_of_it(engine: Engine) {

@@ -55,6 +55,9 @@ on_both! {
         shell.good(&["user", "associate", id, "AG-123", "--role", "owner", "--role", "reader"]);
         shell.good(&["user", "associate", id, "AG-123", "--role", "owner", "--role", "reader"]);
         assert!(shell.good(&["user", "show", id]).contains("AG-123 (owner reader)"));
+        assert_eq!(shell.json(&["consent", "list", id]), json!([]));
+        assert_eq!(shell.json(&["consent", "revoke", id, "client-7"])["revoked"], false);
+        assert!(shell.refused(&["consent", "list", "U-404"]).contains("vestibule user list"));
         let users = shell.json(&["account", "users", "AG-123"]);
         assert_eq!(users, json!([{ "user": id, "roles": ["owner", "reader"] }]));
         shell.good(&["user", "set", id, "--email", "", "--family-name", "Ñandú", "--disable"]);
