@@ -4,9 +4,10 @@ mod addresses;
 
 use crate::allow::Allow;
 use crate::call_error::{CallError, Malformed};
-use crate::guard::{Guard, GuardedNames, Lane, Names, Rule, SystemNames};
+use crate::guard::{Blocked, Guard, GuardedNames, Lane, Names, Rule, SystemNames};
 use crate::opened::{Opened, OpenedBody};
 use crate::request::{Method, Request, Response, host_of};
+use reqwest::dns::Resolve as _;
 use reqwest::header::{HeaderName, HeaderValue};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -93,13 +94,27 @@ impl Client {
         Ok(Self { guard, lanes: Arc::new(lanes), limits: Arc::new(limits) })
     }
 
-    /// Whether an address may be called, as far as that can be seen without a look-up: for whoever registers one. Each
-    /// call judges again, with the addresses that its name has then.
+    /// Whether an address may be called, as its name is answered now: for whoever registers one. Each call judges again.
+    /// A name without an address may get one, but only over https.
     ///
     /// # Errors
     /// [`CallError::Refused`].
-    pub fn judge(&self, url: &Url) -> Result<(), CallError> {
-        self.guard.check(url).map(drop).map_err(|rule| CallError::Refused { host: host_of(url), rule })
+    pub async fn judge(&self, url: &Url) -> Result<(), CallError> {
+        let refused = |rule| CallError::Refused { host: host_of(url), rule };
+        let lane = self.guard.check(url).map_err(refused)?;
+        let Some(name) = url.domain().and_then(|name| name.parse().ok()) else { return Ok(()) };
+        let names = GuardedNames { guard: self.guard.clone(), lane };
+        let looked = tokio::time::timeout(self.limits.connect_timeout, names.resolve(name)).await;
+        match looked {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => match error.downcast_ref::<Blocked>() {
+                Some(Blocked(rule)) => Err(refused(*rule)),
+                None if lane.plain => Err(refused(Rule::PlainHttp)),
+                None => Ok(()),
+            },
+            Err(_) if lane.plain => Err(refused(Rule::PlainHttp)),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Makes one call. Any status is an answer; an error means that there is no usable one.

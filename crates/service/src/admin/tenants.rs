@@ -2,26 +2,25 @@
 //! and 6).
 
 use super::Holder;
+use super::tenant_choices::{check_name, choose, name_taken};
 use crate::work::events::{NewEvent, emit, tell_archived};
+use crate::work::refresh::follow_tenant;
 use crate::work::{schedule, trigger};
 use crate::{Fault, Service};
-use connect::config_schema::{self, Dynamic, Mistake};
+use connect::config_schema::Mistake;
 use connect::dialog::Visitor;
-use connect::integration::{Channel, Integration};
+use connect::integration::Channel;
 use connect::schedule as cron;
 use connect::tenant::{Source, Tenant};
-use connect::tenant_json::{is_tenant_name, user_attributes};
+use connect::tenant_json::user_attributes;
 use connect::webhook::Webhook;
 use kernel::ids::{IntegrationId, ReleaseId, TenantId, UserId, WebhookId};
 use kernel::{Actor, Chance, Plain, Time, User, audit};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
 use store::tenants::Inserted;
-use store::{
-    DbError, Tx, audit as audit_log, dynamic_configs, integrations, organizations, releases, tenants, users,
-    webhooks,
-};
+use store::{DbError, Tx, audit as audit_log, integrations, organizations, tenants, users, webhooks};
 
 /// Why a tenant is not made or changed. Nothing was changed.
 #[derive(Debug)]
@@ -198,6 +197,8 @@ async fn create(
     let integration = integrations::by_id(tx, organization, *environment, new.integration).await?;
     let integration =
         integration.ok_or_else(|| invalid("integration_id", "there is no integration with this id"))?;
+    // Before it becomes the name of a user too.
+    check_name(&new.name)?;
     let user = user_of(tx, around, new.username.unwrap_or_else(|| new.name.clone()), &issuer).await?;
     let id = tenants::next_id(tx).await?;
     let schedule = integration.schedule.clone();
@@ -315,6 +316,7 @@ async fn apply(
         }
         (tenant.archived, tenant.modified) = (None, around.now);
         audit_log::insert(tx, &unarchived).await?;
+        follow_tenant(tx, (organization, id), false, around.now, &*around.chance).await?;
     }
     let names = change.names();
     if !names.is_empty() {
@@ -355,6 +357,7 @@ async fn archive_or_go_on(
     if is_new {
         (tenant.archived, tenant.modified) = (Some(around.now), around.now);
         audit_log::insert(tx, &archived).await?;
+        follow_tenant(tx, (organization, tenant.id), true, around.now, &*around.chance).await?;
     }
     schedule::keep_in_step(tx, tenant, around.now).await?;
     if is_new {
@@ -363,89 +366,5 @@ async fn archive_or_go_on(
         // Triggers that waited for it to go on, or for another release.
         trigger::enqueue(tx, organization, tenant.id, around.now, &*around.chance).await?;
     }
-    Ok(())
-}
-
-fn name_taken(name: &str) -> TenantRefused {
-    TenantRefused::Conflict(format!("another tenant is called `{name}`"))
-}
-
-/// Makes of a tenant what was asked for, as far as it may be so.
-async fn choose(
-    tx: &mut Tx,
-    tenant: &mut Tenant,
-    integration: &Integration,
-    change: TenantChange,
-) -> Result<(), TenantRefused> {
-    if let Some(name) = change.name {
-        if !is_tenant_name(&name) {
-            return Err(invalid("name", "1 to 63 lower-case letters and digits, with `-` inside"));
-        }
-        if tenants::is_name_taken(tx, tenant, &name).await? {
-            return Err(name_taken(&name));
-        }
-        tenant.name = name;
-    }
-    tenant.paused = change.paused.unwrap_or(tenant.paused);
-    if let Some(chosen) = change.user_schedule {
-        let chosen = chosen.map(|text| cron::check(&text)).transpose();
-        let chosen = chosen.map_err(|refused| invalid("user_schedule", refused))?;
-        let shifted = chosen.as_deref().map(|text| cron::with_offset(text, tenant.id, integration.shift_all));
-        (tenant.user_schedule, tenant.schedule) = (chosen, shifted);
-    }
-    if let Some(zone) = change.time_zone {
-        tenant.time_zone = cron::check_zone(&zone).map_err(|refused| invalid("time_zone", refused))?;
-    }
-    if let (Some(_), Some(Some(_))) = (change.channel, change.release) {
-        return Err(invalid("integration_release_id", "a release or a channel, not both"));
-    }
-    if let Some(channel) = change.channel {
-        (tenant.channel, tenant.release) = (channel, None);
-    }
-    match change.release {
-        Some(Some(id)) => {
-            let found = releases::by_id(tx, &tenant.organization, id).await?;
-            let fits = found.is_some_and(|it| it.integration == integration.id && it.is_ready());
-            if !fits {
-                return Err(invalid(
-                    "integration_release_id",
-                    "the integration has no such release that is ready",
-                ));
-            }
-            tenant.release = Some(id);
-        }
-        Some(None) => tenant.release = None,
-        None => {}
-    }
-    if let Some(configs) = change.configs {
-        configure(tx, tenant, integration, configs).await?;
-    }
-    Ok(())
-}
-
-/// The configuration is what the tenant's release asks for; before there is a release, any object.
-async fn configure(
-    tx: &mut Tx,
-    tenant: &mut Tenant,
-    integration: &Integration,
-    configs: Value,
-) -> Result<(), TenantRefused> {
-    let release = Service::release_of(tx, tenant, integration).await?;
-    let dynamic = dynamic_configs::by_tenant(tx, &tenant.organization, tenant.id).await?;
-    let dynamic: Dynamic = match dynamic {
-        Some(Value::Object(found)) => found,
-        _ => Map::new(),
-    };
-    let anything = json!({ "type": "object" });
-    let schema =
-        release.as_ref().and_then(|it| it.manifest.configs.as_ref()).map_or(&anything, |it| &it.schema);
-    // Judged with its defaults: what they fill in need not be sent.
-    let whole =
-        if configs.is_object() { config_schema::with_defaults(schema, &configs) } else { configs.clone() };
-    config_schema::validate(schema, &dynamic, &whole).map_err(|mut mistakes| {
-        mistakes.iter_mut().for_each(|mistake| mistake.path.insert(0, "configs".to_owned()));
-        TenantRefused::Invalid(mistakes)
-    })?;
-    tenant.configs = configs;
     Ok(())
 }

@@ -128,9 +128,9 @@ on_both! {
         assert!(other.calls().is_empty());
         let round = go("/api/redirects?to=%2Fapi%2Fredirects%3Fto%3D%252Fapi%252Fecho".to_owned()).await;
         assert_eq!(round.status, 200, "three are followed: {}", round.text());
-        let endless = "/api/redirects?to=".repeat(1);
-        let answer = scene.asks(&key, "call", &json!({"target_url": format!("/redirects?to={endless}")})).await;
-        assert_eq!(answer.status, 502);
+        // An empty target leads back to itself.
+        let endless = scene.asks(&key, "call", &json!({"target_url": "/redirects?to="})).await;
+        assert_eq!((endless.status, &endless.json()["code"]), (502, &json!("outside_unreadable")));
     }
 
     async fn a_token_that_is_refused_is_renewed_once_and_the_call_made_again(engine: Engine) {

@@ -2,12 +2,11 @@
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{OriginalUri, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::{HeaderMap, Method, Response, Uri};
-use connect::credential::App;
-use connect::credential::Credential;
-use kernel::{SecretText, Slug};
+use connect::credential::{App, Credential};
 use kernel::ids::TenantId;
+use kernel::{SecretText, Slug};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -99,7 +98,8 @@ impl Tide {
             calls: Vec::new(),
             limited: 0,
         }));
-        let router = Router::new().fallback(arrived).with_state(Arc::clone(&memory));
+        let router = Router::new().fallback(arrived).layer(DefaultBodyLimit::disable());
+        let router = router.with_state(Arc::clone(&memory));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, memory, server }
     }
@@ -213,7 +213,8 @@ async fn arrived(
             if headers.get("authorization").and_then(|value| value.to_str().ok())
                 != Some(format!("Bearer {}", access(memory.serial)).as_str())
             {
-                let seen = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+                let seen =
+                    headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
                 return as_json(401, &json!({"error": "no", "seen": seen}));
             }
             api(&mut memory, &method, &uri)
@@ -309,7 +310,10 @@ fn api(memory: &mut Memory, method: &Method, uri: &Uri) -> Response<Body> {
         "/api/repeats" => as_json(400, &json!({"sent": access(memory.serial), "app": CLIENT_SECRET})),
         "/api/limited" => {
             let limited = Response::builder().status(429).header("retry-after", "77").header("x-left", "0");
-            limited.header("content-type", "application/json").body(Body::from("{\"error\":\"slow down\"}")).unwrap()
+            limited
+                .header("content-type", "application/json")
+                .body(Body::from("{\"error\":\"slow down\"}"))
+                .unwrap()
         }
         "/api/shortly" if memory.limited == 0 => {
             memory.limited += 1;
@@ -338,11 +342,9 @@ fn api(memory: &mut Memory, method: &Method, uri: &Uri) -> Response<Body> {
             "<s:Envelope xmlns:s='u'><s:Body><s:Fault><faultcode>s:Client</faultcode><faultstring>No order</faultstring>\
              </s:Fault></s:Body></s:Envelope>",
         ),
-        "/api/bomb" => answer(
-            200,
-            "application/xml",
-            "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>",
-        ),
+        "/api/bomb" => {
+            answer(200, "application/xml", "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>")
+        }
         _ => as_json(200, &json!({"path": uri.path()})),
     }
 }
