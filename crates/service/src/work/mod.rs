@@ -28,6 +28,7 @@ mod run_log;
 pub mod run_look_up;
 mod run_process;
 pub mod run_report;
+mod run_told;
 pub mod schedule;
 pub mod trigger;
 mod worker;

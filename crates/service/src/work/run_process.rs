@@ -1,49 +1,26 @@
 //! A run as a program on this machine: what it is given, how it is watched, and what is made of its end.
 
-use super::credential::{NoCredential, Which};
 use super::options::seconds;
 use super::release_folder::{FolderRefused, ReleaseFolder};
 use super::run::Task;
 use super::run_end::{End, Ended, Judged};
 use super::run_log::RunLog;
-use super::{Held, Outcome, Why, credential};
+use super::run_told::NotBegun;
+use super::{Held, Outcome, Why};
 use crate::{Fault, Service};
-use ::connect::config_schema::with_defaults;
-use ::connect::connector::Definition;
-use ::connect::run::environment::{Past, Payload, Secrets, Surroundings, Told, ToldTrigger};
+use ::connect::run::environment::{Payload, Surroundings, ToldTrigger};
 use ::connect::run::{Failure, Run, Trigger};
-use kernel::ids::{OrganizationId, TenantId};
-use kernel::{Sealed, Slug};
 use runner::{Deadline, Happening, How, Limits, Program, Running, Scratch};
-use serde_json::{Map, Value};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{connections, deliveries, runs};
+use store::runs;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Between two looks at whether somebody asked that the run end, and two parts of its log.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What a program that this process can't wait for gets to end by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Why an attempt never began.
-pub(super) enum NotBegun {
-    Failed { why: Failure, reason: String },
-    Fault(Fault),
-}
-
-impl<E: Into<Fault>> From<E> for NotBegun {
-    fn from(error: E) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl NotBegun {
-    pub(super) fn platform(reason: impl std::fmt::Display) -> Self {
-        Self::Failed { why: Failure::Platform, reason: reason.to_string() }
-    }
-}
 
 /// A program that is ready to be started, and what must stay until it has ended.
 struct Ready {
@@ -126,7 +103,7 @@ impl Service {
         let place = Layout::of(scratch.path());
         let bodies = self.lay_bodies(&task.run.organization, &task.triggers, &place.files).await?;
         let triggers: Vec<ToldTrigger> = task.triggers.iter().zip(bodies).map(told_trigger).collect();
-        let made = surroundings.made(task, &secrets, &triggers, &place);
+        let made = surroundings.made(task, &secrets, &triggers, &place.files);
         place.fill(&files, &made).map_err(NotBegun::platform)?;
         let manifest = &task.release.manifest;
         let time = manifest.timeout_seconds.map_or(self.work.run_time, |s| Duration::from_secs(s.into()));
@@ -158,140 +135,6 @@ impl Service {
             named("TMPDIR", &place.home),
             named("LANG", "C.UTF-8"),
         ]
-    }
-
-    /// The credentials that the release reads, renewed where it is time. One that cannot be had ends the attempt.
-    async fn run_secrets(self: &Arc<Self>, task: &Task) -> Result<Vec<Secrets>, NotBegun> {
-        let mut all = Vec::new();
-        for connector in self.connectors_of(task).await? {
-            let which =
-                Which::Of { tenant: task.run.tenant, connector: connector.clone(), environment: None };
-            match self.known_fresh(&task.run.organization, which, credential::Why::Run).await {
-                Ok(known) => {
-                    let definition: &Definition = &known.definition;
-                    all.push(Secrets::of(connector.as_str(), definition, &known.credential, known.app()));
-                }
-                // What the tenant never had cannot be what it lacks.
-                Err(NoCredential::NotFound) => {}
-                Err(NoCredential::Fault(fault)) => return Err(NotBegun::Fault(fault)),
-                Err(no @ (NoCredential::Disconnected | NoCredential::NotNow { .. })) => {
-                    return Err(NotBegun::Failed {
-                        why: Failure::Refresh,
-                        reason: format!("{connector}: {no}"),
-                    });
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// What the manifest names, or, where it names nothing, all that the tenant has.
-    async fn connectors_of(&self, task: &Task) -> Result<Vec<Slug>, Fault> {
-        let named = &task.release.manifest.connectors;
-        if !named.is_empty() {
-            return Ok(named.iter().filter_map(|name| Slug::parse(name).ok()).collect());
-        }
-        let (owner, tenant) = (task.run.organization.clone(), task.run.tenant);
-        let read =
-            self.db.read(move |tx| Box::pin(async move { connections::of_tenant(tx, &owner, tenant).await }));
-        Ok(read.await?.into_iter().map(|connection| connection.connector).collect())
-    }
-
-    /// Every value of a tenant's credentials, as they are kept now: none of them may stand in a log.
-    pub(super) async fn masked_values(
-        &self,
-        owner: &OrganizationId,
-        tenant: TenantId,
-    ) -> Result<Vec<String>, Fault> {
-        let (owner, id) = (owner.clone(), tenant);
-        let read =
-            self.db.read(move |tx| Box::pin(async move { connections::of_tenant(tx, &owner, id).await }));
-        let mut values = Vec::new();
-        for connection in read.await? {
-            if let Some(credential) = self.credential(&connection).await? {
-                values.extend(credential.secret_values().into_iter().map(str::to_owned));
-            }
-        }
-        Ok(values)
-    }
-
-    /// Configs, earlier states and metadata, opened.
-    pub(super) async fn told_of_run(&self, task: &Task) -> Result<Opened, Fault> {
-        let chosen = task.run.configs.as_ref().unwrap_or(&task.tenant.configs);
-        let configs = match &task.release.manifest.configs {
-            Some(configs) => with_defaults(&configs.schema, chosen),
-            None => chosen.clone(),
-        };
-        let successful = self.past_run(task.last_successful.as_ref(), None).await?;
-        let before = successful.as_ref().and_then(|past| past.state.clone());
-        let last = self.past_run(task.last.as_ref(), before).await?;
-        let mut opened = Opened {
-            configs: configs.as_object().cloned().unwrap_or_default(),
-            last,
-            last_successful: successful,
-            metadata: task.metadata.clone().unwrap_or_else(|| Value::Object(Map::new())),
-        };
-        if let Some(given) = &task.run.given_state {
-            opened.give(self.given_state(&task.run, given).await?);
-        }
-        Ok(opened)
-    }
-
-    /// A run that ended; where it did not come to its last word, `before` is what it hands on.
-    async fn past_run(&self, run: Option<&Run>, before: Option<String>) -> Result<Option<Past>, Fault> {
-        let Some(run) = run else { return Ok(None) };
-        let state = match &run.state {
-            Some(sealed) => {
-                Some(self.open_text(&run.organization, &format!("run:{}", run.id), sealed).await?)
-            }
-            None if run.had_its_say() => None,
-            None => before,
-        };
-        let (started, completed) = (run.phase.started(), run.phase.completed());
-        Ok(Some(Past { phase: run.phase.as_str(), started, completed, state }))
-    }
-
-    /// The state that somebody chose for a rerun: it was sealed for the trigger that asked for it.
-    async fn given_state(&self, run: &Run, sealed: &Sealed) -> Result<String, Fault> {
-        let (owner, id) = (run.organization.clone(), run.id);
-        let read =
-            self.db.read(move |tx| Box::pin(async move { store::triggers::of_run(tx, &owner, id).await }));
-        let trigger = read.await?.into_iter().next();
-        let trigger = trigger.ok_or_else(|| Fault::broken("a rerun has no trigger"))?;
-        self.open_text(&run.organization, &format!("rerun:{}", trigger.id), sealed).await
-    }
-
-    async fn open_text(&self, owner: &OrganizationId, place: &str, sealed: &Sealed) -> Result<String, Fault> {
-        let opened = self.vault.open(&self.db, owner, place, sealed).await?;
-        Ok(String::from_utf8_lossy(&opened).into_owned())
-    }
-
-    /// Lays the bodies of deliveries into files, one at a time: together they may be large.
-    async fn lay_bodies(
-        &self,
-        owner: &OrganizationId,
-        triggers: &[Trigger],
-        folder: &str,
-    ) -> Result<Vec<Payload>, NotBegun> {
-        let mut payloads = Vec::new();
-        for trigger in triggers {
-            let Some(id) = trigger.delivery.clone() else {
-                payloads.push(trigger.payload.clone().map_or(Payload::Nothing, Payload::Given));
-                continue;
-            };
-            let owner = owner.clone();
-            let read =
-                self.db.read(move |tx| Box::pin(async move { deliveries::by_id(tx, &owner, &id).await }));
-            let Some(delivery) = read.await? else {
-                payloads.push(Payload::Nothing);
-                continue;
-            };
-            let file = format!("{folder}/trigger-{}", trigger.id);
-            std::fs::create_dir_all(folder).map_err(NotBegun::platform)?;
-            tokio::fs::write(&file, &delivery.body).await.map_err(NotBegun::platform)?;
-            payloads.push(Payload::Delivery { file, headers: delivery.headers });
-        }
-        Ok(payloads)
     }
 
     /// Watches a program to its end: keeps its log, extends the lease, hears who asks that it end.
@@ -397,50 +240,6 @@ fn end_of(how: &How, cancelled: bool) -> Option<End> {
 
 fn told_trigger((trigger, payload): (&Trigger, Payload)) -> ToldTrigger {
     ToldTrigger { id: trigger.id, source: trigger.source, mode: trigger.mode, payload }
-}
-
-/// What a run is told beside its credentials.
-#[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) configs: Map<String, Value>,
-    pub(super) last: Option<Past>,
-    pub(super) last_successful: Option<Past>,
-    pub(super) metadata: Value,
-}
-
-impl Opened {
-    /// A chosen state stands in for what earlier runs handed on.
-    fn give(&mut self, state: String) {
-        let past = |before: Option<Past>| {
-            let before =
-                before.unwrap_or(Past { phase: "Succeeded", started: None, completed: None, state: None });
-            Some(Past { state: Some(state.clone()), ..before })
-        };
-        (self.last, self.last_successful) = (past(self.last.take()), past(self.last_successful.take()));
-    }
-
-    fn made(
-        &self,
-        task: &Task,
-        secrets: &[Secrets],
-        triggers: &[ToldTrigger],
-        place: &Layout,
-    ) -> Surroundings {
-        let told = Told {
-            integration: (task.integration.id, task.integration.name.as_str()),
-            tenant: (task.tenant.id, &task.tenant.name),
-            mode: task.run.mode,
-            environment: task.run.environment,
-            configs: &self.configs,
-            secrets,
-            triggers,
-            metadata: &self.metadata,
-            last: self.last.as_ref(),
-            last_successful: self.last_successful.as_ref(),
-            files: &place.files,
-        };
-        told.surroundings()
-    }
 }
 
 /// A run's own folder: where it starts, what it is told in files, and what is its home.

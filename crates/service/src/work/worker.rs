@@ -29,8 +29,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const GATHER: Duration = Duration::from_millis(4);
 /// Between two tries where the database does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between two times that jobs are made ready whose time has come, where rounds follow each other closely.
-const PROMOTE_EVERY: Duration = Duration::from_millis(100);
 /// Jobs whose time has come, of one round.
 const PROMOTED: i64 = 500;
 /// Between two times that the queue's depth is counted.
@@ -70,7 +68,6 @@ struct Worker {
     holder: String,
     under_way: HashMap<JobId, UnderWay>,
     turns: BTreeMap<Kind, String>,
-    promoted: Option<Instant>,
     /// What the clock said at which moments, back to one that is a grace ago.
     readings: VecDeque<(Instant, Time)>,
     ended: Vec<Ended>,
@@ -106,7 +103,6 @@ impl Worker {
             holder,
             under_way: HashMap::new(),
             turns: BTreeMap::new(),
-            promoted: None,
             readings: VecDeque::new(),
             ended: Vec::new(),
             said,
@@ -151,8 +147,7 @@ impl Worker {
     async fn is_needed(&mut self, now: Time) -> Result<bool, DbError> {
         let before = self.released_before(now);
         let look = claim::look(&self.service.db).await?;
-        let is_due = look.next_due.is_some_and(|due| due <= now);
-        let is_over = look.first_lease_end.is_some_and(|end| end < before);
+        let (is_due, is_over) = look.is_overdue(now, before);
         let is_free = look.ready.iter().any(|kind| DONE_HERE.contains(kind) && self.free(*kind) > 0);
         Ok(is_due || is_over || is_free)
     }
@@ -185,20 +180,25 @@ impl Worker {
         let claims: Vec<Claim> = DONE_HERE.into_iter().filter_map(|kind| self.claim_of(kind, now)).collect();
         let (holder, ended) = (self.holder.clone(), self.ended.clone());
         let kept = ended.len();
-        let promotes = self.promoted.is_none_or(|last| last.elapsed() >= PROMOTE_EVERY);
-        if promotes {
-            self.promoted = Some(Instant::now());
-        }
         let round = self.service.db.write(move |tx| {
             Box::pin(async move {
                 let mut round = Round::default();
                 outcome::keep(tx, &holder, &ended, now).await?;
-                if promotes {
-                    let promoted = claim::promote(tx, now, PROMOTED).await?;
-                    let released = claim::release_expired(tx, before, PROMOTED).await?;
-                    round.more = promoted.max(released) >= u64::try_from(PROMOTED).unwrap_or(u64::MAX);
+                // One look tells what the rest of the round would find, so that nothing is asked in vain.
+                let look = claim::look_in(tx).await?;
+                let (is_due, is_over) = look.is_overdue(now, before);
+                let mut made_ready = 0;
+                if is_due {
+                    made_ready += claim::promote(tx, now, PROMOTED).await?;
                 }
+                if is_over {
+                    made_ready += claim::release_expired(tx, before, PROMOTED).await?;
+                }
+                round.more = made_ready >= u64::try_from(PROMOTED).unwrap_or(u64::MAX);
                 for mut claim in claims {
+                    if made_ready == 0 && !look.ready.contains(&claim.kind) {
+                        continue;
+                    }
                     round.claimed.extend(claim::claim(tx, &mut claim).await?);
                     round.turns.push((claim.kind, claim.after));
                 }
