@@ -29,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const GATHER: Duration = Duration::from_millis(4);
 /// Between two tries where the database does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two notes of what the clock said.
+const READ_EVERY: Duration = Duration::from_millis(100);
 /// Jobs whose time has come, of one round.
 const PROMOTED: i64 = 500;
 /// Between two times that the queue's depth is counted.
@@ -158,7 +160,7 @@ impl Worker {
     fn released_before(&mut self, now: Time) -> Time {
         let (moment, grace) = (Instant::now(), self.service.work.grace);
         let last = self.readings.back().map(|(then, _)| moment.duration_since(*then));
-        if last.is_none_or(|since| since >= PROMOTE_EVERY) {
+        if last.is_none_or(|since| since >= READ_EVERY) {
             self.readings.push_back((moment, now));
         }
         while self.readings.get(1).is_some_and(|(then, _)| moment.duration_since(*then) >= grace) {
