@@ -188,7 +188,8 @@ fn machine(programs: &Programs) -> Machine {
     Machine {
         user: account.map(|(user, group)| runner::User { user, group }),
         path,
-        folder,
+        // A program starts in a folder of its own, where a path from here would lead elsewhere.
+        folder: std::path::absolute(&folder).unwrap_or(folder),
         cache_bytes,
         build_time,
         build_memory: build_bytes,

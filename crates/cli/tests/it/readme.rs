@@ -10,6 +10,10 @@ use testkit::process::{Launch, Stop, Supervised, free_port};
 use thirtyfour::prelude::*;
 
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+/// Goes on where the first walkthrough ends.
+const INTEGRATIONS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/integrations.md"));
+/// What Anna types.
+const KEY: &str = "ws-2026";
 
 /// The README's blocks with their ports replaced.
 #[derive(Clone, Copy)]
@@ -29,7 +33,8 @@ impl Walkthrough {
     /// The block marked `walkthrough={name}`.
     fn block(&self, name: &str) -> String {
         let mark = format!("walkthrough={name}\n");
-        let (_, after) = README.split_once(&mark).unwrap_or_else(|| panic!("README has no block {name}"));
+        let found = README.split_once(&mark).or_else(|| INTEGRATIONS.split_once(&mark));
+        let (_, after) = found.unwrap_or_else(|| panic!("there is no block {name}"));
         let (block, _) = after.split_once("\n```").unwrap();
         block
             .replace("localhost:8080", &format!("localhost:{}", self.gateway))
@@ -100,20 +105,18 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reader_embeds_the_page_by_copying_what_stands_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let walkthrough = Walkthrough::on_free_ports();
+/// The first walkthrough until Anna has pressed the button: the gateway, the backend, the browser.
+async fn anna_connects(walkthrough: Walkthrough, folder: &Path) -> (Supervised, Supervised, Browser) {
     for name in ["acme.toml", "weather.toml", "embed.html", "server.py"] {
-        fs::write(folder.path().join(name), walkthrough.block(name)).unwrap();
+        fs::write(folder.join(name), walkthrough.block(name)).unwrap();
     }
-    let gateway = walkthrough.serve(folder.path());
+    let gateway = walkthrough.serve(folder);
     until_it_listens(walkthrough.gateway).await;
-    let setup = walkthrough.shell(folder.path(), &walkthrough.block("setup"));
+    let setup = walkthrough.shell(folder, &walkthrough.block("setup"));
     assert!(setup.status.success(), "{}{}", said(&setup), gateway.output());
-    let secret = fs::read_to_string(folder.path().join("secret.txt")).unwrap();
+    let secret = fs::read_to_string(folder.join("secret.txt")).unwrap();
     assert_eq!(secret.trim().len(), 43, "the secret alone is in the file: {}", said(&setup));
-    let backend = walkthrough.backend(folder.path());
+    let backend = walkthrough.backend(folder);
     until_it_listens(walkthrough.backend).await;
 
     let browser = Browser::start(&Options::default()).await;
@@ -121,9 +124,18 @@ async fn a_reader_embeds_the_page_by_copying_what_stands_there() {
     let frame = browser.query(By::Css("#connect iframe")).first().await.unwrap();
     frame.enter_frame().await.unwrap();
     let key = browser.query(By::Css("input[name=api_key]")).first().await.unwrap();
-    key.send_keys("ws-2026").await.unwrap();
+    key.send_keys(KEY).await.unwrap();
     browser.find(By::Css("form button.primary")).await.unwrap().click().await.unwrap();
     browser.enter_default_frame().await.unwrap();
+    (gateway, backend, browser)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_embeds_the_page_by_copying_what_stands_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let walkthrough = Walkthrough::on_free_ports();
+    let (gateway, backend, browser) = anna_connects(walkthrough, folder.path()).await;
+    let secret = fs::read_to_string(folder.path().join("secret.txt")).unwrap();
     let connected = |element: WebElement| async move {
         Ok(element.text().await?.starts_with("Connected: anna-example-com-acme2weather"))
     };
@@ -152,6 +164,43 @@ async fn a_reader_embeds_the_page_by_copying_what_stands_there() {
     while !refused(&walkthrough.shell(folder.path(), look)) {
         assert!(tokio::time::Instant::now() < deadline, "{}{}", gateway.output(), backend.output());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_writes_an_integration_by_copying_what_stands_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let walkthrough = Walkthrough::on_free_ports();
+    let (gateway, _backend, browser) = anna_connects(walkthrough, folder.path()).await;
+    let connected =
+        |element: WebElement| async move { Ok(element.text().await?.starts_with("Connected: ")) };
+    browser.query(By::Css("#result")).with_filter(connected).first().await.unwrap();
+
+    fs::create_dir(folder.path().join("weather-sync")).unwrap();
+    for name in ["weather-sync/vestibule.yaml", "weather-sync/sync.py"] {
+        fs::write(folder.path().join(name), walkthrough.block(name)).unwrap();
+    }
+    let does = |block: &str| {
+        let output = walkthrough.shell(folder.path(), &walkthrough.block(block));
+        assert!(output.status.success(), "{block}: {}\n{}", said(&output), gateway.output());
+        said(&output)
+    };
+    does("release");
+    let watched = does("watch");
+    assert!(watched.contains("in celsius with the key ***"), "{watched}");
+    assert!(watched.contains("Succeeded") && watched.contains("init"), "{watched}");
+    does("webhook");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let log = does("log");
+        assert!(!log.contains(KEY), "{log}");
+        if log.contains("webhook run for") && log.contains("The station reports clear") {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{log}\n{}", gateway.output());
+    }
+    let scheduled = does("schedule");
+    assert!(scheduled.contains("/15 * * * *"), "{scheduled}");
+    assert!(!gateway.output().contains(KEY));
 }
 
 #[tokio::test(flavor = "multi_thread")]
