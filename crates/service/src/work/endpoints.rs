@@ -52,7 +52,7 @@ impl Service {
             Some(names) => endpoint::chosen(names).map_err(AdminRefused::invalid)?,
             None => EventType::ALL.to_vec(),
         };
-        let url = self.endpoint_url(&new.url)?;
+        let url = self.endpoint_url(&new.url).await?;
         let description = endpoint::description(&new.description).map_err(AdminRefused::invalid)?;
         let secret = EndpointSecret::new(&*self.chance).text();
         let sealed = self.sealed_secret(holder, &id, &secret).await?;
@@ -89,10 +89,10 @@ impl Service {
         Ok((write.await?, secret))
     }
 
-    /// The address is judged now as far as that can be done without a look-up; each call judges it again.
-    fn endpoint_url(&self, text: &str) -> Result<EndpointUrl, AdminRefused> {
+    /// The address is judged now; each call judges it again.
+    async fn endpoint_url(&self, text: &str) -> Result<EndpointUrl, AdminRefused> {
         let url = EndpointUrl::parse(text).map_err(AdminRefused::invalid)?;
-        self.outbound.judge(url.as_url()).map_err(AdminRefused::invalid)?;
+        self.outbound.judge(url.as_url()).await.map_err(AdminRefused::invalid)?;
         Ok(url)
     }
 
@@ -137,7 +137,7 @@ impl Service {
         let mut endpoint = self.endpoint(holder, id).await?;
         let before = connect::notice::json::endpoint(&endpoint);
         if let Some(url) = &change.url {
-            endpoint.url = self.endpoint_url(url)?;
+            endpoint.url = self.endpoint_url(url).await?;
         }
         if let Some(text) = &change.description {
             endpoint.description = endpoint::description(text).map_err(AdminRefused::invalid)?;

@@ -102,7 +102,9 @@ pub async fn attempts(
 ) -> Result<Vec<Attempt>, DbError> {
     let query = sql(if failed_only { FAILED_ATTEMPTS } else { ATTEMPTS });
     let query = query.bind(endpoint).bind(before).bind(limit);
-    let query = if failed_only { query } else { query.bind(&MessageId::earliest(before)) };
+    // Ids know their millisecond only.
+    let after = Time::from_micros(before.micros().saturating_add(1_000));
+    let query = if failed_only { query } else { query.bind(&MessageId::earliest(after)) };
     query.all(tx).await?.into_iter().map(attempt).collect()
 }
 

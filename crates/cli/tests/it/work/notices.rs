@@ -18,7 +18,7 @@ use sink::{Received, Sink};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use testkit::world::{Answer, Company, Engine, World};
+use testkit::world::{Answer, Company, Engine, World, WorldBuilder};
 
 /// How long a real gateway is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,9 +46,18 @@ impl Scene {
 
     /// One whose gateway delivers nothing yet; `others` may be called as well.
     async fn resting(engine: Engine, others: &[&str]) -> Self {
+        let world = others.iter().fold(World::build(engine), |world, other| world.reaching(other));
+        Self::of(world).await
+    }
+
+    /// One with the machine's clock, for messages that wait a moment for their turn.
+    async fn in_time(engine: Engine) -> Self {
+        Self::of(World::build(engine).system_clock()).await
+    }
+
+    async fn of(world: WorldBuilder) -> Self {
         let sink = Sink::start().await;
-        let builder = World::build(engine).reaching(sink.address());
-        let builder = others.iter().fold(builder, |builder, other| builder.reaching(other));
+        let builder = world.reaching(sink.address());
         let (world, acme) = builder.with("acme").await;
         let key = acme.api_key(&["webhooks:read", "webhooks:write"]).await;
         Self { sink, world, acme, key }
@@ -100,9 +109,8 @@ impl Scene {
         let now = service.clock.now();
         for event in events {
             let chance = Arc::clone(&service.chance);
-            let write = service.db.write(move |tx| {
-                Box::pin(async move { emit(tx, &event, now, &*chance).await })
-            });
+            let write =
+                service.db.write(move |tx| Box::pin(async move { emit(tx, &event, now, &*chance).await }));
             write.await.map_err(|error: store::DbError| error).unwrap();
         }
         service.ring_work();

@@ -55,7 +55,9 @@ async fn receives(engine: Engine, mark: &str) {
     let token = acme.token("hubspot").sign();
     let tenant = world.person().connects(&acme, "hubspot", &token).await;
     let told = |kind: &'static str| {
-        program.wait_for_line(|line| line.starts_with(kind), WAIT).unwrap_or_else(|_| panic!("{}", program.output()))
+        program
+            .wait_for_line(|line| line.starts_with(kind), WAIT)
+            .unwrap_or_else(|_| panic!("{}", program.output()))
     };
     let line = told("tenant.connected ");
     let data: Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
@@ -66,9 +68,15 @@ async fn receives(engine: Engine, mark: &str) {
         world.service().rotate_endpoint_secret(&Actor::Operator, &holder, endpoint.id.as_str(), None).await;
     assert_ne!(rotated.unwrap().1.reveal(), secret.reveal());
     for event in EventType::ALL {
-        let sent = world.service().test_endpoint(&Actor::Operator, &holder, endpoint.id.as_str(), Some(event.as_str()));
+        let sent = world.service().test_endpoint(
+            &Actor::Operator,
+            &holder,
+            endpoint.id.as_str(),
+            Some(event.as_str()),
+        );
         sent.await.unwrap();
-        let line = program.wait_for_line(|line| line.starts_with(event.as_str()) && line.contains("\"test\""), WAIT);
+        let line =
+            program.wait_for_line(|line| line.starts_with(event.as_str()) && line.contains("\"test\""), WAIT);
         line.unwrap_or_else(|_| panic!("{event}: {}", program.output()));
     }
 
@@ -87,7 +95,8 @@ async fn forge(url: &str, with: Endpoint, world: &World) -> u16 {
     let (now, body) = (world.now(), br#"{"type":"run.failed","timestamp":"x","data":{}}"#);
     let signature = connect::notice::sign([&with.secret], "msg_1", now, body);
     let request = reqwest::Client::builder().no_proxy().build().unwrap().post(url).body(body.to_vec());
-    let request = request.header("webhook-id", "msg_1").header("webhook-timestamp", now.seconds().to_string());
+    let request =
+        request.header("webhook-id", "msg_1").header("webhook-timestamp", now.seconds().to_string());
     request.header("webhook-signature", signature).send().await.unwrap().status().as_u16()
 }
 

@@ -26,7 +26,8 @@ async fn a_hundred(scene: &Scene) {
 
 on_both! {
     async fn a_hundred_events_at_once_reach_ten_endpoints(engine: Engine) {
-        let scene = Scene::on(engine).await;
+        let scene = Scene::in_time(engine).await;
+        scene.world.node.works();
         let mut endpoints = Vec::new();
         for n in 0..10 {
             endpoints.push(scene.endpoint(&format!("/{n}"), &json!({ "ordered": n % 2 == 0 })).await);
@@ -51,7 +52,8 @@ on_both! {
     }
 
     async fn an_endpoint_that_is_slow_holds_up_nobody_else(engine: Engine) {
-        let scene = Scene::on(engine).await;
+        let scene = Scene::in_time(engine).await;
+        scene.world.node.works();
         scene.endpoint("/slow", &json!({})).await;
         scene.endpoint("/quick", &json!({})).await;
         let gate = Arc::new(Notify::new());
@@ -74,7 +76,7 @@ on_both! {
 
 /// In the calm case, that is without a node that dies, nobody hears twice.
 async fn three_nodes_deliver_each_once(engine: Engine) {
-    let scene = Scene::resting(engine, &[]).await;
+    let scene = Scene::in_time(engine).await;
     scene.endpoint("/a", &json!({})).await;
     scene.endpoint("/b", &json!({ "ordered": true })).await;
     let (second, third) = (scene.world.another_node().await, scene.world.another_node().await);

@@ -13,11 +13,17 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
 /// What arrived.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Received {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path, String::from_utf8_lossy(&self.body))
+    }
 }
 
 impl Received {
@@ -132,7 +138,7 @@ impl Sink {
             }
         };
         let heard = tokio::time::timeout(PATIENCE, heard).await;
-        heard.unwrap_or_else(|_| panic!("waited in vain for {what}: {:?}", self.received()))
+        heard.unwrap_or_else(|_| panic!("waited in vain for {what}; {} arrived", self.received().len()))
     }
 
     pub(super) async fn hears_so_many(&self, count: usize) -> Vec<Received> {
