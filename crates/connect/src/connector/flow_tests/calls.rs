@@ -151,14 +151,21 @@ fn other_hosts_get_nothing() {
 
 #[test]
 fn any_public_host_is_still_no_address_and_no_other_port() {
-    let open = definition("base_url = \"https://api.acme.example.com\"\nhosts = [\"*\"]\nheaders = { X-Key = \"{token.access}\" }");
+    let open = definition(
+        "base_url = \"https://api.acme.example.com\"\nhosts = [\"*\"]\nheaders = { X-Key = \"{token.access}\" }",
+    );
     let call = |target: &str| {
         call_request(&open, credential().variables(Some(&app()), None), &wanted(target), true).is_ok()
     };
     assert!(call("https://anything.example.org/x"));
     for target in [
-        "https://127.0.0.1/", "https://[::1]/", "https://localhost/", "https://host.internal/",
-        "https://anything.example.org:8443/", "http://anything.example.org/", "https://single/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://localhost/",
+        "https://host.internal/",
+        "https://anything.example.org:8443/",
+        "http://anything.example.org/",
+        "https://single/",
     ] {
         assert!(!call(target), "{target}");
     }
@@ -167,11 +174,26 @@ fn any_public_host_is_still_no_address_and_no_other_port() {
 #[test]
 fn the_credential_is_ours_and_the_callers_proof_stays_here() {
     let headers = [
-        ("Authorization", "Basic evil"), ("authorization", "Bearer evil"), ("Cookie", "a=b"), ("X-API-KEY", "vst_live_1"),
-        ("Host", "evil.example"), ("Connection", "close, X-Hop"), ("X-Hop", "1"), ("Transfer-Encoding", "chunked"),
-        ("Content-Length", "5"), ("Proxy-Authorization", "x"), ("TE", "trailers"), ("Upgrade", "h2c"), ("Expect", "100-continue"),
-        ("X-Forwarded-For", "1.2.3.4"), ("Forwarded", "for=1.2.3.4"), ("x-site", "south"), ("Idempotency-Key", "k"),
-        ("X-Version", "4"), ("If-Match", "\"7\""), ("Accept", "text/csv"),
+        ("Authorization", "Basic evil"),
+        ("authorization", "Bearer evil"),
+        ("Cookie", "a=b"),
+        ("X-API-KEY", "vst_live_1"),
+        ("Host", "evil.example"),
+        ("Connection", "close, X-Hop"),
+        ("X-Hop", "1"),
+        ("Transfer-Encoding", "chunked"),
+        ("Content-Length", "5"),
+        ("Proxy-Authorization", "x"),
+        ("TE", "trailers"),
+        ("Upgrade", "h2c"),
+        ("Expect", "100-continue"),
+        ("X-Forwarded-For", "1.2.3.4"),
+        ("Forwarded", "for=1.2.3.4"),
+        ("x-site", "south"),
+        ("Idempotency-Key", "k"),
+        ("X-Version", "4"),
+        ("If-Match", "\"7\""),
+        ("Accept", "text/csv"),
     ];
     let wanted = Wanted {
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
@@ -179,23 +201,36 @@ fn the_credential_is_ours_and_the_callers_proof_stays_here() {
         ..wanted("/x?key=evil&c=d")
     };
     let request = request(&wanted).unwrap();
-    let mut sent: Vec<_> =
-        request.headers.iter().map(|header| (header.name.to_ascii_lowercase(), header.value.reveal().to_owned())).collect();
+    let mut sent: Vec<_> = request
+        .headers
+        .iter()
+        .map(|header| (header.name.to_ascii_lowercase(), header.value.reveal().to_owned()))
+        .collect();
     sent.sort();
     let expected = [
-        ("accept", "text/csv"), ("authorization", "Bearer access-canary"), ("if-match", "\"7\""), ("x-site", "north"),
+        ("accept", "text/csv"),
+        ("authorization", "Bearer access-canary"),
+        ("if-match", "\"7\""),
+        ("x-site", "north"),
         ("x-version", "4"),
     ];
     assert_eq!(sent, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    assert!(request.headers.iter().filter(|header| header.name == "Authorization").all(|header| header.secret));
+    assert!(
+        request.headers.iter().filter(|header| header.name == "Authorization").all(|header| header.secret)
+    );
     assert_eq!(request.url.query(), Some("c=d&a=b+c&key=north"));
 }
 
 #[test]
 fn headers_that_http_does_not_have_are_refused() {
-    for (name, value) in [("", "x"), ("a b", "x"), ("a:", "x"), ("a", "x\r\nb: c"), ("a", "x\0"), ("ä", "x")] {
+    for (name, value) in [("", "x"), ("a b", "x"), ("a:", "x"), ("a", "x\r\nb: c"), ("a", "x\0"), ("ä", "x")]
+    {
         let wanted = Wanted { headers: vec![(name.to_owned(), value.to_owned())], ..wanted("/x") };
-        assert_eq!(request(&wanted).err().map(|refused| refused.code()), Some("header_invalid"), "{name:?} {value:?}");
+        assert_eq!(
+            request(&wanted).err().map(|refused| refused.code()),
+            Some("header_invalid"),
+            "{name:?} {value:?}"
+        );
     }
 }
 
@@ -226,21 +261,34 @@ fn a_redirect_takes_the_credential_no_further_than_its_origin() {
         ..wanted("/a")
     };
     let go = |wanted: &Wanted, status: u16, location: &str| {
-        redirected(wanted, &from, status, location).map(|(next, stays)| (next.target, next.method, next.body.is_some(), stays))
+        redirected(wanted, &from, status, location)
+            .map(|(next, stays)| (next.target, next.method, next.body.is_some(), stays))
     };
     let get = wanted("/a");
-    assert_eq!(go(&get, 302, "/b"), Some(("https://api.acme.example.com/b".into(), Method::Get, false, true)));
+    assert_eq!(
+        go(&get, 302, "/b"),
+        Some(("https://api.acme.example.com/b".into(), Method::Get, false, true))
+    );
     assert_eq!(go(&get, 307, "https://x.files.acme.example.com/b").unwrap().3, false);
     assert_eq!(go(&get, 302, "https://api.acme.example.com:8443/").unwrap().3, false);
     assert_eq!(go(&get, 302, "http://api.acme.example.com/").unwrap().3, false);
-    assert_eq!(go(&with_body, 303, "/b"), Some(("https://api.acme.example.com/b".into(), Method::Get, false, true)));
+    assert_eq!(
+        go(&with_body, 303, "/b"),
+        Some(("https://api.acme.example.com/b".into(), Method::Get, false, true))
+    );
     assert_eq!(go(&with_body, 302, "/b").unwrap().1, Method::Get);
-    assert_eq!(go(&with_body, 307, "/b"), Some(("https://api.acme.example.com/b".into(), Method::Post, true, true)));
+    assert_eq!(
+        go(&with_body, 307, "/b"),
+        Some(("https://api.acme.example.com/b".into(), Method::Post, true, true))
+    );
     assert_eq!(go(&with_body, 308, "https://x.files.acme.example.com/b"), None, "no body goes elsewhere");
     assert_eq!(go(&get, 302, "https://["), None);
-    let (elsewhere, stays) = redirected(&with_body, &from, 303, "https://x.files.acme.example.com/b").unwrap();
+    let (elsewhere, stays) =
+        redirected(&with_body, &from, 303, "https://x.files.acme.example.com/b").unwrap();
     assert!(!stays && elsewhere.headers.is_empty());
-    let request = call_request(&definition(API), credential().variables(Some(&app()), None), &elsewhere, false).unwrap();
+    let request =
+        call_request(&definition(API), credential().variables(Some(&app()), None), &elsewhere, false)
+            .unwrap();
     assert!(request.header("authorization").is_none() && !request.url.as_str().contains("canary"));
     // Also the next host must be declared.
     let (evil, _) = redirected(&get, &from, 302, "https://evil.example/").unwrap();
@@ -257,7 +305,10 @@ query = { key = "{inputs.site}" }"#;
     let (credential, app) = (credential(), app());
     let given = access(&definition(api), credential.variables(Some(&app), None));
     assert_eq!(given.base.as_deref(), Some("https://north.acme.example.com/v1"));
-    assert_eq!(given.headers.iter().collect::<Vec<_>>(), [("Authorization", "Bearer access-canary"), ("X-Client", "client")]);
+    assert_eq!(
+        given.headers.iter().collect::<Vec<_>>(),
+        [("Authorization", "Bearer access-canary"), ("X-Client", "client")]
+    );
     assert_eq!(given.query.iter().collect::<Vec<_>>(), [("key", "north")]);
     // Stripe Connect's way: the app's secret as the user of Basic.
     let basic = "base_url = \"https://api.acme.example.com\"\nbasic = { user = \"{app.client_secret}\", password = \"\" }";
@@ -268,19 +319,32 @@ query = { key = "{inputs.site}" }"#;
 fn limits_are_read_as_the_connector_names_them() {
     let acme = definition(API);
     let rate = |headers: &[(&str, &str)]| {
-        let find = |name: &str| headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+        let find = |name: &str| {
+            headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+        };
         Rate::of(&acme, find, NOW)
     };
     for (value, expected) in [
-        ("7", Some(7)), ("1.2", Some(2)), ("0", Some(0)), ("-5", Some(0)), ("1700000060", Some(60)),
-        ("1700000060000", Some(60)), ("Tue, 14 Nov 2023 22:14:20 GMT", Some(60)), ("Tue, 14 Nov 2000 22:14:20 GMT", Some(0)),
-        ("99999999999999999999", Some(86_400)), ("soon", None), ("", None), ("NaN", None),
+        ("7", Some(7)),
+        ("1.2", Some(2)),
+        ("0", Some(0)),
+        ("-5", Some(0)),
+        ("1700000060", Some(60)),
+        ("1700000060000", Some(60)),
+        ("Tue, 14 Nov 2023 22:14:20 GMT", Some(60)),
+        ("Tue, 14 Nov 2000 22:14:20 GMT", Some(0)),
+        ("99999999999999999999", Some(86_400)),
+        ("soon", None),
+        ("", None),
+        ("NaN", None),
     ] {
         assert_eq!(rate(&[("retry-after", value)]).wait_s(), expected, "{value}");
     }
     let spent = rate(&[("x-left", "0"), ("x-reset", "30")]);
     assert_eq!((spent.remaining, spent.wait_s()), (Some(0), Some(30)));
-    assert!(spent.is_refusal(403) && spent.is_refusal(429) && !spent.is_refusal(200) && !spent.is_refusal(500));
+    assert!(
+        spent.is_refusal(403) && spent.is_refusal(429) && !spent.is_refusal(200) && !spent.is_refusal(500)
+    );
     let left = rate(&[("x-left", "3"), ("x-reset", "30")]);
     assert_eq!(left.wait_s(), None);
     assert!(!left.is_refusal(403) && left.is_refusal(429));
