@@ -77,7 +77,7 @@ pub(super) async fn find_place(
     match &found.context {
         ServiceContext::SuperAdmin => {}
         ServiceContext::Partner(id) => {
-            found.partner = partners::find(tx, environment, id).await?.map(Arc::new)
+            found.partner = partners::find(tx, environment, id).await?.map(Arc::new);
         }
         ServiceContext::Account(id) => {
             let account = accounts::find(tx, environment, id).await?;
