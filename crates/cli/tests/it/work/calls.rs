@@ -213,6 +213,41 @@ on_both! {
         assert!(!bomb.text().contains("root:"));
     }
 
+    async fn an_operator_tries_a_call_by_hand(engine: Engine) {
+        let scene = Scene::on(engine).await;
+        let (settings, tenant) = (tempfile::tempdir().unwrap(), scene.tenant.to_string());
+        let run = |more: &[&str]| {
+            let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_vestibule"));
+            command.current_dir(settings.path()).env_clear().env("VESTIBULE_KEYS__MASTER_KEY", scene.world.master_key());
+            for setting in [
+                format!("database.url={}", scene.world.database_url()), format!("outbound.allow=[\"{}\"]", scene.tide.address),
+                "environments.sandbox.public_url=http://sandbox.localhost:1".to_owned(),
+            ] {
+                command.args(["--set", &setting]);
+            }
+            command.args(["tenant", "call", &tenant, "tide"]).args(more);
+            async move {
+                let output = command.output().await.unwrap();
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                (output.status.code(), text(&output.stdout), text(&output.stderr))
+            }
+        };
+        let (code, out, said) = run(&["/echo", "--method", "post", "--query", "a=b c", "--header", "X-Mine: 1", "--body", "{\"k\":1}", "--json"]).await;
+        assert_eq!(code, Some(0), "{said}");
+        let out: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(out, json!({"data": {"method": "POST", "uri": "/api/echo?a=b+c"}}));
+        let seen = scene.tide.last_call();
+        assert_eq!((seen.body.as_str(), seen.headers["x-mine"].as_str()), (r#"{"k":1}"#, "1"));
+        for (more, expected) in [
+            (["https://evil.example/", "--json"], "host_not_declared"), (["/repeats", "--json"], "outside_status"),
+            (["/limited", "--json"], "outside_rate_limited"),
+        ] {
+            let (code, out, said) = run(&more).await;
+            assert_eq!((code, out.as_str()), (Some(1), ""), "{more:?}");
+            assert!(said.contains(expected) && !said.contains("canary"), "{more:?}: {said}");
+        }
+    }
+
     async fn the_scope_and_the_request_are_looked_at_first(engine: Engine) {
         let scene = Scene::on(engine).await;
         let reading = scene.acme.api_key(&["credentials:read", "tenants:read", "tenants:write"]).await;
