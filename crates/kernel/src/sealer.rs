@@ -315,6 +315,29 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_master_key_sealed_is_sealed_by_the_current_one_once() {
+        let chance = SeededChance::new(1);
+        let (data, wrapped) = keys(1).new_data_key("k1", "org_a", &chance).unwrap();
+        let sealed = data.seal("connection:1", b"token", &chance);
+        let own = keys(1).seal("issuer-key:1", b"private", &chance).unwrap();
+        let rotated = MasterKeys::new(MasterKey::new([2; 32]), vec![MasterKey::new([1; 32])]);
+        let rewrapped = rotated.rewrapped("k1", "org_a", &wrapped, &chance).unwrap().unwrap();
+        let resealed = rotated.resealed("issuer-key:1", &own, &chance).unwrap().unwrap();
+        assert_eq!(rotated.rewrapped("k1", "org_a", &rewrapped, &chance).unwrap(), None);
+        assert_eq!(rotated.resealed("issuer-key:1", &resealed, &chance).unwrap(), None);
+        // The older one is not needed any more, and what the data key has sealed opens as before.
+        let alone = keys(2);
+        let data = alone.unwrap_data_key("k1", "org_a", &rewrapped).unwrap();
+        assert_eq!(&**data.open("connection:1", &sealed).unwrap(), b"token");
+        assert_eq!(&**alone.open("issuer-key:1", &resealed).unwrap(), b"private");
+        // Bound to their places as before, and closed to whoever does not have the older key.
+        assert!(alone.unwrap_data_key("k1", "org_b", &rewrapped).is_err());
+        assert!(rotated.resealed("issuer-key:2", &own, &chance).is_err());
+        assert!(matches!(alone.rewrapped("k1", "org_a", &wrapped, &chance), Err(SealError::UnknownKey(_))));
+        assert!(matches!(alone.resealed("issuer-key:1", &own, &chance), Err(SealError::UnknownKey(_))));
+    }
+
+    #[test]
     fn an_older_master_key_still_unwraps() {
         let chance = SeededChance::new(1);
         let (_, wrapped) = keys(1).new_data_key("k1", "org_a", &chance).unwrap();
