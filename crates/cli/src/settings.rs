@@ -10,6 +10,7 @@ mod reader;
 mod reference;
 mod sources;
 mod value;
+mod work;
 
 pub use known::{DEFAULT_FILE, Key, Known};
 pub use layers::Source;
@@ -17,6 +18,7 @@ pub use problem::{Problem, Refused};
 pub use reference::{Entry, reference, without_password};
 pub use sources::{CONFIG_VARIABLE, Sources};
 pub use value::{Kind, Value};
+pub use work::{Programs, Work};
 
 use enter::session::SessionLimits;
 use ipnet::IpNet;
@@ -47,16 +49,6 @@ pub struct Settings {
     pub enter: service::enter::Options,
     pub work: Work,
     pub programs: Programs,
-}
-
-/// What goes on after connecting.
-#[derive(Debug, Clone)]
-pub struct Work {
-    /// Whether a serving process works too.
-    pub enabled: bool,
-    pub options: service::work::Options,
-    /// A listener for health and metrics of a process that only works.
-    pub listen: Option<SocketAddr>,
 }
 
 /// The public origin of each environment; at least one is set, and they differ.
@@ -156,18 +148,6 @@ pub struct Metrics {
     pub listen: Option<SocketAddr>,
 }
 
-/// What this machine gives to programs.
-#[derive(Debug, Clone)]
-pub struct Programs {
-    pub folder: PathBuf,
-    pub path: String,
-    /// User and group, by number.
-    pub account: Option<(u32, u32)>,
-    pub cache_bytes: u64,
-    pub build_time: Duration,
-    pub build_bytes: u64,
-}
-
 /// PEM files.
 #[derive(Debug, Clone)]
 pub struct Tls {
@@ -230,8 +210,8 @@ fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let metrics = reader.optional("metrics.listen", address);
     let tls = tls(reader);
     let enter = enter(reader);
-    let work = work(reader);
-    let programs = programs(reader);
+    let work = work::work(reader);
+    let programs = work::programs(reader);
     Some(Settings {
         listen: listen?,
         environments: environments?,
@@ -259,55 +239,6 @@ fn enter(reader: &mut Reader<'_>) -> Option<service::enter::Options> {
     let absolute = reader.number("enter.session_hours", 1..=30 * 24);
     let session = SessionLimits { idle_s: i64::from(idle?) * 60, absolute_s: i64::from(absolute?) * 3600 };
     Some(service::enter::Options { legacy_audiences: legacy_audiences?, session })
-}
-
-fn work(reader: &mut Reader<'_>) -> Option<Work> {
-    let enabled = reader.flag("work.enabled");
-    let run_slots = reader.number("work.run_slots", 1..=10_000);
-    let refresh_slots = reader.number("work.refresh_slots", 1..=10_000);
-    let notice_slots = reader.number("work.notice_slots", 1..=10_000);
-    let build_slots = reader.number("work.build_slots", 1..=10_000);
-    // Shorter than a call to an outside system may take, a lease would end in the middle of one.
-    let lease = reader.number("work.lease_seconds", 30..=3600).map(seconds);
-    let run_time = reader.number("work.run_seconds", 1..=7 * 24 * 3600).map(seconds);
-    let run_mib = reader.number("work.run_mib", 16..=1024 * 1024);
-    let listen = reader.optional("work.listen", address);
-    let size = |number: u32| usize::try_from(number).ok();
-    let options = service::work::Options {
-        run_slots: size(run_slots?)?,
-        refresh_slots: size(refresh_slots?)?,
-        notice_slots: size(notice_slots?)?,
-        build_slots: size(build_slots?)?,
-        lease: lease?,
-        run_time: run_time?,
-        run_memory: u64::from(run_mib?) << 20,
-        ..service::work::Options::default()
-    };
-    Some(Work { enabled: enabled?, options, listen: listen? })
-}
-
-fn programs(reader: &mut Reader<'_>) -> Option<Programs> {
-    let folder = reader.text("programs.folder", path);
-    let search = reader.text("programs.path", |text| {
-        let is_path = text.split(':').all(|one| one.starts_with('/'));
-        if is_path { Ok(text.to_owned()) } else { Err("expected absolute folders with `:` between them") }
-    });
-    let account = reader.optional("programs.account", |text| {
-        let numbers =
-            text.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
-        numbers.ok_or("expected the numbers of a user and a group, as in \"990:990\"")
-    });
-    let cache_mib = reader.number("programs.cache_mib", 64..=16 * 1024 * 1024);
-    let build_seconds = reader.number("programs.build_seconds", 1..=24 * 3600);
-    let build_mib = reader.number("programs.build_mib", 64..=1024 * 1024);
-    Some(Programs {
-        folder: folder?,
-        path: search?,
-        account: account?,
-        cache_bytes: u64::from(cache_mib?) << 20,
-        build_time: seconds(build_seconds?),
-        build_bytes: u64::from(build_mib?) << 20,
-    })
 }
 
 fn environments(reader: &mut Reader<'_>) -> Option<Environments> {

@@ -239,7 +239,8 @@ fn driver(
         .connect_timeout(limits.connect_timeout)
         .http1_max_headers(limits.max_headers)
         .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .pool_max_idle_per_host(8);
+        // As many as notices may be on their way to one endpoint: each new connection would cost more than a message.
+        .pool_max_idle_per_host(64);
     driver.build().map_err(|error| ClientRefused(error.to_string()))
 }
 

@@ -56,7 +56,10 @@ mod tests {
             ("ssh://git@example.com/x", Rule::Scheme),
         ] {
             let answer = client.addresses(&of(text)).await;
-            assert!(matches!(answer, Err(CallError::Refused { rule, .. }) if rule == expected), "{text}: {answer:?}");
+            assert!(
+                matches!(answer, Err(CallError::Refused { rule, .. }) if rule == expected),
+                "{text}: {answer:?}"
+            );
         }
     }
 }

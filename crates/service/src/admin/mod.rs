@@ -20,6 +20,7 @@ pub mod releases;
 pub mod service_accounts;
 pub mod service_keys;
 pub mod signing_keys;
+mod tenant_choices;
 pub mod tenants;
 pub mod webhooks;
 

@@ -8,8 +8,8 @@ use connect::release::Release;
 use kernel::Actor;
 use kernel::ids::{IntegrationId, ReleaseId};
 use std::sync::Arc;
-pub use store::releases::Sort;
 use store::releases;
+pub use store::releases::Sort;
 use store::{Page, audit, integrations};
 
 /// Which release of an integration.

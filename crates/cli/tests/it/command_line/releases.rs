@@ -56,7 +56,7 @@ on_both! {
         assert!(told.contains("configs.limit"), "{told}");
         let told = shell.refused(&["release", "delete", "1.1.0", "--integration", "orders"]);
         assert!(told.contains("a tenant's own"), "{told}");
-        assert_eq!(shell.json(&["tenant", "set", &id, "--release", "", "--channel", "Default", "--schedule", ""])["schedule"], Value::Null);
+        assert_eq!(shell.json(&["tenant", "set", &id, "--channel", "Default", "--schedule", ""])["schedule"], Value::Null);
         shell.good(&["tenant", "archive", &id]);
         let told = shell.refused(&["tenant", "set", &id, "--pause", "true"]);
         assert!(told.contains("archived"), "{told}");
