@@ -59,7 +59,11 @@ pub fn finish() {
     }
 }
 
-fn subscriber<W>(log: &Log, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, LoggingRefused>
+/// What [`start`] sets up, with another writer: for tests that read what the program says.
+///
+/// # Errors
+/// [`LoggingRefused::Filter`]
+pub fn subscriber<W>(log: &Log, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, LoggingRefused>
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {

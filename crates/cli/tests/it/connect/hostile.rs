@@ -7,6 +7,7 @@ use testkit::on_both;
 use testkit::standins::{CLIENT_SECRET, ProviderKind, STRIPE_KEY};
 use testkit::world::{Answer, Engine, OWN_TOKEN, World};
 use tracing_subscriber::fmt::MakeWriter;
+use vestibule::settings::LogFormat;
 
 const HOSTILE: &str = "\"><svg onload=alert(1)>";
 const ENCODED: &str = "%22%3E%3Csvg%20onload%3Dalert(1)%3E";
@@ -169,12 +170,9 @@ static OTHERS: LazyLock<[tracing::Dispatch; 2]> = LazyLock::new(|| {
 fn logged(test: impl Future<Output = ()>) -> String {
     LazyLock::force(&OTHERS);
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    let dispatch = tracing::Dispatch::new(subscriber);
+    // As the program logs, with everything that a setting can turn on.
+    let most = vestibule::settings::Log { format: LogFormat::Text, filter: "trace".to_owned() };
+    let dispatch = tracing::Dispatch::new(vestibule::logging::subscriber(&most, log.clone()).unwrap());
     let of_threads = dispatch.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
