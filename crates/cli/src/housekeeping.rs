@@ -101,6 +101,8 @@ pub async fn tell(service: Arc<Service>) {
 
 /// Does what goes on after connecting, until the process stops.
 pub async fn work(service: Arc<Service>) {
+    // Programs of releases may run under this process's own account; its environment may hold the master key.
+    runner::hide_this_process();
     service.work_on().await;
 }
 
