@@ -175,8 +175,10 @@ impl RefusalPage {
 
     fn words(&self) -> Words {
         let general = Words::new(self.shell.locale);
-        let app =
-            self.organization.as_ref().map_or_else(|| general.say("refused.app").into_owned(), |party| party.name.clone());
+        let app = self
+            .organization
+            .as_ref()
+            .map_or_else(|| general.say("refused.app").into_owned(), |party| party.name.clone());
         general.with("app", app)
     }
 
