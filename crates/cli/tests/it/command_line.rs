@@ -7,6 +7,8 @@ mod running;
 mod second_door;
 mod serve;
 mod tls;
+mod webhook_endpoints;
+mod working;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,7 +1,7 @@
 //! Who does what next: organizations take turns, and a claim is a lease.
 
 use super::{Job, Kind, columns, job};
-use crate::db::{Db, DbError, Query, Tx, sql};
+use crate::db::{Db, DbError, Query, Row, Tx, sql};
 use crate::statements::statements;
 use kernel::Time;
 use kernel::ids::{JobId, OrganizationId};
@@ -100,6 +100,14 @@ pub struct Look {
     pub ready: Vec<Kind>,
 }
 
+impl Look {
+    /// Whether the time of one that waits has come, and whether a lease ended before `before`.
+    pub fn is_overdue(&self, now: Time, before: Time) -> (bool, bool) {
+        let is_due = self.next_due.is_some_and(|due| due <= now);
+        (is_due, self.first_lease_end.is_some_and(|end| end < before))
+    }
+}
+
 /// Who claims what, for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -117,15 +125,13 @@ pub struct Claim {
     pub after: String,
 }
 
-/// One statement, by itself.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn look(db: &Db) -> Result<Look, DbError> {
-    let query = Kind::ALL.iter().fold(sql(LOOK), |query, kind| query.bind(kind.as_str()));
-    let Some(mut row) = db.maybe(query).await? else {
-        return Err(DbError::Bug("a statement had no row where one was due".to_owned()));
-    };
+fn looked() -> Query {
+    Kind::ALL.iter().fold(sql(LOOK), |query, kind| query.bind(kind.as_str()))
+}
+
+fn seen(row: Option<Row>) -> Result<Look, DbError> {
+    let mut row =
+        row.ok_or_else(|| DbError::Bug("a statement had no row where one was due".to_owned()))?;
     let (next_due, first_lease_end) = (row.take()?, row.take()?);
     let mut ready = Vec::new();
     for kind in Kind::ALL {
@@ -134,6 +140,22 @@ pub async fn look(db: &Db) -> Result<Look, DbError> {
         }
     }
     Ok(Look { next_due, first_lease_end, ready })
+}
+
+/// One statement, by itself.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn look(db: &Db) -> Result<Look, DbError> {
+    seen(db.maybe(looked()).await?)
+}
+
+/// The same in a unit of work that goes on with what it saw.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn look_in(tx: &mut Tx) -> Result<Look, DbError> {
+    seen(looked().maybe(tx).await?)
 }
 
 /// Makes at most `limit` of those ready whose time has come; how many.
