@@ -1,5 +1,10 @@
 //! Real programs under real supervisors.
 #![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what is wrong by panicking, also in what its tests share"
+)]
 
 mod ending;
 mod gateway;
