@@ -143,13 +143,18 @@ fn one_disconnected_connector_disconnects_the_tenant() {
 #[test]
 fn the_v2_shape_is_flat() {
     let mut tenant = tenant();
-    tenant.release = Some(ReleaseId::new(5).unwrap());
+    let release = ReleaseId::new(5).unwrap();
     tenant.channel = Channel::Latest;
     tenant.source = Source::Connect;
     tenant.archived = Some(NOW);
-    insta::assert_snapshot!(v2(&tenant, &connections(), &Runs::default(), tenant.release, NAMESPACE).to_string(), @r#"{"id":11,"name":"test-tenant","namespace":"staging-gwt","archived":true,"integration_id":1,"integration_release_id":5,"integration_release_channel":"Latest","source":"connect","paused":false,"user_schedule":"*/30 * * * *","schedule":"8-59/30 * * * *","configs":{},"created_date":"2024-03-11T18:45:41.532727","modified_date":"2024-03-11T18:45:41.532729","status":{"tenant_id":11,"last_run":{},"current_run":{},"last_successful_run":{},"dynamic_configs":{},"auth":{"connected":true,"connectors":[{"name":"test","status":"Connected","last_change":"2024-03-15T14:04:02.96Z"},{"name":"gwt","status":"Connected","last_change":"2024-03-15T14:04:02.05Z"}]}}}"#);
-    let release = viewed(&connections(), &tenant, v1)["integration_release"].clone();
-    assert_eq!(release, json!({ "id": 5, "name": "1.2.0" }));
+    insta::assert_snapshot!(v2(&tenant, &connections(), &Runs::default(), Some(release), NAMESPACE).to_string(), @r#"{"id":11,"name":"test-tenant","namespace":"staging-gwt","archived":true,"integration_id":1,"integration_release_id":5,"integration_release_channel":"Latest","source":"connect","paused":false,"user_schedule":"*/30 * * * *","schedule":"8-59/30 * * * *","configs":{},"created_date":"2024-03-11T18:45:41.532727","modified_date":"2024-03-11T18:45:41.532729","status":{"tenant_id":11,"last_run":{},"current_run":{},"last_successful_run":{},"dynamic_configs":{},"auth":{"connected":true,"connectors":[{"name":"test","status":"Connected","last_change":"2024-03-15T14:04:02.96Z"},{"name":"gwt","status":"Connected","last_change":"2024-03-15T14:04:02.05Z"}]}}}"#);
+    // A release of its own, and no channel then.
+    tenant.release = Some(release);
+    let own = v2(&tenant, &connections(), &Runs::default(), Some(release), NAMESPACE);
+    assert_eq!(own["integration_release_channel"], json!(null));
+    let shown = viewed(&connections(), &tenant, v1);
+    assert_eq!(shown["integration_release"], json!({ "id": 5, "name": "1.2.0" }));
+    assert_eq!(shown["integration_release_channel"], json!(null));
 }
 
 #[test]
