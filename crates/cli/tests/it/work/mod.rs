@@ -7,6 +7,7 @@ mod credentials;
 mod faults;
 mod git_server;
 mod http_runs;
+mod idempotency;
 mod notices;
 mod queue;
 mod refresh;
