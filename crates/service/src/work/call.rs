@@ -119,7 +119,7 @@ pub const fn no_answer(error: &CallError) -> NoAnswer {
 
 /// What a judged answer asks for.
 pub(super) enum Verdict {
-    Good(Answered),
+    Good(Box<Answered>),
     /// The outside system does not take the token.
     TokenRefused(CallFailed),
     /// It wants fewer calls.
@@ -155,7 +155,7 @@ impl Service {
         let (mut was_renewed, mut has_waited) = (false, false);
         loop {
             match self.called_once(&known, calling).await? {
-                Verdict::Good(answered) => return Ok(answered),
+                Verdict::Good(answered) => return Ok(*answered),
                 Verdict::Failed(failed) => return Err(failed),
                 Verdict::TokenRefused(failed) => {
                     if was_renewed {

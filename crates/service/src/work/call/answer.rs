@@ -131,7 +131,7 @@ impl Said<'_> {
             Form::Raw => {
                 let pieces = Pieces { first: None, rest: Some(opened), outline: None };
                 let content = Content::Raw { content_type: full_type, pieces };
-                Ok(Verdict::Good(Answered { content, rate: self.rate }))
+                Ok(self.passed_on(content))
             }
             Form::Data => {
                 let is_json = content_type.is_some_and(|kind| kind.contains("json"));
@@ -142,7 +142,7 @@ impl Said<'_> {
                         let outline = Some(OneValue::default());
                         let content =
                             Content::LargeData(Pieces { first: Some(body), rest: Some(rest), outline });
-                        Verdict::Good(Answered { content, rate: self.rate })
+                        self.passed_on(content)
                     }
                     (Some(_), false) => {
                         unreadable(status, "is too large for text; ask for it with ?raw=true")
@@ -171,7 +171,7 @@ impl Said<'_> {
             (Err(_), Err(_)) => return unreadable(status, "is not text; ask for it with ?raw=true"),
         };
         match said_inside(self.definition, &data) {
-            None => Verdict::Good(Answered { content: Content::Data(data), rate: self.rate }),
+            None => self.passed_on(Content::Data(data)),
             Some(Inside::TooMany) => self.too_many(status, self.masked(data)),
             Some(Inside::TokenEnded) => {
                 let body = self.masked(data);
@@ -182,7 +182,7 @@ impl Said<'_> {
 
     fn xml(&self, status: u16, body: &[u8]) -> Verdict {
         if body.iter().all(u8::is_ascii_whitespace) {
-            return Verdict::Good(Answered { content: Content::Data(Value::Null), rate: self.rate });
+            return self.passed_on(Content::Data(Value::Null));
         }
         let Ok(text) = std::str::from_utf8(body) else {
             return unreadable(status, "is not XML in UTF-8");
@@ -190,7 +190,7 @@ impl Said<'_> {
         match read_xml(text) {
             Err(_) => unreadable(status, "is not XML, declares a document type, or is too complex"),
             Ok(data) => match fault_in(&data).filter(|_| self.form == Form::Soap) {
-                None => Verdict::Good(Answered { content: Content::Data(data), rate: self.rate }),
+                None => self.passed_on(Content::Data(data)),
                 Some(fault) => {
                     let body = self.masked(data);
                     Verdict::Failed(CallFailed::SoapFault { status, fault, body })
@@ -226,6 +226,10 @@ impl Said<'_> {
         }
         let failed = CallFailed::Status { status, wait_s: self.rate.after_s, body };
         if status == 401 { Verdict::TokenRefused(failed) } else { Verdict::Failed(failed) }
+    }
+
+    fn passed_on(&self, content: Content) -> Verdict {
+        Verdict::Good(Box::new(Answered { content, rate: self.rate }))
     }
 
     fn too_many(&self, status: u16, body: Value) -> Verdict {
