@@ -172,16 +172,16 @@ impl Told<'_> {
         self.context(&mut made);
         for (name, value) in self.configs {
             if let Some(value) = plain(value) {
-                made.put(format!("PAN_CFG_{}", variable(name)), value);
+                made.put(format!("PAN_CFG_{}", variable(name)), &value);
             }
         }
         for secrets in self.secrets {
             for (field, value) in &secrets.fields {
                 let field = variable(field);
-                made.put(format!("PAN_SEC_{}_{field}", variable(&secrets.connector)), value.clone());
+                made.put(format!("PAN_SEC_{}_{field}", variable(&secrets.connector)), value);
                 if secrets.connector.contains('-') {
                     let spelled = secrets.connector.to_ascii_uppercase();
-                    made.put(format!("PAN_SEC_{spelled}_{field}"), value.clone());
+                    made.put(format!("PAN_SEC_{spelled}_{field}"), value);
                 }
             }
         }
@@ -190,7 +190,7 @@ impl Told<'_> {
     }
 
     fn context(&self, made: &mut Surroundings) {
-        let mut put = |name: &str, value: String| made.put(format!("PAN_CTX_{name}"), value);
+        let mut put = |name: &str, value: String| made.put(format!("PAN_CTX_{name}"), &value);
         put("INTEGRATION_ID", self.integration.0.to_string());
         put("INTEGRATION_NAME", self.integration.1.to_owned());
         put("TENANT_ID", self.tenant.0.to_string());
@@ -214,7 +214,7 @@ impl Told<'_> {
     }
 
     fn past(&self, made: &mut Surroundings, prefix: &str, past: &Past) {
-        let mut put = |name: &str, value: String| made.put(format!("PAN_CTX_{prefix}_{name}"), value);
+        let mut put = |name: &str, value: String| made.put(format!("PAN_CTX_{prefix}_{name}"), &value);
         put("PHASE", past.phase.to_owned());
         if let Some(started) = past.started {
             put("START_TIME", shown_time(started));
@@ -236,7 +236,7 @@ impl Told<'_> {
 
 impl Surroundings {
     /// The first of a name stays: two names of configurations may become the same variable. No variable can hold NUL.
-    fn put(&mut self, name: String, value: String) {
+    fn put(&mut self, name: String, value: &str) {
         if !self.variables.iter().any(|(known, _)| *known == name) {
             self.variables.push((name, value.replace('\0', "")));
         }

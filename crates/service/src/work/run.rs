@@ -43,7 +43,7 @@ enum Next {
     /// A report is awaited until then.
     Report(Time),
     /// An open run is over without another attempt.
-    Over(Box<Run>, Tenant, How),
+    Over(Box<(Run, Tenant, How)>),
     Go(Box<Task>),
 }
 
@@ -75,13 +75,14 @@ impl Service {
         match found {
             Next::Nothing => Ok(Outcome::Done),
             Next::Report(until) => Ok(Outcome::Wait { at: until }),
-            Next::Over(run, tenant, how) => {
+            Next::Over(over) => {
+                let (run, tenant, how) = *over;
                 let (phase, reason) = match how {
                     How::Cancelled => (run.phase.cancel(now), None),
                     How::Failed(why, reason) => (run.phase.fail(why, now), Some(reason.to_owned())),
                 };
                 let phase = phase.map_err(|wrong| Fault::broken(wrong.to_string()))?;
-                self.end_run(Run { phase, reason, waits: None, ..*run }, &tenant).await?;
+                self.end_run(Run { phase, reason, waits: None, ..run }, &tenant).await?;
                 Ok(Outcome::Done)
             }
             Next::Go(task) => {
@@ -162,7 +163,7 @@ async fn once_more(
     now: Time,
     chance: &dyn Chance,
 ) -> Result<Next, Fault> {
-    let over = |run, tenant, how| Ok(Next::Over(Box::new(run), tenant, how));
+    let over = |run, tenant, how| Ok(Next::Over(Box::new((run, tenant, how))));
     if run.cancel.is_some() || tenant.archived.is_some() {
         return over(run, tenant, How::Cancelled);
     }

@@ -69,13 +69,7 @@ pub struct Chosen {
 }
 
 impl Service {
-    fn run_event(
-        &self,
-        desk: &Desk,
-        action: &'static str,
-        subject: impl ToString,
-        detail: Value,
-    ) -> audit::Event {
+    fn run_event(&self, desk: &Desk, action: &'static str, subject: RunId, detail: Value) -> audit::Event {
         let owner = Some(desk.organization.clone());
         let event = audit::Event::new(
             action,

@@ -104,7 +104,7 @@ impl Service {
             metadata: task.metadata.clone().unwrap_or_else(|| Value::Object(Map::new())),
         };
         if let Some(given) = &task.run.given_state {
-            opened.give(self.given_state(&task.run, given).await?);
+            opened.give(&self.given_state(&task.run, given).await?);
         }
         Ok(opened)
     }
@@ -178,11 +178,11 @@ pub(super) struct Opened {
 
 impl Opened {
     /// A chosen state stands in for what earlier runs handed on.
-    fn give(&mut self, state: String) {
+    fn give(&mut self, state: &str) {
         let past = |before: Option<Past>| {
             let before =
                 before.unwrap_or(Past { phase: "Succeeded", started: None, completed: None, state: None });
-            Some(Past { state: Some(state.clone()), ..before })
+            Some(Past { state: Some(state.to_owned()), ..before })
         };
         (self.last, self.last_successful) = (past(self.last.take()), past(self.last_successful.take()));
     }

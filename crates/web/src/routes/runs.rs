@@ -161,7 +161,7 @@ pub async fn log(
     Ok((StatusCode::FOUND, headers).into_response())
 }
 
-fn controlled(done: Controlled) -> Response {
+fn controlled(done: &Controlled) -> Response {
     match done {
         Controlled::Ending => {
             (StatusCode::ACCEPTED, Json(json!({ "message": "the run is being ended" }))).into_response()
@@ -183,7 +183,7 @@ pub async fn cancel(
     let desk = desk(&caller)?;
     let run = id(RunId::parse, "run_id", &run)?;
     let done = web.service().cancel_run(&desk, run).await.map_err(|fault| answer::api_fault(&fault))?;
-    Ok(controlled(done))
+    Ok(controlled(&done))
 }
 
 /// What is chosen for a rerun.
@@ -208,7 +208,7 @@ pub async fn rerun(
     });
     let chosen = Chosen { configs: body.configs.map(Value::Object), state };
     let done = web.service().rerun(&desk, run, chosen).await.map_err(|fault| answer::api_fault(&fault))?;
-    Ok(controlled(done))
+    Ok(controlled(&done))
 }
 
 /// The log itself, for whoever has a good link.
