@@ -214,7 +214,9 @@ fn in_an_hour_that_comes_twice_a_fixed_time_fires_once_and_an_interval_goes_on()
 #[test]
 fn what_never_fires_and_what_is_no_schedule_have_no_next() {
     let now = at("2026-03-04T00:00:00Z");
-    for (schedule, zone) in [("0 0 30 2 *", "UTC"), ("x", "UTC"), ("* * * * * *", "UTC"), ("0 9 * * *", "Mars/Olympus")] {
+    for (schedule, zone) in
+        [("0 0 30 2 *", "UTC"), ("x", "UTC"), ("* * * * * *", "UTC"), ("0 9 * * *", "Mars/Olympus")]
+    {
         assert_eq!(next_after(schedule, zone, now), None, "{schedule} {zone}");
     }
     assert_eq!(next("0 0 29 2 *", "UTC", "2026-03-04T00:00:00Z", 1), ["2028-02-29T00:00:00Z"]);

@@ -41,9 +41,9 @@ impl Service {
         id: &JobId,
     ) -> Result<Job, AdminRefused> {
         let (owner, wanted) = (organization.clone(), id.clone());
-        let read = self.db.read(move |tx| {
-            Box::pin(async move { letters::by_id(tx, &owner, environment, &wanted).await })
-        });
+        let read = self
+            .db
+            .read(move |tx| Box::pin(async move { letters::by_id(tx, &owner, environment, &wanted).await }));
         let found: Option<Job> = read.await.map_err(AdminRefused::from)?;
         found.ok_or_else(|| no_such_job(id))
     }

@@ -130,8 +130,7 @@ fn looked() -> Query {
 }
 
 fn seen(row: Option<Row>) -> Result<Look, DbError> {
-    let mut row =
-        row.ok_or_else(|| DbError::Bug("a statement had no row where one was due".to_owned()))?;
+    let mut row = row.ok_or_else(|| DbError::Bug("a statement had no row where one was due".to_owned()))?;
     let (next_due, first_lease_end) = (row.take()?, row.take()?);
     let mut ready = Vec::new();
     for kind in Kind::ALL {

@@ -16,7 +16,8 @@ fn working(shell: &Shell, port: u16, more: &[&str]) -> Supervised {
         .arguments(more)
         .start()
         .unwrap();
-    let ready = process.wait_for_line(|line| line.contains("working") && line.contains("database="), PATIENCE);
+    let ready =
+        process.wait_for_line(|line| line.contains("working") && line.contains("database="), PATIENCE);
     ready.unwrap_or_else(|error| panic!("{error}\n{}", process.output()));
     process
 }
