@@ -16,6 +16,7 @@ pub mod report;
 pub mod second_door;
 pub mod sink;
 pub mod tokens;
+mod work_task;
 pub mod world;
 
 use anyhow::{Context as _, Result, ensure};
@@ -24,14 +25,12 @@ use databases::{Databases, Kind};
 use indicatif::{ProgressBar, ProgressStyle};
 use machine::Machine;
 use measures::{
-    Plan, Stock, beside, beside_library, empty, enter, footprint, install, landing, schedules, tenants,
-    webhook, work,
+    Plan, Stock, beside, beside_library, empty, enter, footprint, install, landing, tenants, webhook,
 };
 use provider::Provider;
 use report::Report;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
 use std::time::Duration;
 use world::World;
 
@@ -50,7 +49,7 @@ enum Task {
     /// The second door: sign-in, whole entry, exchange, refresh, introspection, userinfo, discovery
     Enter(EnterArguments),
     /// What goes on after connecting: notices, runs, schedules
-    Work(WorkArguments),
+    Work(work_task::WorkArguments),
     /// The floor's own server; started by `connect`
     #[command(hide = true)]
     Floor(floor::FloorArguments),
@@ -159,29 +158,6 @@ struct EnterArguments {
     options: Options,
 }
 
-/// What is measured of what goes on after connecting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum WorkWhat {
-    /// Event written, signed notice delivered
-    Notices,
-    /// Webhook accepted, run started; `process` runs over the bare program
-    Runs,
-    /// Schedules of 1 k, 100 k and 1 M tenants while nothing runs
-    Schedules,
-}
-
-#[derive(Debug, clap::Args)]
-struct WorkArguments {
-    /// Only these, with commas between them
-    #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<WorkWhat>,
-    /// Numbers of clients at the same time
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
-    clients: Vec<usize>,
-    #[command(flatten)]
-    options: Options,
-}
-
 #[derive(Debug, clap::Args)]
 struct ConnectArguments {
     /// Only these, with commas between them
@@ -209,9 +185,10 @@ pub fn run() -> Result<()> {
         Task::Connect(connect) => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(&connect))
         }
-        Task::Work(work) => {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_work(&work))
-        }
+        Task::Work(work) => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(work_task::measure(&work)),
         Task::Enter(enter) => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
@@ -299,58 +276,6 @@ async fn measure_enter(arguments: &EnterArguments) -> Result<()> {
     }
     options.show(&plan, &report, &machine)?;
     outcome
-}
-
-async fn measure_work(arguments: &WorkArguments) -> Result<()> {
-    let options = &arguments.options;
-    let program = options.program()?;
-    let what = if arguments.only.is_empty() { WorkWhat::value_variants() } else { &arguments.only };
-    let kinds = options.kinds();
-    let rungs: &[i64] = if options.quick { &[1_000, 10_000] } else { &[1_000, 100_000, 1_000_000] };
-    let plan =
-        options.plan(&arguments.clients, kinds.len() * (2 * arguments.clients.len() + 1 + rungs.len()))?;
-    let databases = Databases::start(kinds).await?;
-    let machine = Machine::look(databases.folder())?;
-    let (provider, sink) = (Provider::start().await?, Rc::new(sink::Sink::start().await?));
-    let mut report = Report::default();
-    println!("{machine}");
-    let bed = Bed { program: &program, databases: &databases, provider: &provider, plan: &plan };
-    let outcome = bed.measure_work(what, kinds, rungs, &sink, &mut report).await;
-    options.show(&plan, &report, &machine)?;
-    outcome
-}
-
-impl Bed<'_> {
-    async fn measure_work(
-        &self,
-        what: &[WorkWhat],
-        kinds: &[Kind],
-        rungs: &[i64],
-        sink: &Rc<sink::Sink>,
-        report: &mut Report,
-    ) -> Result<()> {
-        let Self { program, databases, provider, plan } = *self;
-        for &kind in kinds {
-            if what.contains(&WorkWhat::Notices) || what.contains(&WorkWhat::Runs) {
-                let mut world = World::new(program, databases, provider, kind, "work").await?;
-                if what.contains(&WorkWhat::Notices) {
-                    let mut notices = work::Notices::new(&world, sink).await?;
-                    beside(&mut world, &mut notices, plan, report).await?;
-                }
-                if what.contains(&WorkWhat::Runs) {
-                    let most = plan.clients.iter().copied().max().unwrap_or(1);
-                    let mut runs = work::Runs::new(&mut world, sink, most, databases.folder()).await?;
-                    beside(&mut world, &mut runs, plan, report).await?;
-                    work::programs(&world, &runs, databases.folder(), plan, report).await?;
-                }
-            }
-            if what.contains(&WorkWhat::Schedules) && kind != Kind::SqliteNormal {
-                let world = World::new(program, databases, provider, kind, "schedules").await?;
-                schedules::measure(&world, rungs, plan, report).await?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What a library of the same kind does as well.
