@@ -73,6 +73,8 @@ statements! {
         WHERE organization_id = $1 AND integration_id = $2 AND tag = $3");
     LATEST = concat!("SELECT ", columns!(), " FROM releases
         WHERE organization_id = $1 AND integration_id = $2 AND ready_at IS NOT NULL ORDER BY id DESC LIMIT 1");
+    NEWEST_SIGNING = concat!("SELECT ", columns!(), " FROM releases
+        WHERE organization_id = $1 AND integration_id = $2 AND secret IS NOT NULL ORDER BY id DESC LIMIT 1");
     COUNT = "SELECT COUNT(*) FROM releases
         WHERE organization_id = $1 AND integration_id = $2 AND ready_at IS NOT NULL";
     ALL = concat!("SELECT ", columns!(), " FROM releases
@@ -209,6 +211,18 @@ pub async fn latest(
     integration: IntegrationId,
 ) -> Result<Option<Release>, DbError> {
     sql(LATEST).bind(organization).bind(integration).maybe(tx).await?.map(release).transpose()
+}
+
+/// The newest whose runs are signed, ready or not.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn newest_signing(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    integration: IntegrationId,
+) -> Result<Option<Release>, DbError> {
+    sql(NEWEST_SIGNING).bind(organization).bind(integration).maybe(tx).await?.map(release).transpose()
 }
 
 /// A page of those that are ready.

@@ -35,9 +35,7 @@ use ipnet::IpNet;
 use kernel::ids::RequestIds;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pages::RefusalKind;
-use routes::{
-    assets as files, callback, dialogs, health, landing, oidc, reports, service_tokens, start,
-};
+use routes::{assets as files, callback, dialogs, health, landing, oidc, reports, service_tokens, start};
 use service::Service;
 use std::sync::Arc;
 use std::time::Duration;

@@ -171,8 +171,7 @@ async fn a_reader_writes_an_integration_by_copying_what_stands_there() {
     let folder = tempfile::tempdir().unwrap();
     let walkthrough = Walkthrough::on_free_ports();
     let (gateway, _backend, browser) = anna_connects(walkthrough, folder.path()).await;
-    let connected =
-        |element: WebElement| async move { Ok(element.text().await?.starts_with("Connected: ")) };
+    let connected = |element: WebElement| async move { Ok(element.text().await?.starts_with("Connected: ")) };
     browser.query(By::Css("#result")).with_filter(connected).first().await.unwrap();
 
     fs::create_dir(folder.path().join("weather-sync")).unwrap();

@@ -5,8 +5,8 @@ use crate::Service;
 use crate::work::trigger;
 use connect::integration::Integration;
 use connect::release::Release;
-use kernel::Actor;
 use kernel::ids::{IntegrationId, ReleaseId};
+use kernel::{Actor, SecretText};
 use std::sync::Arc;
 use store::releases;
 pub use store::releases::Sort;
@@ -134,6 +134,23 @@ impl Service {
         }
         let id = ReleaseId::parse(text).map_err(|_| no_release(text))?;
         self.release(holder, integration, Which::Exactly(id)).await
+    }
+
+    /// The secret that the runs of an `http` release are signed with (`whsec_..`, Standard Webhooks); `None` for one
+    /// whose runs are programs here. The audit log says who looked.
+    ///
+    /// # Errors
+    /// [`AdminRefused`].
+    pub async fn show_release_secret(
+        &self,
+        actor: &Actor,
+        release: &Release,
+    ) -> Result<Option<SecretText>, AdminRefused> {
+        let Some(secret) = self.release_secret(release).await? else { return Ok(None) };
+        let shown = self.event(actor, "release.secret_shown", release.name.as_str(), &release.organization);
+        let write = self.db.write(move |tx| Box::pin(async move { audit::insert(tx, &shown).await }));
+        write.await?;
+        Ok(Some(secret.text()))
     }
 
     /// What `Default` means from now on.

@@ -7,6 +7,7 @@ use super::trigger;
 use crate::{Fault, Service};
 use connect::integration::Integration;
 use connect::manifest::Runner;
+use connect::notice::EndpointSecret;
 use connect::release::{Archive, Release, Standing};
 use kernel::ids::{JobId, OrganizationId, ReleaseId};
 use kernel::{Actor, Sealed};
@@ -43,7 +44,8 @@ impl Service {
         })
     }
 
-    /// The key that `http` runs are signed with, in the form of Standard Webhooks.
+    /// The key that `http` runs are signed with, in the form of Standard Webhooks: the one of the integration's newest
+    /// `http` release, so that whoever checks signatures need not know of releases, or a new one for the first.
     async fn secret_of(
         &self,
         order: &Order,
@@ -53,9 +55,28 @@ impl Service {
         if runner != Runner::Http {
             return Ok(None);
         }
-        let secret = connect::notice::EndpointSecret::new(&*self.chance);
+        let (owner, integration) = (order.organization.clone(), order.integration);
+        let read = self
+            .db
+            .read(move |tx| Box::pin(async move { releases::newest_signing(tx, &owner, integration).await }));
+        let before = match read.await? {
+            Some(release) => self.release_secret(&release).await?,
+            None => None,
+        };
+        let secret = before.unwrap_or_else(|| EndpointSecret::new(&*self.chance));
         let (place, text) = (format!("release:{id}"), secret.text());
         Ok(Some(self.vault.seal(&self.db, &order.organization, &place, text.reveal().as_bytes()).await?))
+    }
+
+    /// What the runs of this release are signed with; `None` for one that runs here.
+    pub(crate) async fn release_secret(&self, release: &Release) -> Result<Option<EndpointSecret>, Fault> {
+        let Some(sealed) = &release.secret else { return Ok(None) };
+        let place = format!("release:{}", release.id);
+        let opened = self.vault.open(&self.db, &release.organization, &place, sealed).await?;
+        let secret = EndpointSecret::parse(&String::from_utf8_lossy(&opened));
+        secret
+            .map(Some)
+            .map_err(|_| Fault::broken(format!("release {} has no secret that reads", release.id)))
     }
 
     /// Writes the release, then its files part by part, then that it is ready. Until the last step nobody uses it, and

@@ -9,7 +9,6 @@ use super::run_process::{every, time_of};
 use super::run_told::NotBegun;
 use super::{Held, Outcome, Why};
 use crate::{Fault, Service};
-use ::connect::notice::EndpointSecret;
 use ::connect::notice::signature::sign;
 use ::connect::run::message::{Answered, Message, Report, Reported, SentPayload, SentTrigger, read_answer};
 use ::connect::run::{Failure, Run};
@@ -66,7 +65,8 @@ impl Service {
         let url = url.ok_or_else(|| NotBegun::platform("its release says no URL"))?;
         let place = self.places.of(task.run.environment);
         let place = place.ok_or_else(|| NotBegun::platform("this environment is not served"))?;
-        let secret = self.release_secret(task).await?;
+        let secret = self.release_secret(&task.release).await?;
+        let secret = secret.ok_or_else(|| NotBegun::platform("its release has no key to sign with"))?;
         let opened = self.told_of_run(task).await?;
         let callback_url = place.link(&format!("/v1/runs/{}/report", task.run.id));
         let message = Message {
@@ -94,15 +94,6 @@ impl Service {
             .timeout(Duration::from_secs(u64::try_from(time).unwrap_or(0)))
             .max_body(LARGEST_REPORT);
         Ok(request)
-    }
-
-    async fn release_secret(&self, task: &Task) -> Result<EndpointSecret, NotBegun> {
-        let sealed = task.release.secret.as_ref();
-        let sealed = sealed.ok_or_else(|| NotBegun::platform("its release has no key to sign with"))?;
-        let place = format!("release:{}", task.release.id);
-        let opened = self.vault.open(&self.db, &task.run.organization, &place, sealed).await?;
-        let text = String::from_utf8_lossy(&opened);
-        EndpointSecret::parse(&text).map_err(NotBegun::platform)
     }
 
     async fn sent_triggers(&self, task: &Task) -> Result<Vec<SentTrigger>, Fault> {

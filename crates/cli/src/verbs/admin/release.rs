@@ -4,6 +4,7 @@ use super::{ACTOR, Desk};
 use crate::verbs::output::note;
 use anyhow::bail;
 use connect::release::{Release, Standing};
+use kernel::Plain;
 use serde_json::{Value, json};
 use service::work::git::Repository;
 use service::work::release_build::{Order, Source};
@@ -22,6 +23,8 @@ pub enum Action {
     },
     /// One release with what its manifest says
     Show(One),
+    /// The secret that the runs of an `http` release are signed with: the same for all releases of the integration
+    Secret(One),
     /// Makes a release what the channel `Default` means
     Default(One),
     /// Deletes a release that nothing leads to
@@ -105,6 +108,17 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
                 fields.insert("metadata_schema".to_owned(), json!(release.manifest.metadata_schema));
             }
             Ok(desk.out.one(&shown)?)
+        }
+        Action::Secret(one) => {
+            let integration = desk.service.integration_named(&holder, &one.integration).await?;
+            let release = desk.service.release_named(&holder, integration.id, &one.release).await?;
+            let Some(secret) = desk.service.show_release_secret(&ACTOR, &release).await? else {
+                bail!("the runs of {} are programs of this machine; nothing is signed", release.name);
+            };
+            let said =
+                format!("Give it to whatever answers at {}:", release.manifest.url.unwrap_or_default());
+            let record = json!({ "id": release.id, "release": release.name });
+            Ok(desk.out.secret(record, &Plain::presented(secret.reveal()), &said)?)
         }
         Action::Default(one) => {
             let integration = desk.service.integration_named(&holder, &one.integration).await?;

@@ -85,7 +85,10 @@ fn open_files_and_lost_keys_are_found() {
     // The older one can go once the present one seals everything; doing it again changes nothing.
     for expected in [(1, 0), (0, 1)] {
         let done = shell.json(&["master-key", "rewrap", "--set", &other, "--set", &older]);
-        assert_eq!((done["data_keys"].as_u64(), done["already"].as_u64()), (Some(expected.0), Some(expected.1)));
+        assert_eq!(
+            (done["data_keys"].as_u64(), done["already"].as_u64()),
+            (Some(expected.0), Some(expected.1))
+        );
     }
     let (findings, code) = found(&shell, &["--set", &other, "--set", &older]);
     assert_eq!(code, Some(0), "{findings:#?}");

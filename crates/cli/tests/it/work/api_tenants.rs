@@ -33,10 +33,10 @@ struct Scene {
 
 impl Scene {
     async fn on(engine: Engine) -> Self {
-        let world =
-            World::build(engine).programs(env!("CARGO_BIN_EXE_vestibule")).start().await;
+        let world = World::build(engine).programs(env!("CARGO_BIN_EXE_vestibule")).start().await;
         let acme = world.organization("acme").await;
-        let key = acme.api_key(&["integrations:read", "integrations:write", "tenants:read", "tenants:write"]).await;
+        let key =
+            acme.api_key(&["integrations:read", "integrations:write", "tenants:read", "tenants:write"]).await;
         let list = world.person().calls(&key, "/v2/integrations").await.json();
         // The one that connects Notion, as the users of these tests do.
         let integrations = list.as_array().unwrap();

@@ -8,7 +8,7 @@ use testkit::world::{Answer, Person};
 
 async fn syncs(program: &Person, key: &str, once: &[&str], to: &str, body: &str) -> Answer {
     let ask = program.ask(Method::POST, to).json().header("x-api-key", key);
-    let ask = once.iter().fold(ask, |ask, once| ask.header("idempotency-key", once));
+    let ask = once.iter().fold(ask, |ask, once| ask.and_header("idempotency-key", once));
     ask.body("application/json", body.to_owned()).await
 }
 

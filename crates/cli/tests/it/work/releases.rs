@@ -39,7 +39,8 @@ impl Scene {
         let git = GitServer::start().await;
         let world = World::build(engine).reaching(git.address()).programs(EXECUTABLE).start().await;
         let acme = world.organization("acme").await;
-        let key = acme.api_key(&["integrations:read", "integrations:write", "tenants:read", "tenants:write"]).await;
+        let key =
+            acme.api_key(&["integrations:read", "integrations:write", "tenants:read", "tenants:write"]).await;
         let list = world.person().calls(&key, "/v2/integrations").await.json();
         let integration = list[0]["id"].as_i64().unwrap();
         Self { world, acme, git, key, integration }

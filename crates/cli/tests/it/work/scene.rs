@@ -5,6 +5,7 @@ use connect::release::Release;
 use kernel::ids::{IntegrationId, RunId, TenantId, TriggerId};
 use kernel::{Actor, Environment};
 use serde_json::Value;
+use service::admin::Holder;
 use service::work::release_build::{Order, Source};
 use service::work::run_control::{Asked, Desk, Synced};
 use service::work::run_look_up::Scope;
@@ -84,6 +85,15 @@ impl Scene {
         let source = Source::Folder(folder.path().to_owned());
         let built = self.world.service().build_release(&Actor::Operator, &order, &source, &mut |_| {}).await;
         built.unwrap_or_else(|refused| panic!("{refused}"))
+    }
+
+    /// What its runs are signed with.
+    pub(super) async fn release_secret(&self, tag: &str) -> String {
+        let service = self.world.service();
+        let holder = Holder { organization: self.acme.id.clone(), environment: Environment::Sandbox };
+        let release = service.release_named(&holder, self.integration, tag).await.unwrap();
+        let secret = service.show_release_secret(&Actor::Operator, &release).await.unwrap();
+        secret.unwrap().reveal().to_owned()
     }
 
     /// A release of one Python program under `manifest`, which says everything but `run`.
