@@ -192,10 +192,10 @@ fn responses(route: &Route, described: Option<&Described>) -> Value {
             say("409", "It is not dead.", message());
         }
         (&Method::GET, "/v2/integrations") => {
-            say("200", "A page of integrations.", Some(list_of("Integration")))
+            say("200", "A page of integrations.", Some(list_of("Integration")));
         }
         (&Method::GET, "/v2/integrations/{id}") => {
-            say("200", "The integration.", Some(reference("Integration")))
+            say("200", "The integration.", Some(reference("Integration")));
         }
         _ => {}
     }

@@ -47,6 +47,7 @@ pub(super) struct Output(Arc<Shared>);
 
 impl Output {
     /// Begins the thread that writes.
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own, whose pause is what gathers lines")]
     pub(super) fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
         let held = Mutex::new(Held { lines: Vec::new(), to: Box::new(to) });
         let output = Self(Arc::new(Shared { held, begun: Condvar::new() }));

@@ -74,11 +74,8 @@ pub fn check(schema: &Value, is_strict: bool) -> Vec<Mistake> {
             Some(_) => checker.mistake(&path, group, "expected a map"),
         }
     }
-    required(
-        &mut checker,
-        root.get("required"),
-        names("properties").map(|(name, _)| name.as_str()).collect(),
-    );
+    let properties: Vec<&str> = names("properties").map(|(name, _)| name.as_str()).collect();
+    required(&mut checker, root.get("required"), &properties);
     if checker.mistakes.is_empty() {
         checker.mistakes.extend(sound(&filled(schema, &Dynamic::new())));
     }
@@ -100,7 +97,7 @@ fn sound(schema: &Value) -> Vec<Mistake> {
     }
 }
 
-fn required(checker: &mut Checker, required: Option<&Value>, properties: Vec<&str>) {
+fn required(checker: &mut Checker, required: Option<&Value>, properties: &[&str]) {
     let Some(required) = required else { return };
     let Some(names) = required.as_array() else {
         checker.mistake(&[], "required", "expected a list of properties");

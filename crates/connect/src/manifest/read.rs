@@ -215,7 +215,7 @@ fn configs(reader: &mut Reader<'_>, node: &Node) -> Option<Configs> {
         );
         return None;
     };
-    check_schema(reader, schema, "configs.schema", |value, strict| config_schema::check(value, strict));
+    check_schema(reader, schema, "configs.schema", config_schema::check);
     let uischema = node.get("uischema").filter(|node| !node.is_null());
     if let Some(uischema) = uischema {
         ui::element(reader, uischema, "configs.uischema", schema);

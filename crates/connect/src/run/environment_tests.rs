@@ -2,7 +2,8 @@ use super::*;
 use proptest::prelude::*;
 
 fn map(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap()
+    let Value::Object(map) = value else { panic!("an object") };
+    map
 }
 
 fn told<'a>(configs: &'a Map<String, Value>, secrets: &'a [Secrets], metadata: &'a Value) -> Told<'a> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use service::connect::look_up::Page;
 use service::work::run_control::{Asked, Chosen, Controlled, Desk as Control, Synced};
 use service::work::run_look_up::{RunSort, Scope};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Between two looks while following a log.
@@ -130,14 +130,16 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
         Action::Cancel { run } => {
             let run = run_id(&run)?;
             let done = desk.service.cancel_run(&control, run).await?;
-            controlled(desk, run, done)
+            controlled(desk, run, &done)
         }
         Action::Rerun { run, configs, state } => {
             let run = run_id(&run)?;
-            let chosen =
-                Chosen { configs: configs.map(object).transpose()?, state: state.map(text).transpose()? };
+            let chosen = Chosen {
+                configs: configs.as_deref().map(object).transpose()?,
+                state: state.as_deref().map(text).transpose()?,
+            };
             let done = desk.service.rerun(&control, run, chosen).await?;
-            controlled(desk, run, done)
+            controlled(desk, run, &done)
         }
     }
 }
@@ -166,15 +168,17 @@ async fn started(desk: &mut Desk<'_>, scope: &Scope, synced: Synced, wait: bool)
     }
     loop {
         let status = desk.service.trigger_status(scope, trigger).await?;
-        let ended = status.filter(|status| !status["status"]["completionTime"].is_null());
+        let ended =
+            status.filter(|it| it.pointer("/status/completionTime").is_some_and(|time| !time.is_null()));
         let Some(status) = ended else {
             tokio::time::sleep(LOOK_EVERY).await;
             continue;
         };
-        let phase = status["status"]["phase"].as_str().unwrap_or_default().to_owned();
-        desk.out.done(&status, &format!("run {}: {phase}", status["run_id"]))?;
+        let phase = status.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let run = status.get("run_id").and_then(Value::as_i64).unwrap_or_default();
+        desk.out.done(&status, &format!("run {run}: {phase}"))?;
         if phase != "Succeeded" {
-            bail!("the run ended as {phase}; `vestibule run log {}` may say why", status["run_id"]);
+            bail!("the run ended as {phase}; `vestibule run log {run}` may say why");
         }
         return Ok(());
     }
@@ -191,19 +195,18 @@ fn no_run(run: RunId) -> String {
     format!("there is no run {run}; `vestibule run list` shows them")
 }
 
-fn text(path: PathBuf) -> anyhow::Result<String> {
-    let read =
-        std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+fn text(path: &Path) -> anyhow::Result<String> {
+    let read = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(read.trim_end_matches('\n').to_owned())
 }
 
-fn object(path: PathBuf) -> anyhow::Result<Value> {
+fn object(path: &Path) -> anyhow::Result<Value> {
     let shown = path.display().to_string();
     let value: Value = serde_json::from_str(&text(path)?).with_context(|| format!("{shown} is not JSON"))?;
     if value.is_object() { Ok(value) } else { Err(anyhow!("{shown} is not a JSON object")) }
 }
 
-fn controlled(desk: &mut Desk<'_>, run: RunId, done: Controlled) -> anyhow::Result<()> {
+fn controlled(desk: &mut Desk<'_>, run: RunId, done: &Controlled) -> anyhow::Result<()> {
     match done {
         Controlled::Ending => {
             desk.out.done(&json!({ "run_id": run }), &format!("run {run} is being ended"))?;
@@ -241,7 +244,7 @@ async fn list(
                 "id": run["id"],
                 "tenant": run["tenant_id"],
                 "mode": run["mode"],
-                "phase": run["status"]["phase"],
+                "phase": run.pointer("/status/phase"),
                 "triggers": sources,
                 "started": run["started_date"],
                 "completed": run["completed_date"],

@@ -3,7 +3,6 @@
 use super::Shell;
 use serde_json::{Value, json};
 use testkit::on_both;
-use testkit::world::Engine;
 
 const MANIFEST: &str = "version: 1
 build: cp run.sh built.sh

@@ -6,7 +6,7 @@ use super::robot::{Make, Robot, refused};
 use enter::account::PartnerUserId;
 use enter::context::ServiceContext;
 use enter::entry::NextUrl;
-use kernel::{Actor, Plain, Time};
+use kernel::{Actor, Time};
 use serde_json::{Value, json};
 use service::admin::accounts::AccountChange;
 use std::collections::BTreeSet;

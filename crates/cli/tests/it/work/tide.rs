@@ -10,7 +10,7 @@ use kernel::{SecretText, Slug};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration};
 use testkit::world::{Company, Engine, World};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -58,7 +58,6 @@ struct Memory {
 #[derive(Debug, Clone)]
 pub struct Call {
     pub method: String,
-    pub uri: String,
     pub headers: HashMap<String, String>,
     pub body: String,
 }
@@ -204,12 +203,12 @@ async fn arrived(
         }
         "/elsewhere" => {
             let mut memory = memory.lock().unwrap();
-            memory.calls.push(call(&method, &uri, &headers, &body));
+            memory.calls.push(call(&method, &headers, &body));
             as_json(200, &json!({"elsewhere": true}))
         }
         path if path.starts_with("/api") => {
             let mut memory = memory.lock().unwrap();
-            memory.calls.push(call(&method, &uri, &headers, &body));
+            memory.calls.push(call(&method, &headers, &body));
             if headers.get("authorization").and_then(|value| value.to_str().ok())
                 != Some(format!("Bearer {}", access(memory.serial)).as_str())
             {
@@ -223,11 +222,10 @@ async fn arrived(
     }
 }
 
-fn call(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Call {
+fn call(method: &Method, headers: &HeaderMap, body: &Bytes) -> Call {
     let headers = headers.iter();
     Call {
         method: method.to_string(),
-        uri: uri.to_string(),
         headers: headers
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect(),
@@ -433,7 +431,7 @@ pub fn access_of(credential: &Credential) -> &str {
 
 /// Looks until it is so.
 pub async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     while !is_so().await {
         assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -158,10 +158,11 @@ impl Workshop {
         let (begun, ended) = (self.lines("begun"), self.lines("ended"));
         let runs = usize::try_from(self.world.count("runs").await).unwrap();
         assert!(ended >= runs && begun >= ended, "{begun} begun, {ended} ended, of {runs}");
-        let memory = self.outside.memory();
-        assert_eq!(memory.renewed_twice_at_once, Vec::<u64>::new());
-        let told = memory.notices.len();
-        drop(memory);
+        let told = {
+            let memory = self.outside.memory();
+            assert_eq!(memory.renewed_twice_at_once, Vec::<u64>::new());
+            memory.notices.len()
+        };
         assert_eq!(i64::try_from(told).unwrap(), self.world.count("notices").await);
     }
 

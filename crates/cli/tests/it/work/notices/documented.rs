@@ -20,8 +20,8 @@ const WAIT: Duration = Duration::from_secs(60);
 
 /// The block of the page that is marked so.
 fn block(mark: &str) -> &'static str {
-    let (_, after) = PAGE.split_once(&format!("receiver={mark}\n")).expect("the page has the receiver");
-    after.split_once("\n```").expect("a block ends").0
+    let (_, after) = PAGE.split_once(&format!("receiver={mark}\n")).unwrap();
+    after.split_once("\n```").unwrap().0
 }
 
 fn start(folder: &Path, mark: &str, secret: &str, port: u16) -> Supervised {
