@@ -10,7 +10,7 @@ use kernel::{SecretText, Slug};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration};
+use std::time::Duration;
 use testkit::world::{Company, Engine, World};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
