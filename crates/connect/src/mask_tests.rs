@@ -52,8 +52,8 @@ fn values_in_other_clothes_are_masked() {
 
 #[test]
 fn lines_of_a_key_are_masked_one_by_one() {
-    let key = "-----BEGIN KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0w\nshort\n-----END KEY-----\n";
-    assert_eq!(masked(&[key], "  MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0w\n  short"), "  ***\n  short");
+    let key = "-----BEGIN KEY-----\nQSBsaW5lIG9mIGEga2V5IHRoYXQgbm9ib2R5IGhhcw\nshort\n-----END KEY-----\n";
+    assert_eq!(masked(&[key], "  QSBsaW5lIG9mIGEga2V5IHRoYXQgbm9ib2R5IGhhcw\n  short"), "  ***\n  short");
     assert_eq!(masked(&[key], key), "***");
 }
 

@@ -75,8 +75,7 @@ statements! {
         WHERE organization_id = $1 AND integration_id = $2 AND ready_at IS NOT NULL ORDER BY id DESC LIMIT 1");
     NEWEST_SIGNING = concat!("SELECT ", columns!(), " FROM releases
         WHERE organization_id = $1 AND integration_id = $2 AND secret IS NOT NULL ORDER BY id DESC LIMIT 1");
-    COUNT = "SELECT COUNT(*) FROM releases
-        WHERE organization_id = $1 AND integration_id = $2 AND ready_at IS NOT NULL";
+    COUNT = "SELECT COUNT(*) FROM releases WHERE organization_id = $1 AND integration_id = $2 AND ready_at IS NOT NULL";
     ALL = concat!("SELECT ", columns!(), " FROM releases
         WHERE organization_id = $1 AND integration_id = $2 ORDER BY id DESC LIMIT $3");
     CHANNELS = "SELECT i.id, i.default_release_id, (SELECT MAX(r.id) FROM releases AS r

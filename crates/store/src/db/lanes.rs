@@ -2,7 +2,7 @@
 //!
 //! What callers ask meanwhile is sent together and answered together. That saves most of what a statement costs
 //! here: a look into the pool, a packet in each direction, two wake-ups, and for a write its own commit. Rows for the
-//! same statement go as one, where it was made for many (see [`batch`](super::batch)).
+//! same statement go as one, where it was made for many (see [`super::batch`]).
 
 use super::batch::{self, Group, Line};
 use super::postgres::{explain, explain_pool, parameters, row, statement};
