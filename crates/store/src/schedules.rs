@@ -38,7 +38,8 @@ statements! {
     WAITS = "SELECT 1 FROM triggers
         WHERE tenant_id = $2 AND claimed_at IS NULL AND organization_id = $1 AND source = 'Cron' LIMIT 1";
     // The time that was read is the guard: of any number of nodes that saw a firing, one makes it.
-    MOVE = "WITH moved (tenant, seen, next) AS (VALUES ($1, CAST($2 AS BIGINT), CAST($3 AS BIGINT)),
+    MOVE = "WITH moved (tenant, seen, next) AS (VALUES
+        (CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT)),
         ($4, $5, $6), ($7, $8, $9), ($10, $11, $12), ($13, $14, $15), ($16, $17, $18), ($19, $20, $21),
         ($22, $23, $24), ($25, $26, $27), ($28, $29, $30), ($31, $32, $33), ($34, $35, $36), ($37, $38, $39),
         ($40, $41, $42), ($43, $44, $45), ($46, $47, $48), ($49, $50, $51), ($52, $53, $54), ($55, $56, $57),

@@ -18,6 +18,8 @@ async fn the_environment_is_exactly_what_was_given() {
         given.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let text = String::from_utf8(run(given).await.stdout).unwrap();
     let mut found: Vec<String> = text.split_terminator('\0').map(String::from).collect();
+    // Names with a hyphen are handed on by `bash`, which says three things of its own.
+    found.retain(|line| !["PWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own)));
     found.sort();
     expected.sort();
     assert_eq!(found, expected);

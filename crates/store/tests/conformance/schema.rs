@@ -60,7 +60,9 @@ async fn no_statement_reads_a_whole_table() {
         "logout_notices::DUE",
     ];
     // Step from organization to organization, read the first of an index of those in one state, or count so many of it.
-    const FIRST_OF_AN_INDEX: [&str; 7] = [
+    const FIRST_OF_AN_INDEX: [&str; 9] = [
+        "deliveries::IS_FRESH",
+        "schedules::NEXT",
         "jobs/claim::IN_TURN",
         "jobs/claim::LOOK",
         "jobs/letters::COUNT_READY",
@@ -73,8 +75,15 @@ async fn no_statement_reads_a_whole_table() {
     const PARTS_OF_A_LIST: [&str; 3] =
         ["notices/log::LIST", "notices/log::ATTEMPTS", "notice_endpoints::FAILING"];
     // What an operator set up is deleted rarely. An index for each column that leads to it would cost every entry.
-    const DELETED_BY_HAND: [&str; 5] =
-        ["accounts::DELETE", "apps::DELETE", "clients::DELETE", "partners::DELETE", "people::DELETE"];
+    // Of runs it is only the open ones.
+    const DELETED_BY_HAND: [&str; 6] = [
+        "accounts::DELETE",
+        "apps::DELETE",
+        "clients::DELETE",
+        "partners::DELETE",
+        "people::DELETE",
+        "releases::DELETE",
+    ];
     let world = World::on_sqlite().await;
     let mut scans = Vec::new();
     for (place, text) in store::all_statements() {
@@ -88,7 +97,8 @@ async fn no_statement_reads_a_whole_table() {
             let known = [&WHOLE[..], &FIRST_OF_AN_INDEX, &PARTS_OF_A_LIST, &DELETED_BY_HAND];
             let known = known.iter().any(|places| places.contains(&place.as_str()));
             // The rows that callers give.
-            let is_given = step == "SCAN CONSTANT ROW" || step == "SCAN new";
+            let given = ["SCAN CONSTANT ROW", "SCAN new", "SCAN fresh", "SCAN wished", "SCAN moved"];
+            let is_given = given.contains(&step.as_str()) || step.ends_with(" CONSTANT ROWS");
             if step.starts_with("SCAN") && !known && !is_given {
                 scans.push(format!("{place}: {step}"));
             }

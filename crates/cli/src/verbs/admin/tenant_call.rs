@@ -13,11 +13,13 @@ use service::work::call::{Calling, Content, Form};
 /// What is sent where.
 #[derive(Debug, clap::Args)]
 pub struct Call {
+    /// The tenant's id
     tenant: String,
     /// The connector whose credential goes along
     connector: String,
     /// Below the API's base (/contacts), or a whole address at a host that the connector declares
     target_url: String,
+    /// What is done there
     #[arg(long, default_value = "GET", value_parser = ["GET", "POST", "PUT", "PATCH", "DELETE"], ignore_case = true)]
     method: String,
     /// `Name: value`
