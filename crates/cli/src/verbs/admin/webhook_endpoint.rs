@@ -42,8 +42,10 @@ pub enum Action {
     /// Changes what is given and leaves the rest
     Set {
         endpoint: String,
+        /// Another https URL
         #[arg(long, value_name = "URL")]
         url: Option<String>,
+        /// For people
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
         /// An event that it hears of (may be repeated; replaces all)
@@ -62,12 +64,14 @@ pub enum Action {
     /// Makes a new secret, shown this once; the old one signs as well for the overlap
     RotateSecret {
         endpoint: String,
+        /// How long the old secret signs beside the new one
         #[arg(long, value_name = "SPAN", value_parser = crate::verbs::span::seconds, default_value = "24h")]
         overlap: i64,
     },
     /// Sends a sample of an event; a serving process delivers it
     Test {
         endpoint: String,
+        /// Which event the sample is of; the first that the endpoint hears of where none is said
         #[arg(long, value_name = "EVENT")]
         event: Option<String>,
         /// Waits so long for what becomes of the first try
