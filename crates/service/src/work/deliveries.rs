@@ -12,6 +12,9 @@ use store::{DbError, deliveries};
 
 /// Between two looks where nobody in this process rang.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a delivery waits for company: what arrives close together shares one unit of work, which would else be a
+/// commit beside each delivery's own.
+const GATHER: Duration = Duration::from_millis(5);
 /// Deliveries of one unit of work: so few that no other writer waits long.
 const BATCH: i64 = 256;
 
@@ -37,6 +40,9 @@ impl Service {
                 () = tokio::time::sleep(LOOK_EVERY) => false,
                 () = self.stopping.begun() => false,
             };
+            if rung {
+                tokio::time::sleep(GATHER).await;
+            }
         }
     }
 
