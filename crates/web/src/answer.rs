@@ -136,11 +136,22 @@ pub fn api_invalid(location: &[&str], message: &str, kind: &str) -> Response {
     json_answer(422, &json!({ "detail": [{ "loc": location, "msg": message, "type": kind }] }))
 }
 
+/// 422 for a path whose part of this name is no number, as every published id is.
+pub fn api_not_a_number(name: &str) -> Response {
+    api_invalid(&["path", name], "value is not a valid integer", "type_error.integer")
+}
+
 /// Our own fault, for programs.
 pub fn api_fault(fault: &Fault) -> Response {
     tracing::error!(error = %fault, "an API request could not be carried out");
     let mut response = api_message(503, "the gateway cannot answer just now; try again in a few seconds");
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+/// The answer as one that nobody on the way may keep: it shows a secret, or leads to something private.
+pub fn unkept(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

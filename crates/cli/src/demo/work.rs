@@ -8,8 +8,9 @@ use kernel::Actor;
 use kernel::ids::{IntegrationId, OrganizationId, RunId, TenantId};
 use serde_json::Value;
 use service::Service;
+use service::admin::Holder;
 use service::work::release_build::{Order, Source};
-use service::work::run_look_up::{RunSort, Scope};
+use service::work::run_look_up::RunSort;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,22 +53,22 @@ pub(super) async fn release(
 
 /// Tells of each run that has ended, until the demo does.
 pub(super) async fn follow(stage: Arc<Stage>) {
-    let scope = Scope { organization: stage.given.organization.clone(), environment: ENVIRONMENT };
+    let holder = Holder { organization: stage.given.organization.clone(), environment: ENVIRONMENT };
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = stage.service.stopping.begun() => return,
         }
-        let found = stage.service.newest_tenants(&scope.organization, ENVIRONMENT, 100).await;
+        let found = stage.service.newest_tenants(&holder.organization, ENVIRONMENT, 100).await;
         for (tenant, _) in found.map(|(tenants, _)| tenants).unwrap_or_default() {
-            tell(&stage, &scope, tenant.id, &tenant.name).await;
+            tell(&stage, &holder, tenant.id, &tenant.name).await;
         }
     }
 }
 
-async fn tell(stage: &Stage, scope: &Scope, tenant: TenantId, name: &str) {
+async fn tell(stage: &Stage, holder: &Holder, tenant: TenantId, name: &str) {
     let page = Page { sort: RunSort::Id, descending: true, limit: SEEN, skip: 0 };
-    let Ok(Some((runs, _))) = stage.service.runs(scope, Some(tenant), page).await else { return };
+    let Ok(Some((runs, _))) = stage.service.runs(holder, Some(tenant), page).await else { return };
     for run in runs.iter().rev().filter(|run| !run["completed_date"].is_null()) {
         let Some(id) = run["id"].as_i64().and_then(|id| RunId::new(id).ok()) else { continue };
         let key = format!("run:{id}");

@@ -93,7 +93,7 @@ impl From<Refused> for AdminRefused {
     }
 }
 
-/// Whose records of the second door are administered, and in which environment: nothing beyond is seen or changed.
+/// Whose records are looked at or administered, and in which environment: nothing beyond is seen or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     pub organization: OrganizationId,

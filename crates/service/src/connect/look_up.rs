@@ -1,6 +1,7 @@
 //! Looking things up for programs: who calls, tenants and integrations in their published shapes
 //! (contract `connect.md`, sections 5 and 6).
 
+use crate::admin::Holder;
 use crate::{Fault, OrganizationConfig, Service};
 use ::connect::api_key::ApiKey;
 use ::connect::connection::Connection;
@@ -31,6 +32,11 @@ pub struct Caller {
 impl Caller {
     pub fn may(&self, scope: &str) -> bool {
         self.scopes.iter().any(|own| own == scope)
+    }
+
+    /// Whose records it works on.
+    pub fn holder(&self) -> Holder {
+        Holder { organization: self.organization.clone(), environment: self.environment }
     }
 
     pub fn actor(&self) -> Actor {

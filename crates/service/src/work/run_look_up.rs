@@ -1,9 +1,10 @@
 //! Looking runs up: in their published shapes, and their logs by signed links (contract `connect.md`, section 6).
 
+use crate::admin::Holder;
 use crate::connect::look_up::Page;
 use crate::{Fault, Service};
 use ::connect::run::show;
-use kernel::ids::{OrganizationId, RunId, TenantId, TriggerId};
+use kernel::ids::{RunId, TenantId, TriggerId};
 use kernel::secret::{hex, sha256_hex};
 use kernel::{Environment, Hashed, Time};
 use serde_json::{Value, json};
@@ -16,13 +17,6 @@ pub use store::runs::Sort as RunSort;
 pub const LINK_S: i64 = 15 * 60;
 /// Parts of a log that are read together.
 const PARTS: i64 = 64;
-
-/// Whose runs are looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    pub organization: OrganizationId,
-    pub environment: Environment,
-}
 
 /// What a signed link to a log names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +32,14 @@ impl Service {
     ///
     /// # Errors
     /// [`Fault`].
-    pub async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<Value>, Fault> {
-        let scope = scope.clone();
+    pub async fn run(&self, holder: &Holder, id: RunId) -> Result<Option<Value>, Fault> {
+        let holder = holder.clone();
         let read = self.db.read(move |tx| {
             Box::pin(async move {
-                let Some(run) = runs::by_id(tx, &scope.organization, scope.environment, id).await? else {
+                let Some(run) = runs::by_id(tx, &holder.organization, holder.environment, id).await? else {
                     return Ok(None);
                 };
-                let triggers = triggers::of_run(tx, &scope.organization, id).await?;
+                let triggers = triggers::of_run(tx, &holder.organization, id).await?;
                 Ok::<_, Fault>(Some(show::run(&run, &triggers)))
             })
         });
@@ -56,16 +50,16 @@ impl Service {
     ///
     /// # Errors
     /// [`Fault`].
-    pub async fn run_in_full(&self, scope: &Scope, id: RunId) -> Result<Option<Value>, Fault> {
-        let shown = self.run(scope, id).await?;
-        let scope = scope.clone();
+    pub async fn run_in_full(&self, holder: &Holder, id: RunId) -> Result<Option<Value>, Fault> {
+        let shown = self.run(holder, id).await?;
+        let holder = holder.clone();
         let read = self.db.read(move |tx| {
             Box::pin(async move {
-                let Some(run) = runs::by_id(tx, &scope.organization, scope.environment, id).await? else {
+                let Some(run) = runs::by_id(tx, &holder.organization, holder.environment, id).await? else {
                     return Ok(None);
                 };
                 let release = match run.release {
-                    Some(release) => releases::by_id(tx, &scope.organization, release).await?,
+                    Some(release) => releases::by_id(tx, &holder.organization, release).await?,
                     None => None,
                 };
                 Ok::<_, Fault>(Some((run, release)))
@@ -89,11 +83,11 @@ impl Service {
     /// [`Fault`].
     pub async fn runs(
         &self,
-        scope: &Scope,
+        holder: &Holder,
         tenant: Option<TenantId>,
         page: Page<RunSort>,
     ) -> Result<Option<(Vec<Value>, i64)>, Fault> {
-        let Scope { organization, environment } = scope.clone();
+        let Holder { organization, environment } = holder.clone();
         let read = self.db.read(move |tx| {
             Box::pin(async move {
                 if let Some(tenant) = tenant
@@ -117,8 +111,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Fault`].
-    pub async fn trigger_status(&self, scope: &Scope, id: TriggerId) -> Result<Option<Value>, Fault> {
-        let Scope { organization, environment } = scope.clone();
+    pub async fn trigger_status(&self, holder: &Holder, id: TriggerId) -> Result<Option<Value>, Fault> {
+        let Holder { organization, environment } = holder.clone();
         let read = self.db.read(move |tx| {
             Box::pin(async move {
                 let trigger = triggers::by_id(tx, &organization, environment, id).await?;
@@ -136,15 +130,15 @@ impl Service {
     ///
     /// # Errors
     /// [`Fault`].
-    pub async fn log_link(&self, scope: &Scope, id: RunId) -> Result<Option<String>, Fault> {
-        let Some(place) = self.places.of(scope.environment) else { return Ok(None) };
-        let wanted = scope.clone();
+    pub async fn log_link(&self, holder: &Holder, id: RunId) -> Result<Option<String>, Fault> {
+        let Some(place) = self.places.of(holder.environment) else { return Ok(None) };
+        let wanted = holder.clone();
         let read = self.db.read(move |tx| {
             Box::pin(async move { runs::by_id(tx, &wanted.organization, wanted.environment, id).await })
         });
         let Some(run) = read.await? else { return Ok(None) };
         let expires = self.clock.now().plus_seconds(LINK_S).seconds();
-        let signature = self.log_signature(scope.environment, run.id, expires);
+        let signature = self.log_signature(holder.environment, run.id, expires);
         Ok(Some(place.link(&format!("/v1/runs/{id}/log?expires={expires}&signature={signature}"))))
     }
 
@@ -176,10 +170,10 @@ impl Service {
     ///
     /// # Errors
     /// [`Fault`].
-    pub async fn is_open(&self, scope: &Scope, id: RunId) -> Result<bool, Fault> {
-        let scope = scope.clone();
+    pub async fn is_open(&self, holder: &Holder, id: RunId) -> Result<bool, Fault> {
+        let holder = holder.clone();
         let read = self.db.read(move |tx| {
-            Box::pin(async move { runs::by_id(tx, &scope.organization, scope.environment, id).await })
+            Box::pin(async move { runs::by_id(tx, &holder.organization, holder.environment, id).await })
         });
         Ok(read.await?.is_some_and(|run| run.phase.is_open()))
     }

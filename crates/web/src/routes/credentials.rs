@@ -6,7 +6,6 @@ use crate::answer;
 use crate::who::ApiCaller;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 /// The scope that reads credentials; no other one includes it.
@@ -24,10 +23,8 @@ pub async fn get(
     let Some((tenant, connector)) = named(&id, &connector) else {
         return answer::api_message(404, "this tenant has no such connector");
     };
-    let mut response = match web.service().read_credential(&caller, tenant, &connector).await {
+    answer::unkept(match web.service().read_credential(&caller, tenant, &connector).await {
         Ok(credential) => Json(credential).into_response(),
         Err(refused) => credential_refused(&refused, web.service().clock.now()),
-    };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    })
 }

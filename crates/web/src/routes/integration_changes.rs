@@ -1,7 +1,7 @@
 //! `POST /v2/integrations` and `PATCH /v2/integrations/{id}`.
 
 use super::releases::{WRITE, integration_id, refused};
-use super::tenant_changes::{channel, given, holder};
+use super::tenant_changes::{channel, given};
 use crate::json_body::JsonBody;
 use crate::who::ApiCaller;
 use crate::{Web, answer};
@@ -93,7 +93,7 @@ pub async fn change(
         (Ok(id), Ok(change)) => (id, change),
         (Err(response), _) | (_, Err(response)) => return *response,
     };
-    let (service, actor, holder) = (web.service(), caller.actor(), holder(&caller));
+    let (service, actor, holder) = (web.service(), caller.actor(), caller.holder());
     // The release first: it is the one part that may not be what it was named as.
     if let Some(release) = default
         && let Err(no) = service.set_default_release(&actor, &holder, id, release).await

@@ -35,11 +35,7 @@ pub async fn get(State(web): State<Web>, ApiCaller(caller): ApiCaller, Path(id):
         return answer::not_authorized();
     }
     let Ok(id) = IntegrationId::parse(&id) else {
-        return answer::api_invalid(
-            &["path", "integration_id"],
-            "value is not a valid integer",
-            "type_error.integer",
-        );
+        return answer::api_not_a_number("integration_id");
     };
     match web.service().integration(&caller, id).await {
         Ok(Some(integration)) => Json(integration).into_response(),

@@ -1,6 +1,6 @@
 //! `/v2/tenants/{id}/metadata`: what is known of a tenant beside its configuration (contract `connect.md`, section 6).
 
-use super::tenant_changes::{WRITE, holder, not_an_id, refused};
+use super::tenant_changes::{WRITE, refused};
 use crate::json_body::JsonBody;
 use crate::who::ApiCaller;
 use crate::{Web, answer};
@@ -18,8 +18,8 @@ pub async fn get(State(web): State<Web>, ApiCaller(caller): ApiCaller, Path(id):
     if !caller.may(READ) {
         return answer::not_authorized();
     }
-    let Ok(id) = TenantId::parse(&id) else { return not_an_id() };
-    match web.service().metadata(&holder(&caller), id).await {
+    let Ok(id) = TenantId::parse(&id) else { return answer::api_not_a_number("tenant_id") };
+    match web.service().metadata(&caller.holder(), id).await {
         Ok(metadata) => Json(metadata).into_response(),
         Err(no) => refused(&no),
     }
@@ -35,8 +35,8 @@ pub async fn merge(
     if !caller.may(WRITE) {
         return answer::not_authorized();
     }
-    let Ok(id) = TenantId::parse(&id) else { return not_an_id() };
-    match web.service().merge_metadata(&caller.actor(), &holder(&caller), id, body).await {
+    let Ok(id) = TenantId::parse(&id) else { return answer::api_not_a_number("tenant_id") };
+    match web.service().merge_metadata(&caller.actor(), &caller.holder(), id, body).await {
         Ok(metadata) => Json(metadata).into_response(),
         Err(no) => refused(&no),
     }

@@ -1,6 +1,5 @@
 //! Releases of integrations, and builds of them (contract `connect.md`, section 6).
 
-use super::tenant_changes::holder;
 use crate::json_body::JsonBody;
 use crate::listing::{Listed, Listing, Sortable};
 use crate::who::ApiCaller;
@@ -30,17 +29,12 @@ impl Sortable for Sort {
     }
 }
 
-/// A path that names no number.
-pub fn not_an_id(name: &str) -> Box<Response> {
-    Box::new(answer::api_invalid(&["path", name], "value is not a valid integer", "type_error.integer"))
-}
-
 /// The integration that a path names.
 ///
 /// # Errors
 /// The 422 answer.
 pub fn integration_id(text: &str) -> Result<IntegrationId, Box<Response>> {
-    IntegrationId::parse(text).map_err(|_| not_an_id("integration_id"))
+    IntegrationId::parse(text).map_err(|_| Box::new(answer::api_not_a_number("integration_id")))
 }
 
 /// What an administrator's refusal is as an answer.
@@ -70,7 +64,7 @@ pub async fn list(
         (Ok(id), Ok(listing)) => (id, listing),
         (Err(response), _) | (_, Err(response)) => return *response,
     };
-    match web.service().releases(&holder(&caller), id, listing.page()).await {
+    match web.service().releases(&caller.holder(), id, listing.page()).await {
         Ok((releases, total)) => {
             let items = releases.iter().map(release_v2).collect();
             Listed { items, total, listing: &listing, path: uri.path() }.into_response()
@@ -103,7 +97,9 @@ pub async fn get(
     ApiCaller(caller): ApiCaller,
     Path((id, release)): Path<(String, String)>,
 ) -> Response {
-    let which = ReleaseId::parse(&release).map(Which::Exactly).map_err(|_| not_an_id("release_id"));
+    let which = ReleaseId::parse(&release)
+        .map(Which::Exactly)
+        .map_err(|_| Box::new(answer::api_not_a_number("release_id")));
     one(&web, &caller, &id, which).await
 }
 
@@ -115,7 +111,7 @@ async fn one(web: &Web, caller: &Caller, id: &str, which: Result<Which, Box<Resp
         (Ok(id), Ok(which)) => (id, which),
         (Err(response), _) | (_, Err(response)) => return *response,
     };
-    match web.service().release(&holder(caller), id, which).await {
+    match web.service().release(&caller.holder(), id, which).await {
         Ok(release) => Json(release_v2(&release)).into_response(),
         Err(no) => refused(&no),
     }

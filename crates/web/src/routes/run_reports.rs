@@ -4,7 +4,7 @@ use crate::who::Here;
 use crate::{Web, answer};
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use connect::run::message::Report;
 use kernel::ids::RunId;
@@ -65,10 +65,7 @@ pub async fn credentials(
     let connector = Slug::parse(&connector).map_err(|_| no_connector())?;
     let fetched = web.service().run_credentials(place.environment, run, &token, &connector).await;
     match fetched.map_err(|fault| answer::api_fault(&fault))? {
-        Fetched::Credentials(found) => {
-            let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-            Ok((no_store, Json(found)).into_response())
-        }
+        Fetched::Credentials(found) => Ok(answer::unkept(Json(found).into_response())),
         Fetched::Unknown => Err(unknown()),
         Fetched::No(NoCredential::NotFound) => Err(no_connector()),
         Fetched::No(NoCredential::NotNow { .. }) => {

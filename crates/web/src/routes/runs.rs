@@ -14,9 +14,10 @@ use kernel::ids::{IntegrationId, NotANumber, RunId, TenantId, TriggerId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use service::Service;
+use service::admin::Holder;
 use service::connect::look_up::Caller;
 use service::work::run_control::{Asked, Chosen, Controlled, Desk, Synced};
-use service::work::run_look_up::{LogLink, RunSort, Scope};
+use service::work::run_look_up::{LogLink, RunSort};
 use std::sync::Arc;
 
 /// What may be read, and what may be asked for.
@@ -25,11 +26,8 @@ pub const WRITE: &str = "runs:write";
 
 type Parameters = Vec<(String, String)>;
 
-fn scope(caller: &Caller) -> Result<Scope, Response> {
-    if !caller.may(READ) {
-        return Err(answer::not_authorized());
-    }
-    Ok(Scope { organization: caller.organization.clone(), environment: caller.environment })
+fn holder(caller: &Caller) -> Result<Holder, Response> {
+    if caller.may(READ) { Ok(caller.holder()) } else { Err(answer::not_authorized()) }
 }
 
 fn desk(caller: &Caller) -> Result<Desk, Response> {
@@ -37,9 +35,7 @@ fn desk(caller: &Caller) -> Result<Desk, Response> {
 }
 
 fn id<T>(parse: impl FnOnce(&str) -> Result<T, NotANumber>, name: &str, text: &str) -> Result<T, Response> {
-    parse(text).map_err(|_| {
-        answer::api_invalid(&["path", name], "value is not a valid integer", "type_error.integer")
-    })
+    parse(text).map_err(|_| answer::api_not_a_number(name))
 }
 
 fn find<'a>(query: &'a Parameters, name: &str) -> Option<&'a str> {
@@ -112,10 +108,10 @@ pub async fn list(
     Path(tenant): Path<String>,
     Query(query): Query<Parameters>,
 ) -> Result<Response, Response> {
-    let scope = scope(&caller)?;
+    let holder = holder(&caller)?;
     let tenant = id(TenantId::parse, "tenant_id", &tenant)?;
     let listing = Listing::<RunSort>::read(&query).map_err(|response| *response)?;
-    let found = web.service().runs(&scope, Some(tenant), listing.page()).await;
+    let found = web.service().runs(&holder, Some(tenant), listing.page()).await;
     let found = found.map_err(|fault| answer::api_fault(&fault))?;
     let (items, total) = found.ok_or_else(|| answer::api_message(404, "no tenant with this id"))?;
     Ok(Listed { items, total, listing: &listing, path: uri.path() }.into_response())
@@ -127,9 +123,9 @@ pub async fn get(
     ApiCaller(caller): ApiCaller,
     Path(run): Path<String>,
 ) -> Result<Response, Response> {
-    let scope = scope(&caller)?;
+    let holder = holder(&caller)?;
     let run = id(RunId::parse, "run_id", &run)?;
-    let found = web.service().run(&scope, run).await.map_err(|fault| answer::api_fault(&fault))?;
+    let found = web.service().run(&holder, run).await.map_err(|fault| answer::api_fault(&fault))?;
     found.map(|run| Json(run).into_response()).ok_or_else(no_run)
 }
 
@@ -139,9 +135,9 @@ pub async fn trigger_status(
     ApiCaller(caller): ApiCaller,
     Path(trigger): Path<String>,
 ) -> Result<Response, Response> {
-    let scope = scope(&caller)?;
+    let holder = holder(&caller)?;
     let trigger = id(TriggerId::parse, "trigger_id", &trigger)?;
-    let found = web.service().trigger_status(&scope, trigger).await;
+    let found = web.service().trigger_status(&holder, trigger).await;
     let found = found.map_err(|fault| answer::api_fault(&fault))?;
     let status = found.ok_or_else(|| answer::api_message(404, "this trigger has no run yet"))?;
     Ok(Json(status).into_response())
@@ -153,9 +149,9 @@ pub async fn log(
     ApiCaller(caller): ApiCaller,
     Path(run): Path<String>,
 ) -> Result<Response, Response> {
-    let scope = scope(&caller)?;
+    let holder = holder(&caller)?;
     let run = id(RunId::parse, "run_id", &run)?;
-    let link = web.service().log_link(&scope, run).await.map_err(|fault| answer::api_fault(&fault))?;
+    let link = web.service().log_link(&holder, run).await.map_err(|fault| answer::api_fault(&fault))?;
     let link = link.and_then(|link| HeaderValue::from_str(&link).ok()).ok_or_else(no_run)?;
     let headers = [(header::LOCATION, link), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::FOUND, headers).into_response())

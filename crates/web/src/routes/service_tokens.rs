@@ -6,7 +6,6 @@ use crate::answer;
 use crate::sso::{body, encoding, refused};
 use crate::who::Here;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use enter::service_account::Exchange;
 use enter::sso::{Code, Encoding, Refused};
@@ -26,11 +25,7 @@ pub async fn post(State(web): State<Web>, Here(place): Here, request: Request) -
     let exchanged =
         web.service().exchange_assertion(&place, Exchange::SessionToken, &assertion, None, PATH).await;
     match exchanged {
-        Ok(issued) => {
-            let mut response = answer::json_answer(200, &json!({ "token": issued.token.reveal() }));
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
+        Ok(issued) => answer::unkept(answer::json_answer(200, &json!({ "token": issued.token.reveal() }))),
         Err(ExchangeDenied::Refused(why)) => {
             refused(&Refused::new(Code::Unauthenticated, format!("token: {why}")))
         }

@@ -182,12 +182,9 @@ pub async fn add_signing_key(
     }
 }
 
-/// An answer that is shown this once and kept by nobody on the way.
+/// An answer with a secret, which is shown this once.
 fn secret_answer(body: &Value) -> Response {
-    let mut response = answer::json_answer(201, body);
-    let store = axum::http::HeaderValue::from_static("no-store");
-    response.headers_mut().insert(axum::http::header::CACHE_CONTROL, store);
-    response
+    answer::unkept(answer::json_answer(201, body))
 }
 
 /// Ends a signing key at once.

@@ -11,7 +11,6 @@ use connect::integration::Channel;
 use kernel::ids::{IntegrationId, ReleaseId, TenantId};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use service::admin::Holder;
 use service::admin::tenants::{NewTenant, TenantChange, TenantRefused};
 use service::connect::look_up::{Caller, Shape};
 
@@ -104,7 +103,7 @@ pub async fn create(
     };
     let new =
         NewTenant { name: body.name, integration: body.integration_id, username: body.user_name, change };
-    match web.service().create_tenant(&caller.actor(), &holder(&caller), new).await {
+    match web.service().create_tenant(&caller.actor(), &caller.holder(), new).await {
         Ok(tenant) => shown(&web, &caller, tenant.id).await,
         Err(no) => refused(&no),
     }
@@ -136,8 +135,8 @@ async fn changed(web: &Web, caller: &Caller, id: &str, change: TenantChange) -> 
     if !caller.may(WRITE) {
         return answer::not_authorized();
     }
-    let Ok(id) = TenantId::parse(id) else { return not_an_id() };
-    match web.service().change_tenant(&caller.actor(), &holder(caller), id, change).await {
+    let Ok(id) = TenantId::parse(id) else { return answer::api_not_a_number("tenant_id") };
+    match web.service().change_tenant(&caller.actor(), &caller.holder(), id, change).await {
         Ok(_) => shown(web, caller, id).await,
         Err(no) => refused(&no),
     }
@@ -150,16 +149,6 @@ async fn shown(web: &Web, caller: &Caller, id: TenantId) -> Response {
         Ok(None) => answer::api_message(404, "no tenant with this id"),
         Err(fault) => answer::api_fault(&fault),
     }
-}
-
-/// Whose records a caller works on.
-pub fn holder(caller: &Caller) -> Holder {
-    Holder { organization: caller.organization.clone(), environment: caller.environment }
-}
-
-/// A path that names no tenant.
-pub fn not_an_id() -> Response {
-    answer::api_invalid(&["path", "tenant_id"], "value is not a valid integer", "type_error.integer")
 }
 
 /// What a tenant's refusal is as an answer.

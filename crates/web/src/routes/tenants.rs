@@ -39,11 +39,7 @@ async fn one(web: &Web, caller: &service::connect::look_up::Caller, id: &str, sh
         return answer::not_authorized();
     }
     let Ok(id) = TenantId::parse(id) else {
-        return answer::api_invalid(
-            &["path", "tenant_id"],
-            "value is not a valid integer",
-            "type_error.integer",
-        );
+        return answer::api_not_a_number("tenant_id");
     };
     match web.service().tenant(caller, id, shape).await {
         Ok(Some(tenant)) => Json(tenant).into_response(),

@@ -29,10 +29,7 @@ type Parameters = Vec<(String, String)>;
 
 /// Whose endpoints, for a key that may do this.
 fn holder(caller: &Caller, scope: &str) -> Result<Holder, Response> {
-    if !caller.may(scope) {
-        return Err(answer::not_authorized());
-    }
-    Ok(Holder { organization: caller.organization.clone(), environment: caller.environment })
+    if caller.may(scope) { Ok(caller.holder()) } else { Err(answer::not_authorized()) }
 }
 
 fn refused(why: &AdminRefused) -> Response {
@@ -54,13 +51,6 @@ fn with_secret(endpoint: &Endpoint, secret: &SecretText) -> Value {
         members.insert("secret".to_owned(), json!(secret.reveal()));
     }
     shown
-}
-
-/// An answer with a secret is nobody's to keep on the way.
-fn uncached(status: StatusCode, body: Value) -> Response {
-    let mut response = (status, Json(body)).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// All endpoints.
@@ -91,7 +81,7 @@ pub async fn create(
     let new = NewEndpoint { url, description, events, ordered };
     let made = web.service().create_endpoint(&caller.actor(), &holder, new).await;
     let (endpoint, secret) = made.map_err(|why| refused(&why))?;
-    Ok(uncached(StatusCode::CREATED, with_secret(&endpoint, &secret)))
+    Ok(answer::unkept(answer::json_answer(201, &with_secret(&endpoint, &secret))))
 }
 
 /// One endpoint.
@@ -155,7 +145,7 @@ pub async fn rotate(
     let holder = holder(&caller, WRITE)?;
     let made = web.service().rotate_endpoint_secret(&caller.actor(), &holder, &id, asked.overlap_s).await;
     let (endpoint, secret) = made.map_err(|why| refused(&why))?;
-    Ok(uncached(StatusCode::OK, with_secret(&endpoint, &secret)))
+    Ok(answer::unkept(answer::json_answer(200, &with_secret(&endpoint, &secret))))
 }
 
 /// Which event a test is of.

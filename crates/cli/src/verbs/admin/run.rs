@@ -5,9 +5,10 @@ use anyhow::{Context as _, anyhow, bail};
 use connect::run::{Mode, Source};
 use kernel::ids::{IntegrationId, RunId, TenantId};
 use serde_json::{Value, json};
+use service::admin::Holder;
 use service::connect::look_up::Page;
 use service::work::run_control::{Asked, Chosen, Controlled, Desk as Control, Synced};
-use service::work::run_look_up::{RunSort, Scope};
+use service::work::run_look_up::RunSort;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,38 +95,38 @@ fn tenant_id(text: &str) -> anyhow::Result<TenantId> {
 }
 
 pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<()> {
-    let (organization, environment) = (desk.organization().await?.id, desk.environment()?);
-    let control = Control { organization: organization.clone(), environment, actor: ACTOR };
-    let scope = Scope { organization, environment };
+    let holder = desk.holder().await?;
+    let Holder { organization, environment } = holder.clone();
+    let control = Control { organization, environment, actor: ACTOR };
     match action {
         Action::List { tenant, limit } => {
             let tenant = tenant.as_deref().map(tenant_id).transpose()?;
-            list(desk, &scope, tenant, limit).await
+            list(desk, &holder, tenant, limit).await
         }
         Action::Show { run } => {
             let run = run_id(&run)?;
-            let shown = desk.service.run_in_full(&scope, run).await?;
+            let shown = desk.service.run_in_full(&holder, run).await?;
             desk.out.one(&shown.with_context(|| no_run(run))?)?;
             Ok(())
         }
         Action::Log { run, newest: _, follow } => {
             let run = match run {
                 Some(run) => run_id(&run)?,
-                None => newest(desk, &scope).await?,
+                None => newest(desk, &holder).await?,
             };
-            log(desk, &scope, run, follow).await
+            log(desk, &holder, run, follow).await
         }
         Action::Start { tenant, integration, user, mode, wait } => {
             let asked = Asked { source: Source::Manual, mode, payload: None };
             let synced = match (tenant, integration) {
                 (Some(tenant), _) => desk.service.sync_tenant(&control, tenant_id(&tenant)?, asked).await?,
                 (None, Some(name)) => {
-                    let integration = integration_id(desk, &scope, &name).await?;
+                    let integration = integration_id(desk, &holder, &name).await?;
                     desk.service.sync_integration(&control, integration, user, asked).await?
                 }
                 (None, None) => bail!("which tenant? `vestibule tenant list` shows them"),
             };
-            started(desk, &scope, synced, wait).await
+            started(desk, &holder, synced, wait).await
         }
         Action::Cancel { run } => {
             let run = run_id(&run)?;
@@ -144,15 +145,15 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
     }
 }
 
-async fn integration_id(desk: &Desk<'_>, scope: &Scope, name: &str) -> anyhow::Result<IntegrationId> {
-    let all = desk.service.all_integrations(&scope.organization, scope.environment).await?;
+async fn integration_id(desk: &Desk<'_>, holder: &Holder, name: &str) -> anyhow::Result<IntegrationId> {
+    let all = desk.service.all_integrations(&holder.organization, holder.environment).await?;
     let found = all.iter().find(|integration| integration.name.as_str() == name);
     let found = found.map(|integration| integration.id);
     found
         .with_context(|| format!("there is no integration `{name}`; `vestibule integration list` shows them"))
 }
 
-async fn started(desk: &mut Desk<'_>, scope: &Scope, synced: Synced, wait: bool) -> anyhow::Result<()> {
+async fn started(desk: &mut Desk<'_>, holder: &Holder, synced: Synced, wait: bool) -> anyhow::Result<()> {
     let trigger = match synced {
         Synced::Triggered(trigger) => trigger,
         Synced::Archived => bail!("this tenant is archived"),
@@ -167,7 +168,7 @@ async fn started(desk: &mut Desk<'_>, scope: &Scope, synced: Synced, wait: bool)
         return Ok(());
     }
     loop {
-        let status = desk.service.trigger_status(scope, trigger).await?;
+        let status = desk.service.trigger_status(holder, trigger).await?;
         let ended =
             status.filter(|it| it.pointer("/status/completionTime").is_some_and(|time| !time.is_null()));
         let Some(status) = ended else {
@@ -184,9 +185,9 @@ async fn started(desk: &mut Desk<'_>, scope: &Scope, synced: Synced, wait: bool)
     }
 }
 
-async fn newest(desk: &Desk<'_>, scope: &Scope) -> anyhow::Result<RunId> {
+async fn newest(desk: &Desk<'_>, holder: &Holder) -> anyhow::Result<RunId> {
     let page = Page { sort: RunSort::Id, descending: true, limit: 1, skip: 0 };
-    let found = desk.service.runs(scope, None, page).await?.map(|(runs, _)| runs).unwrap_or_default();
+    let found = desk.service.runs(holder, None, page).await?.map(|(runs, _)| runs).unwrap_or_default();
     let newest = found.first().and_then(|run| run["id"].as_i64()).and_then(|id| RunId::new(id).ok());
     newest.context("there is no run yet")
 }
@@ -223,12 +224,12 @@ fn controlled(desk: &mut Desk<'_>, run: RunId, done: &Controlled) -> anyhow::Res
 
 async fn list(
     desk: &mut Desk<'_>,
-    scope: &Scope,
+    holder: &Holder,
     tenant: Option<TenantId>,
     limit: i64,
 ) -> anyhow::Result<()> {
     let page = Page { sort: RunSort::Id, descending: true, limit, skip: 0 };
-    let found = desk.service.runs(scope, tenant, page).await?;
+    let found = desk.service.runs(holder, tenant, page).await?;
     let (runs, total) = found.context("there is no such tenant; `vestibule tenant list` shows them")?;
     if desk.out.is_json() {
         desk.out.list(&runs, &[])?;
@@ -259,14 +260,14 @@ async fn list(
     Ok(())
 }
 
-async fn log(desk: &mut Desk<'_>, scope: &Scope, run: RunId, follow: bool) -> anyhow::Result<()> {
-    if desk.service.run(scope, run).await?.is_none() {
+async fn log(desk: &mut Desk<'_>, holder: &Holder, run: RunId, follow: bool) -> anyhow::Result<()> {
+    if desk.service.run(holder, run).await?.is_none() {
         bail!(no_run(run));
     }
     let mut after = 0;
     loop {
         // Asked before the parts are read, so that the last of them is not missed.
-        let goes_on = follow && desk.service.is_open(scope, run).await?;
+        let goes_on = follow && desk.service.is_open(holder, run).await?;
         loop {
             let parts = desk.service.log_parts(run, after).await?;
             let Some(last) = parts.last() else { break };

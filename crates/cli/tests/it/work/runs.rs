@@ -324,7 +324,7 @@ print(said.replace("BEFORE", str(metadata.get("n", 0))))
         let scheduled: Result<_, store::DbError> = write.await;
         let scheduled = scheduled.unwrap();
         assert_eq!(counted(&scene).await, 2);
-        assert_eq!(scene.world.service().trigger_status(&scene.scope(), scheduled).await.unwrap(), None);
+        assert_eq!(scene.world.service().trigger_status(&scene.holder(), scheduled).await.unwrap(), None);
         scene.world.change("UPDATE tenants SET paused = FALSE").await;
         assert_eq!(counted(&scene).await, 4, "the schedule's was first, by itself");
         assert_eq!(scene.ended(scheduled).await["triggers"].as_array().unwrap().len(), 1);

@@ -8,7 +8,6 @@ use serde_json::Value;
 use service::admin::Holder;
 use service::work::release_build::{Order, Source};
 use service::work::run_control::{Asked, Desk, Synced};
-use service::work::run_look_up::Scope;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -60,8 +59,8 @@ impl Scene {
         Self { world, acme, tenant, integration, shared: tempfile::tempdir().unwrap() }
     }
 
-    pub(super) fn scope(&self) -> Scope {
-        Scope { organization: self.acme.id.clone(), environment: Environment::Sandbox }
+    pub(super) fn holder(&self) -> Holder {
+        Holder { organization: self.acme.id.clone(), environment: Environment::Sandbox }
     }
 
     pub(super) fn desk(&self) -> Desk {
@@ -90,8 +89,7 @@ impl Scene {
     /// What its runs are signed with.
     pub(super) async fn release_secret(&self, tag: &str) -> String {
         let service = self.world.service();
-        let holder = Holder { organization: self.acme.id.clone(), environment: Environment::Sandbox };
-        let release = service.release_named(&holder, self.integration, tag).await.unwrap();
+        let release = service.release_named(&self.holder(), self.integration, tag).await.unwrap();
         let secret = service.show_release_secret(&Actor::Operator, &release).await.unwrap();
         secret.unwrap().reveal().to_owned()
     }
@@ -117,13 +115,13 @@ impl Scene {
     /// The tenant's runs, newest first, in the published shape.
     pub(super) async fn runs(&self) -> Vec<Value> {
         let page = store::Page { sort: store::runs::Sort::Id, descending: true, limit: 500, skip: 0 };
-        self.world.service().runs(&self.scope(), Some(self.tenant), page).await.unwrap().unwrap().0
+        self.world.service().runs(&self.holder(), Some(self.tenant), page).await.unwrap().unwrap().0
     }
 
     /// The run of a trigger once it has ended, with what only the operator sees.
     pub(super) async fn ended(&self, trigger: TriggerId) -> Value {
         let id = until("a run to end", || async {
-            let status = self.world.service().trigger_status(&self.scope(), trigger).await.unwrap()?;
+            let status = self.world.service().trigger_status(&self.holder(), trigger).await.unwrap()?;
             (!status["status"]["completionTime"].is_null()).then(|| status["run_id"].as_i64().unwrap())
         });
         self.in_full(id.await).await
@@ -137,7 +135,7 @@ impl Scene {
 
     pub(super) async fn in_full(&self, id: i64) -> Value {
         let id = RunId::new(id).unwrap();
-        self.world.service().run_in_full(&self.scope(), id).await.unwrap().unwrap()
+        self.world.service().run_in_full(&self.holder(), id).await.unwrap().unwrap()
     }
 
     /// The init run, which waits from the connecting on.
