@@ -358,7 +358,7 @@ fn plan(arguments: &ConnectArguments, what: &[What], kinds: &[Kind], rungs: &[i6
 /// Builds the program as it is shipped and finds it beside this one.
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--release", "-p", "vestibule"]).status()?;
+    let built = Command::new(cargo).args(["build", "--profile", "dist", "-p", "vestibule"]).status()?;
     ensure!(built.success(), "the program was not built");
     let own = std::env::current_exe()?;
     let program = own.parent().unwrap_or(Path::new(".")).join("vestibule");

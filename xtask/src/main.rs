@@ -72,7 +72,8 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Gen { check: true } => generate::compare(),
         Task::Gen { check: false } => generate::write(),
         Task::Bench { arguments } => {
-            commands::show(commands::cargo(["run", "--release", "-p", "bench", "--"]).args(arguments))
+            let run = ["run", "--profile", "dist", "-p", "bench", "--"];
+            commands::show(commands::cargo(run).args(arguments))
         }
         Task::Demo { arguments } => commands::show(
             commands::cargo(["run", "--release", "-p", "vestibule", "--", "demo"]).args(arguments),
