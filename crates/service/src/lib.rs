@@ -61,8 +61,12 @@ pub struct Service {
     pub machine: work::Machine,
     /// Whoever unpacks a release holds it.
     pub(crate) unpacking: tokio::sync::Mutex<()>,
-    /// Rung when something was enqueued.
-    pub(crate) work_bell: tokio::sync::Notify,
+    /// What this process has under way, and the bell that is rung when something was enqueued.
+    pub(crate) slots: Arc<work::slots::Slots>,
+    /// Where tenants are laid down whose next run shall begin.
+    pub(crate) beginnings: work::desk::Desk<work::run_begin::Asked, Result<work::run::Next, Fault>>,
+    /// Integrations and releases of runs.
+    pub(crate) recalled: Arc<work::recalled::Recalled>,
     /// Rung when a delivery was kept.
     pub(crate) deliveries_bell: tokio::sync::Notify,
     /// Bounds what a flood of refusals can write.
@@ -73,6 +77,8 @@ pub struct Service {
     pub(crate) renewals: work::refresh::Lines,
     /// How quick endpoints are.
     pub(crate) windows: work::notice::windows::Windows,
+    /// Endpoints that notices go to, as they were read.
+    pub(crate) endpoints_seen: work::notice::seen::Seen,
     /// Begun when the process shall end: streams end, and it is no longer ready.
     pub stopping: Stopping,
     ticket_key: Zeroizing<[u8; 32]>,
@@ -143,13 +149,16 @@ impl Service {
             work: work::Options::default(),
             machine: work::Machine::default(),
             unpacking: tokio::sync::Mutex::default(),
-            work_bell: tokio::sync::Notify::new(),
+            slots: Arc::default(),
+            beginnings: work::desk::Desk::default(),
+            recalled: Arc::default(),
             deliveries_bell: tokio::sync::Notify::new(),
             flood: connect::refuse::Flood::default(),
             own_addresses: connect::receive_webhook::OwnAddresses::default(),
             fresh: connect::fresh::Fresh::default(),
             renewals: work::refresh::Lines::default(),
             windows: work::notice::windows::Windows::default(),
+            endpoints_seen: work::notice::seen::Seen::default(),
             stopping: Stopping::default(),
             ticket_key,
             recent_key,

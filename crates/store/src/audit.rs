@@ -1,6 +1,6 @@
 //! The audit log: written in the same unit of work as the change it tells of.
 
-use crate::db::{DbError, Row, Tx, json, sql};
+use crate::db::{DbError, Query, Row, Tx, json, sql};
 use crate::statements::statements;
 use kernel::ids::{AuditId, OrganizationId};
 use kernel::{Actor, Time, audit::Event};
@@ -39,9 +39,13 @@ fn entry(mut row: Row) -> Result<Entry, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn insert(tx: &mut Tx, event: &Event) -> Result<(), DbError> {
+    insertion(event)?.execute(tx).await.map(drop)
+}
+
+pub(crate) fn insertion(event: &Event) -> Result<Query, DbError> {
     let query = sql(INSERT).bind(&event.id).bind(event.at).bind(event.organization.as_ref());
-    let query = query.bind(json(&event.actor)?).bind(event.action).bind(&event.subject).bind(&event.detail);
-    query.execute(tx).await.map(drop)
+    let query = query.bind(json(&event.actor)?).bind(event.action).bind(&event.subject);
+    Ok(query.bind(&event.detail))
 }
 
 /// The newest since `since`, at most `limit`; of one organization, or of all for the operator.

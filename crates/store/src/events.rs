@@ -1,6 +1,6 @@
 //! What happened and somebody wanted to hear of, with the bytes that tell of it.
 
-use crate::db::{DbError, Tx, sql};
+use crate::db::{DbError, Query, Tx, sql};
 use crate::statements::statements;
 use connect::notice::NewEvent;
 use kernel::Time;
@@ -15,8 +15,12 @@ statements! {
 /// # Errors
 /// [`DbError`].
 pub async fn insert(tx: &mut Tx, id: &EventId, new: &NewEvent, body: &str, now: Time) -> Result<(), DbError> {
+    insertion(id, new, body, now).execute(tx).await.map(drop)
+}
+
+pub(crate) fn insertion(id: &EventId, new: &NewEvent, body: &str, now: Time) -> Query {
     let query = sql(INSERT).bind(id).bind(&new.organization).bind(new.environment).bind(new.event.as_str());
-    query.bind(new.tenant).bind(body).bind(now).execute(tx).await.map(drop)
+    query.bind(new.tenant).bind(body).bind(now)
 }
 
 /// Deletes at most `limit` events from before `before`.

@@ -3,22 +3,20 @@
 //! A job is enqueued in the transaction of the change that it follows. Whoever works claims it for a while
 //! ([`claim`]) and says what became of it ([`outcome`]); what nobody could do is a dead letter ([`letters`]).
 
+pub mod birth;
 pub mod claim;
 pub mod letters;
 pub mod outcome;
 
 use crate::db::{DbError, Query, Row, Tx, sql};
 use crate::statements::statements;
+use kernel::Time;
 use kernel::ids::{JobId, OrganizationId};
-use kernel::{Chance, Time};
-use std::collections::BTreeMap;
 
+pub use birth::Hold;
 pub use claim::{Claim, Look};
 pub use letters::Letters;
 pub use outcome::{Ended, Outcome};
-
-/// Subjects of one statement.
-const TOGETHER: usize = 8;
 
 /// What is to be done, and so what a job's subject names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,30 +125,26 @@ macro_rules! inserted {
     };
 }
 
-// What becomes of a job that is there already when it is asked for.
+// What becomes of a job that is there already when it is asked for; one that was waiting or dead is then as named.
 macro_rules! asked_again {
-    () => {
-        "state = CASE WHEN jobs.state IN ('held', 'ready') THEN jobs.state
-            WHEN jobs.state = 'waiting' AND jobs.failure IS NOT NULL THEN jobs.state ELSE excluded.state END,
+    ($state:literal) => {
+        concat!("state = CASE WHEN jobs.state IN ('held', 'ready') THEN jobs.state
+            WHEN jobs.state = 'waiting' AND jobs.failure IS NOT NULL THEN jobs.state ELSE ", $state, " END,
         due_at = CASE WHEN jobs.state = 'dead' THEN excluded.due_at WHEN jobs.state = 'held' THEN jobs.due_at
             WHEN jobs.state = 'waiting' AND jobs.failure IS NOT NULL THEN jobs.due_at
             WHEN excluded.due_at < jobs.due_at THEN excluded.due_at ELSE jobs.due_at END,
         again_at = CASE WHEN jobs.state <> 'held' THEN NULL
             WHEN jobs.again_at IS NULL OR excluded.due_at < jobs.again_at THEN excluded.due_at ELSE jobs.again_at END,
         attempts = CASE WHEN jobs.state = 'dead' THEN 0 ELSE jobs.attempts END,
-        failure = CASE WHEN jobs.state = 'dead' THEN NULL ELSE jobs.failure END, died_at = NULL"
+        failure = CASE WHEN jobs.state = 'dead' THEN NULL ELSE jobs.failure END, died_at = NULL")
     };
 }
+pub(crate) use asked_again;
 
 statements! {
     // The conflict takes the row's lock: a claim that is committed by then is seen as held, one that comes later sees
     // what the caller's transaction wrote beside the job. So nothing that is asked for is missed.
-    ENQUEUE = concat!(inserted!(), asked_again!());
-    ENQUEUE_MANY = concat!("WITH wished (id, organization, subject) AS (VALUES ($4, $5, $6), ($7, $8, $9),
-            ($10, $11, $12), ($13, $14, $15), ($16, $17, $18), ($19, $20, $21), ($22, $23, $24), ($25, $26, $27))
-        INSERT INTO jobs (id, kind, organization_id, subject, state, attempts, due_at, created_at)
-        SELECT wished.id, $1, wished.organization, wished.subject, $2, 0, CAST($3 AS BIGINT), CAST($3 AS BIGINT)
-        FROM wished WHERE wished.id <> '' ON CONFLICT (kind, subject) DO UPDATE SET ", asked_again!());
+    ENQUEUE = concat!(inserted!(), asked_again!("excluded.state"));
     PUT = concat!(inserted!(), "
         state = CASE WHEN jobs.state = 'held' THEN jobs.state ELSE excluded.state END,
         due_at = CASE WHEN jobs.state = 'held' THEN jobs.due_at ELSE excluded.due_at END,
@@ -209,33 +203,6 @@ fn insertion(text: &'static str, wish: &Wish<'_>, id: &JobId, now: Time) -> Quer
 /// [`DbError`].
 pub async fn enqueue(tx: &mut Tx, wish: &Wish<'_>, id: JobId, now: Time) -> Result<(), DbError> {
     insertion(ENQUEUE, wish, &id, now).execute(tx).await.map(drop)
-}
-
-/// As [`enqueue`] for several subjects of one kind that are due now, in few statements. They are asked for in the order
-/// of their subjects, each once.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn enqueue_now(
-    tx: &mut Tx,
-    kind: Kind,
-    subjects: BTreeMap<String, &OrganizationId>,
-    now: Time,
-    chance: &dyn Chance,
-) -> Result<(), DbError> {
-    let subjects: Vec<_> = subjects.into_iter().collect();
-    for some in subjects.chunks(TOGETHER) {
-        let mut query = sql(ENQUEUE_MANY).bind(kind.as_str()).bind(State::Ready.as_str()).bind(now);
-        for (subject, organization) in some {
-            query = query.bind(&JobId::new(now, chance)).bind(*organization).bind(subject);
-        }
-        // Places that are left over name no job.
-        for _ in some.len()..TOGETHER {
-            query = query.bind("").bind("").bind("");
-        }
-        query.execute(tx).await?;
-    }
-    Ok(())
 }
 
 /// As [`enqueue`], at exactly the wish's time, whatever time the job had: for what depends on one date that changes.

@@ -104,6 +104,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("integrations", integrations::STATEMENTS),
         named("issuer_keys", issuer_keys::STATEMENTS),
         named("jobs", jobs::STATEMENTS),
+        named("jobs/birth", jobs::birth::STATEMENTS),
         named("jobs/claim", jobs::claim::STATEMENTS),
         named("jobs/letters", jobs::letters::STATEMENTS),
         named("jobs/outcome", jobs::outcome::STATEMENTS),
@@ -113,6 +114,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("notices", notices::STATEMENTS),
         named("notices/log", notices::log::STATEMENTS),
         named("notices/replay", notices::replay::STATEMENTS),
+        named("notices/tell", notices::tell::STATEMENTS),
         named("organization_connectors", organization_connectors::STATEMENTS),
         named("organizations", organizations::STATEMENTS),
         named("origins", origins::STATEMENTS),
@@ -123,10 +125,15 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("people", people::STATEMENTS),
         named("refusals", refusals::STATEMENTS),
         named("releases", releases::STATEMENTS),
+        named("releases/parts", releases::parts::STATEMENTS),
+        named("releases/retirement", releases::retirement::STATEMENTS),
         named("reruns", reruns::STATEMENTS),
         named("revoked_tokens", revoked_tokens::STATEMENTS),
         named("run_logs", run_logs::STATEMENTS),
         named("runs", runs::STATEMENTS),
+        named("runs/ended", runs::ended::STATEMENTS),
+        named("runs/over", runs::over::STATEMENTS),
+        named("runs/standing", runs::standing::STATEMENTS),
         named("schedules", schedules::STATEMENTS),
         named("service_accounts", service_accounts::STATEMENTS),
         named("session_apps", session_apps::STATEMENTS),
@@ -155,11 +162,19 @@ pub fn all_statements() -> Vec<(String, String)> {
 /// [`DbError::Bug`] with the place of the first one that it does not accept.
 pub async fn check_statements(db: &Db) -> Result<usize, DbError> {
     let own = if db.engine() == "postgres" {
-        [jobs::claim::ON_POSTGRES, schedules::ON_POSTGRES, deliveries::ON_POSTGRES]
+        vec![
+            jobs::claim::ON_POSTGRES,
+            notices::tell::ON_POSTGRES,
+            schedules::ON_POSTGRES,
+            deliveries::ON_POSTGRES,
+            runs::begun::ON_POSTGRES,
+            runs::ended::ON_POSTGRES,
+            runs::standing::ON_POSTGRES,
+        ]
     } else {
-        [jobs::claim::ON_SQLITE, schedules::ON_SQLITE, deliveries::ON_SQLITE]
+        vec![jobs::claim::ON_SQLITE, schedules::ON_SQLITE, deliveries::ON_SQLITE, runs::begun::ON_SQLITE]
     };
-    let own = own.iter().flat_map(|list| list.iter());
+    let own = own.into_iter().flatten();
     let own = own.map(|(name, text)| (format!("{name} (of one database)"), (*text).to_owned()));
     let statements: Vec<_> = all_statements().into_iter().chain(own).collect();
     let count = statements.len();

@@ -2,13 +2,17 @@
 
 pub mod log;
 pub mod replay;
+pub mod tell;
 
-use crate::db::{Db, DbError, Row, Tx, sql};
+use crate::db::{Db, DbError, Query, Row, Tx, sql};
 use crate::notice_endpoints::{disabled, previous};
 use crate::statements::statements;
 use connect::notice::{Attempt, Disabled, EndpointUrl, Message, State, Subject};
 use kernel::ids::{EndpointId, EventId, MessageId, OrganizationId};
 use kernel::{Sealed, Time};
+
+/// First tries of one statement.
+const TOGETHER: usize = 16;
 
 macro_rules! columns {
     () => {
@@ -46,6 +50,17 @@ statements! {
     // The number of tries is the guard: whoever was overtaken, by another worker or a replay, changes nothing.
     DELIVERED = "UPDATE notices SET state = 'delivered', since = $3, attempts = attempts + 1, next_at = NULL,
         failure = NULL, took_us = $4, status = $5 WHERE id = $1 AND attempts = $2 AND state = 'waiting'";
+    // Their ids stand there twice, so that PostgreSQL finds the few by their key, also while it takes the table for small.
+    DELIVERED_AT_ONCE = "WITH new (id, at, took, status) AS (VALUES
+            ($1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS BIGINT)), ($5, $6, $7, $8), ($9, $10, $11, $12),
+            ($13, $14, $15, $16), ($17, $18, $19, $20), ($21, $22, $23, $24), ($25, $26, $27, $28), ($29, $30, $31, $32),
+            ($33, $34, $35, $36), ($37, $38, $39, $40), ($41, $42, $43, $44), ($45, $46, $47, $48), ($49, $50, $51, $52),
+            ($53, $54, $55, $56), ($57, $58, $59, $60), ($61, $62, $63, $64))
+        UPDATE notices SET state = 'delivered', since = new.at, attempts = 1, next_at = NULL, failure = NULL,
+            took_us = new.took, status = new.status
+        FROM new WHERE notices.id = new.id AND notices.attempts = 0 AND notices.state <> 'delivered'
+            AND notices.state <> 'dead' AND notices.id IN
+            ($1, $5, $9, $13, $17, $21, $25, $29, $33, $37, $41, $45, $49, $53, $57, $61)";
     FAILED = "UPDATE notices SET state = $3, since = $4, attempts = attempts + 1, failures = failures + 1, next_at = $5,
         failure = $6 WHERE id = $1 AND attempts = $2 AND state = 'waiting'";
     DIE = "UPDATE notices SET state = 'dead', since = $2, next_at = NULL, failure = $3
@@ -115,10 +130,16 @@ pub async fn insert(
     lane: Option<&str>,
     now: Time,
 ) -> Result<(), DbError> {
-    let text = if lane.is_some() { INSERT_IN_LANE } else { INSERT };
-    let query = sql(text).bind(id).bind(endpoint).bind(event).bind(now);
-    let query = if lane.is_some() { query.bind(lane) } else { query };
+    let query = match lane {
+        Some(lane) => sql(INSERT_IN_LANE).bind(id).bind(endpoint).bind(event).bind(now).bind(lane),
+        None => insertion(id, endpoint, event, now),
+    };
     query.execute(tx).await.map(drop)
+}
+
+/// Outside a lane.
+fn insertion(id: &MessageId, endpoint: &EndpointId, event: &EventId, now: Time) -> Query {
+    sql(INSERT).bind(id).bind(endpoint).bind(event).bind(now)
 }
 
 /// What a job is about, if it is still to be delivered: the message, or the first one of the lane.
@@ -137,15 +158,44 @@ pub async fn due_of(
     db.maybe(query).await?.map(due).transpose()
 }
 
-/// A first try that delivered: by itself, because nearly all of them are. `false` where the message was overtaken.
+/// A first try that delivered, by itself. `false` where the message was overtaken.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn delivered_at_once(db: &Db, message: &Message, attempt: &Attempt) -> Result<bool, DbError> {
+pub async fn delivered_first(db: &Db, message: &Message, attempt: &Attempt) -> Result<bool, DbError> {
     Ok(db.execute(delivery(message, attempt)).await? > 0)
 }
 
-fn delivery(message: &Message, attempt: &Attempt) -> crate::db::Query {
+/// A first try that delivered, which is what nearly all of them are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstTry {
+    pub message: MessageId,
+    /// When the answer was there.
+    pub at: Time,
+    pub took_us: i64,
+    pub status: Option<u16>,
+}
+
+/// Keeps many first tries that delivered, in few statements. Of a message that was overtaken nothing is kept.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn delivered_at_once(tx: &mut Tx, tries: &[FirstTry]) -> Result<(), DbError> {
+    for some in tries.chunks(TOGETHER) {
+        let mut query = sql(DELIVERED_AT_ONCE);
+        for FirstTry { message, at, took_us, status } in some {
+            query = query.bind(message).bind(*at).bind(*took_us).bind(status.map(i64::from));
+        }
+        // Places that are left over name no message.
+        for _ in some.len()..TOGETHER {
+            query = query.bind("").bind(0_i64).bind(0_i64).bind(None::<i64>);
+        }
+        query.execute(tx).await?;
+    }
+    Ok(())
+}
+
+fn delivery(message: &Message, attempt: &Attempt) -> Query {
     let query = sql(DELIVERED).bind(&message.id).bind(i64::from(message.attempts));
     query.bind(attempt.at).bind(attempt.took_us).bind(attempt.status.map(i64::from))
 }

@@ -93,12 +93,10 @@ impl Service {
     /// # Errors
     /// [`Fault`].
     pub async fn caller(&self, environment: Environment, key: &Plain) -> Result<Option<Caller>, Fault> {
-        let hash = key.hashed();
-        let found =
-            self.db.read(move |tx| Box::pin(async move { api_keys::by_hash(tx, &hash).await })).await?;
-        let live = found.filter(|key| key.environment == environment && key.revoked.is_none());
-        let Some(ApiKey { id, organization, scopes, .. }) = live else { return Ok(None) };
-        let config = self.config_of(&organization, environment).await?;
+        let found = api_keys::caller(&self.db, &key.hashed()).await?;
+        let live = found.filter(|(key, ..)| key.environment == environment && key.revoked.is_none());
+        let Some((ApiKey { id, organization, scopes, .. }, slug, version)) = live else { return Ok(None) };
+        let config = self.config_at(&slug, environment, version).await?;
         Ok(config.map(|config| Caller { organization, environment, config, key: id, scopes }))
     }
 

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::options::seconds;
+use super::run::Task;
 use crate::Service;
 use kernel::Time;
 use kernel::ids::{JobId, OrganizationId};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use store::DbError;
 use store::jobs::{Job, Kind};
+use store::notices::Due;
 
 /// Between two looks at whether the lease is over: the clock may have been set meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -47,18 +49,40 @@ impl Lease {
     }
 }
 
+/// What whoever asked for a job knows of it, where it is begun at once: what its task need not ask the database for.
+#[derive(Debug)]
+pub(super) enum Known {
+    Nothing,
+    /// A message as it was written.
+    Notice(Box<Due>),
+    /// A run that has begun with its job.
+    Run(Box<Task>),
+}
+
 /// A job that this process holds for a while.
 #[derive(Debug)]
 pub struct Held {
     job: Job,
-    holder: String,
+    known: Known,
+    holder: Arc<str>,
     lease: Arc<Lease>,
     service: Arc<Service>,
 }
 
 impl Held {
-    pub(super) fn new(job: Job, holder: &str, lease: Arc<Lease>, service: Arc<Service>) -> Self {
-        Self { job, holder: holder.to_owned(), lease, service }
+    pub(super) fn new(
+        job: Job,
+        known: Known,
+        holder: &Arc<str>,
+        lease: Arc<Lease>,
+        service: Arc<Service>,
+    ) -> Self {
+        Self { job, known, holder: Arc::clone(holder), lease, service }
+    }
+
+    /// What is known of it at its birth; once.
+    pub(super) fn take_known(&mut self) -> Known {
+        std::mem::replace(&mut self.known, Known::Nothing)
     }
 
     pub fn id(&self) -> &JobId {

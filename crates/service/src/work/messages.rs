@@ -2,16 +2,15 @@
 
 use crate::Service;
 use crate::admin::{AdminRefused, Holder};
-use connect::notice::new_event::message;
-use connect::notice::{Attempt, Endpoint, EventType, NewEvent, State, Subject};
-use kernel::ids::{EventId, JobId, MessageId, OrganizationId};
+use connect::notice::{Attempt, Endpoint, EventType, NewEvent, Place, State};
+use kernel::ids::{JobId, MessageId, OrganizationId};
 use kernel::{Actor, Chance, Time};
 use serde_json::json;
 use std::sync::Arc;
 use store::jobs::{Kind, Wish};
 use store::notices::log::{self, Listed};
 use store::notices::replay::{self, Replayable};
-use store::{DbError, Tx, audit, events, jobs, notices};
+use store::{DbError, Tx, audit, jobs};
 
 const WHAT: &str = "message";
 /// Messages of one unit of work: so few that no other writer waits long.
@@ -81,7 +80,7 @@ impl Service {
         Ok(read.await?)
     }
 
-    /// An endpoint's tries, newest first, those before `before`.
+    /// An endpoint's tries with their places, newest first, those before `before`.
     ///
     /// # Errors
     /// [`AdminRefused`].
@@ -90,13 +89,13 @@ impl Service {
         holder: &Holder,
         endpoint: &str,
         failed_only: bool,
-        before: Option<Time>,
+        before: Option<Place>,
         limit: i64,
-    ) -> Result<Vec<Attempt>, AdminRefused> {
+    ) -> Result<Vec<(Place, Attempt)>, AdminRefused> {
         let endpoint = self.endpoint(holder, endpoint).await?.id;
-        let before = before.unwrap_or_else(|| self.clock.now().plus_seconds(60));
+        let before = before.unwrap_or_else(|| Place::before(self.clock.now().plus_seconds(60)));
         let read = self.db.read(move |tx| {
-            Box::pin(async move { log::attempts(tx, &endpoint, failed_only, before, limit).await })
+            Box::pin(async move { log::attempts(tx, &endpoint, failed_only, &before, limit).await })
         });
         Ok(read.await?)
     }
@@ -135,8 +134,26 @@ impl Service {
         endpoint: &str,
         event: Option<&str>,
     ) -> Result<MessageId, AdminRefused> {
-        let endpoint = self.endpoint(holder, endpoint).await?;
+        if let Some(known) = self.endpoints_seen.get(holder, endpoint) {
+            let told = self.tell_sample(actor, &known, event).await?;
+            if let Some(message) = told {
+                return Ok(message);
+            }
+        }
+        let endpoint = Arc::new(self.endpoint(holder, endpoint).await?);
         is_on(&endpoint)?;
+        self.endpoints_seen.keep(&endpoint);
+        let told = self.tell_sample(actor, &endpoint, event).await?;
+        told.ok_or_else(|| AdminRefused::changed("webhook endpoint", &endpoint.id))
+    }
+
+    /// `None` where the endpoint is not as it is known here, or switched off.
+    async fn tell_sample(
+        &self,
+        actor: &Actor,
+        endpoint: &Endpoint,
+        event: Option<&str>,
+    ) -> Result<Option<MessageId>, AdminRefused> {
         let event = match event {
             Some(name) => EventType::parse(name)
                 .ok_or_else(|| AdminRefused::Invalid(format!("`{name}` is not an event")))?,
@@ -147,26 +164,10 @@ impl Service {
             members.insert("environment".to_owned(), json!(endpoint.environment.as_str()));
             members.insert("test".to_owned(), json!(true));
         }
-        let (now, chance) = (self.clock.now(), Arc::clone(&self.chance));
-        let id = MessageId::new(now, &*chance);
         let (organization, environment) = (endpoint.organization.clone(), endpoint.environment);
         let new = NewEvent { organization, environment, event, tenant: None, body };
         let line = self.event(actor, "webhook_endpoint.tested", endpoint.id.as_str(), &endpoint.organization);
-        let message_id = id.clone();
-        let write = self.db.write(move |tx| {
-            Box::pin(async move {
-                let event = EventId::new(now, &*chance);
-                events::insert(tx, &event, &new, &message(new.event, now, &new.body), now).await?;
-                notices::insert(tx, &id, &endpoint.id, &event, None, now).await?;
-                audit::insert(tx, &line).await?;
-                let subject = Subject::Message(id).to_string();
-                let wish = Wish { kind: Kind::Notice, organization: &new.organization, subject, due: now };
-                jobs::enqueue(tx, &wish, JobId::new(now, &*chance), now).await
-            })
-        });
-        write.await?;
-        self.ring_work();
-        Ok(message_id)
+        Ok(self.tell_at_a_stroke(endpoint, &new, &line).await?)
     }
 
     /// Delivers one message once more, whatever became of it; one that waits is tried at once.

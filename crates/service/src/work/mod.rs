@@ -1,9 +1,12 @@
 //! What goes on after connecting, without anyone looking (decision 0012): the queue's worker, and one file per kind of
 //! work and per use case around it.
 
+mod births;
 pub mod call;
 pub mod credential;
 pub mod deliveries;
+mod depth;
+pub(crate) mod desk;
 pub mod endpoints;
 pub mod events;
 pub mod git;
@@ -13,6 +16,7 @@ mod machine;
 pub mod messages;
 pub(crate) mod notice;
 mod options;
+pub(crate) mod recalled;
 pub mod refresh;
 pub mod release_archive;
 pub mod release_build;
@@ -20,7 +24,8 @@ mod release_choose;
 pub mod release_folder;
 mod release_keep;
 mod release_source;
-mod run;
+pub(crate) mod run;
+pub(crate) mod run_begin;
 pub mod run_control;
 mod run_end;
 mod run_http;
@@ -30,9 +35,11 @@ mod run_process;
 pub mod run_report;
 mod run_told;
 pub mod schedule;
+pub(crate) mod slots;
 pub mod trigger;
 mod worker;
 
+pub use births::Births;
 pub use held::{Held, Why};
 pub use machine::Machine;
 pub use options::Options;

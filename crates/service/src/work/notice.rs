@@ -1,8 +1,12 @@
 //! Delivers messages to endpoints: signed after Standard Webhooks, each try recorded, in order where that was asked for.
 
 mod post;
+pub(crate) mod seen;
+mod tell;
 pub(crate) mod windows;
 
+use super::held::Known;
+use super::jobs::Over;
 use super::{Held, Outcome};
 use crate::{Fault, Service};
 use connect::notice::{After, Attempt, Heard, Subject};
@@ -11,7 +15,7 @@ use metrics::counter;
 use post::Try;
 use std::time::Duration;
 use store::notice_endpoints;
-use store::notices::{self, Due};
+use store::notices::{self, Due, FirstTry};
 use windows::Place;
 
 /// What is left of a lease when another call begins: more than a call may take.
@@ -25,31 +29,47 @@ enum Step {
     /// A lane's first message is no longer in the way.
     Next,
     End(Outcome),
+    /// A message was delivered at its first try, which is kept with the end of its job.
+    Delivered(FirstTry),
 }
 
 impl Service {
     /// Delivers the message that the job is about, or what waits in its lane, one after the other until one of them
     /// fails. A node that dies meanwhile loses its lease, and another one delivers again: an endpoint may hear twice, and
     /// knows it by the `webhook-id`.
-    pub(super) async fn do_notice(&self, held: &Held) -> Outcome {
+    pub(super) async fn do_notice(&self, held: &Held, known: Known) -> Over {
         let Some(subject) = Subject::parse(held.subject()) else {
-            return Outcome::Dead { failure: "the job names no message and no lane".to_owned() };
+            return Outcome::Dead { failure: "the job names no message and no lane".to_owned() }.into();
+        };
+        let mut known = match known {
+            Known::Notice(due) => Some(*due),
+            Known::Nothing | Known::Run(_) => None,
         };
         for _ in 0..IN_A_ROW {
-            match self.deliver_notice(held, &subject).await {
-                Ok(Step::Next) if self.stopping.has_begun() => return Outcome::HandBack,
+            match self.deliver_notice(held, &subject, known.take()).await {
+                Ok(Step::Next) if self.stopping.has_begun() => return Outcome::HandBack.into(),
                 Ok(Step::Next) => {}
-                Ok(Step::End(outcome)) => return outcome,
-                Err(fault) => return held.later(fault.to_string()),
+                Ok(Step::End(outcome)) => return outcome.into(),
+                Ok(Step::Delivered(first_try)) => {
+                    return Over { outcome: Outcome::Done, first_try: Some(first_try), is_settled: false };
+                }
+                Err(fault) => return held.later(fault.to_string()).into(),
             }
         }
-        Outcome::Wait { at: self.clock.now() }
+        Outcome::Wait { at: self.clock.now() }.into()
     }
 
-    async fn deliver_notice(&self, held: &Held, subject: &Subject) -> Result<Step, Fault> {
-        let Some(due) = notices::due_of(&self.db, held.organization(), subject).await? else {
-            return Ok(Step::End(Outcome::Done));
+    async fn deliver_notice(
+        &self,
+        held: &Held,
+        subject: &Subject,
+        known: Option<Due>,
+    ) -> Result<Step, Fault> {
+        let due = match known {
+            Some(due) => Some(due),
+            None => notices::due_of(&self.db, held.organization(), subject).await?,
         };
+        let Some(due) = due else { return Ok(Step::End(Outcome::Done)) };
         if let Some(why) = over(&due) {
             return self.bury_notice(&due, why).await;
         }
@@ -91,11 +111,16 @@ impl Service {
             failure: heard.failure(),
         };
         let after = message.after(&heard, at, &*self.chance);
+        counter!("vestibule_notices_total", "outcome" => label(after)).increment(1);
+        let is_as_ever = due.failing.is_none() && due.resume.is_none();
+        if after == After::Delivered && message.attempts == 0 && message.lane.is_none() && is_as_ever {
+            let Attempt { message, at, took_us, status, .. } = attempt;
+            return Ok(Step::Delivered(FirstTry { message, at, took_us, status }));
+        }
         match after {
             After::Delivered => self.keep_delivered(due, attempt).await?,
             After::Again(_) | After::Dead => self.keep_failed(due, attempt, &heard, after).await?,
         }
-        counter!("vestibule_notices_total", "outcome" => label(after)).increment(1);
         Ok(match (after, subject) {
             (After::Again(at), _) => {
                 let failure = heard.failure().unwrap_or_default();
@@ -108,7 +133,7 @@ impl Service {
 
     async fn keep_delivered(&self, due: &Due, attempt: Attempt) -> Result<(), Fault> {
         if due.message.attempts == 0 {
-            notices::delivered_at_once(&self.db, &due.message, &attempt).await?;
+            notices::delivered_first(&self.db, &due.message, &attempt).await?;
         } else {
             let message = due.message.clone();
             let write = self

@@ -3,23 +3,23 @@
 //! One task of the process decides; each job runs in a task of its own. What ended and what is claimed next are one
 //! unit of work, so that a busy queue costs one commit for many jobs.
 
-use super::Outcome;
-use super::held::{Held, Lease};
-use super::jobs::DONE_HERE;
+use super::depth;
+use super::held::Known;
+use super::jobs::{DONE_HERE, Over};
 use super::options::seconds;
+use super::slots::{Desk, Reserved};
 use crate::Service;
-use futures_util::FutureExt as _;
-use kernel::ids::{JobId, OrganizationId};
+use kernel::ids::JobId;
 use kernel::{Plain, Time};
-use metrics::{counter, gauge};
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::panic::AssertUnwindSafe;
+use metrics::counter;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use store::DbError;
-use store::jobs::claim::{self, Claim};
+use store::jobs::claim::{self, Claim, Look};
 use store::jobs::outcome::{self, Ended};
-use store::jobs::{Job, Kind};
+use store::jobs::{Job, Kind, birth};
+use store::notices::{self, FirstTry};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -33,24 +33,18 @@ const PAUSE: Duration = Duration::from_secs(1);
 const READ_EVERY: Duration = Duration::from_millis(100);
 /// Jobs whose time has come, of one round.
 const PROMOTED: i64 = 500;
-/// Between two times that the queue's depth is counted.
-const COUNT_EVERY: Duration = Duration::from_secs(30);
+/// After which it is known whether a unit of work that nobody waited for was kept.
+const SURE_AFTER: Duration = Duration::from_secs(1);
+/// While the process stops, between two looks at what is still under way.
+const STOP_EVERY: Duration = Duration::from_millis(50);
 
-/// A job under way in this process.
+/// What the worker is told.
 #[derive(Debug)]
-struct UnderWay {
-    kind: Kind,
-    organization: OrganizationId,
-    lease: Arc<Lease>,
-}
-
-/// What a job's task says at its end.
-#[derive(Debug)]
-struct Said {
-    id: JobId,
-    /// Tells it from a later claim of the same job.
-    lease: Arc<Lease>,
-    outcome: Outcome,
+pub(super) enum Said {
+    /// A job's task has ended; of a job that another does by now only what it kept beside it counts.
+    Over(Option<JobId>, Over),
+    /// Jobs that may have been born, or not.
+    Unsure(Vec<JobId>),
 }
 
 /// What one round did.
@@ -59,6 +53,8 @@ struct Round {
     claimed: Vec<Job>,
     /// Whose turn was last, by kind.
     turns: Vec<(Kind, String)>,
+    /// The slots of what was claimed, until it has begun.
+    reserved: Vec<Reserved>,
     /// Whether there may be more that could be claimed at once.
     more: bool,
 }
@@ -66,21 +62,23 @@ struct Round {
 #[derive(Debug)]
 struct Worker {
     service: Arc<Service>,
-    /// Names this process in what it holds.
-    holder: String,
-    under_way: HashMap<JobId, UnderWay>,
+    desk: Desk,
     turns: BTreeMap<Kind, String>,
     /// What the clock said at which moments, back to one that is a grace ago.
     readings: VecDeque<(Instant, Time)>,
+    looked: Option<Instant>,
     ended: Vec<Ended>,
+    /// First tries that delivered a message.
+    delivered: Vec<FirstTry>,
+    /// Jobs that may have been born, and since when that is not known.
+    unsure: Vec<(Instant, JobId)>,
     said: mpsc::UnboundedReceiver<Said>,
-    say: mpsc::UnboundedSender<Said>,
 }
 
 impl Service {
     /// Wakes this process's worker: to be called after the commit of a unit of work that enqueued.
     pub fn ring_work(&self) {
-        self.work_bell.notify_one();
+        self.slots.ring();
     }
 
     /// Works until the process stops: does what is in the queue, fires schedules, makes triggers of deliveries. What is
@@ -96,24 +94,33 @@ impl Service {
     }
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.service.slots.leave();
+    }
+}
+
 impl Worker {
     fn new(service: Arc<Service>) -> Self {
         let (say, said) = mpsc::unbounded_channel();
-        let holder = Plain::new(&*service.chance).reveal().chars().take(22).collect();
+        let holder: String = Plain::new(&*service.chance).reveal().chars().take(22).collect();
+        let desk = Desk { service: Arc::downgrade(&service), holder: Arc::from(holder), say, is_open: true };
+        service.slots.open(desk.clone());
         Self {
             service,
-            holder,
-            under_way: HashMap::new(),
+            desk,
             turns: BTreeMap::new(),
             readings: VecDeque::new(),
+            looked: None,
             ended: Vec::new(),
+            delivered: Vec::new(),
+            unsure: Vec::new(),
             said,
-            say,
         }
     }
 
     async fn run(mut self) {
-        let counting = tokio::spawn(count(Arc::clone(&self.service)));
+        let counting = tokio::spawn(depth::tell(Arc::clone(&self.service)));
         let mut rung = true;
         while !self.service.stopping.has_begun() {
             match self.turn(rung).await {
@@ -132,26 +139,75 @@ impl Worker {
 
     /// One turn: a look, where nobody rang, and a round where there is something to do. Whether to go on at once.
     async fn turn(&mut self, rung: bool) -> Result<bool, DbError> {
+        self.find_unsure().await?;
         let now = self.service.clock.now();
-        let can_claim = DONE_HERE.into_iter().any(|kind| self.free(kind) > 0);
-        let is_needed = if rung { can_claim } else { self.is_needed(now).await? };
-        if self.ended.is_empty() && !is_needed {
+        let claims = if rung { self.can_claim() } else { self.is_needed(now).await? };
+        if self.ended.is_empty() && self.delivered.is_empty() && !claims {
             return Ok(false);
         }
-        let round = self.round(now).await?;
+        let round = self.round(now, claims).await?;
         self.turns.extend(round.turns);
         for job in round.claimed {
-            self.begin(job);
+            self.service.begin_job(&self.desk, job, Known::Nothing, false);
         }
         Ok(round.more)
     }
 
+    /// Whether a slot is free; of the other kinds something may wait from now on.
+    fn can_claim(&self) -> bool {
+        let mut is_free = false;
+        for kind in DONE_HERE {
+            match self.free(kind) {
+                0 => self.service.slots.waits(kind, true),
+                _ => is_free = true,
+            }
+        }
+        is_free
+    }
+
+    /// Looks whether a claim would find something, where the last look is long enough ago.
     async fn is_needed(&mut self, now: Time) -> Result<bool, DbError> {
+        if self.looked.is_some_and(|last| last.elapsed() < LOOK_EVERY) {
+            return Ok(false);
+        }
         let before = self.released_before(now);
         let look = claim::look(&self.service.db).await?;
+        self.looked = Some(Instant::now());
+        self.learn(&look);
         let (is_due, is_over) = look.is_overdue(now, before);
         let is_free = look.ready.iter().any(|kind| DONE_HERE.contains(kind) && self.free(*kind) > 0);
         Ok(is_due || is_over || is_free)
+    }
+
+    /// Of what is not ready nothing waits for a slot; what is ready does where none is free.
+    fn learn(&self, look: &Look) {
+        for kind in DONE_HERE {
+            let is_ready = look.ready.contains(&kind);
+            if !is_ready || self.free(kind) == 0 {
+                self.service.slots.waits(kind, is_ready);
+            }
+        }
+    }
+
+    /// Begins what was born although whoever asked for it did not come back to begin it.
+    async fn find_unsure(&mut self) -> Result<(), DbError> {
+        while let Some((since, id)) = self.unsure.first().cloned() {
+            if since.elapsed() < SURE_AFTER {
+                break;
+            }
+            let holder = Arc::clone(&self.desk.holder);
+            let wanted = id.clone();
+            let read = self
+                .service
+                .db
+                .read(move |tx| Box::pin(async move { birth::held_by(tx, &wanted, &holder).await }));
+            let found: Option<Job> = read.await?;
+            self.unsure.remove(0);
+            if let Some(job) = found.filter(|_| !self.service.slots.is_under_way(&id)) {
+                self.service.begin_job(&self.desk, job, Known::Nothing, false);
+            }
+        }
+        Ok(())
     }
 
     /// Leases that ended before this time are over for good: a grace ago, by the clock, and by what the clock said when
@@ -172,20 +228,25 @@ impl Worker {
     }
 
     fn free(&self, kind: Kind) -> usize {
-        let used = self.under_way.values().filter(|job| job.kind == kind).count();
-        self.service.work.slots(kind).saturating_sub(used)
+        self.service.slots.free(kind, self.service.work.slots(kind))
     }
 
-    /// Keeps what ended, makes ready what is due, claims for every free slot: one unit of work.
-    async fn round(&mut self, now: Time) -> Result<Round, DbError> {
+    /// Keeps what ended and, where `claims` says so, makes ready what is due and claims for every free slot: one unit of
+    /// work.
+    async fn round(&mut self, now: Time, claims: bool) -> Result<Round, DbError> {
         let before = self.released_before(now);
-        let claims: Vec<Claim> = DONE_HERE.into_iter().filter_map(|kind| self.claim_of(kind, now)).collect();
-        let (holder, ended) = (self.holder.clone(), self.ended.clone());
-        let kept = ended.len();
+        let (holder, ended) = (Arc::clone(&self.desk.holder), self.ended.clone());
+        let delivered = self.delivered.clone();
+        let kept = (ended.len(), delivered.len());
+        let (service, turns) = (Arc::clone(&self.service), self.turns.clone());
         let round = self.service.db.write(move |tx| {
             Box::pin(async move {
                 let mut round = Round::default();
+                notices::delivered_at_once(tx, &delivered).await?;
                 outcome::keep(tx, &holder, &ended, now).await?;
+                if !claims {
+                    return Ok(round);
+                }
                 // One look tells what the rest of the round would find, so that nothing is asked in vain.
                 let look = claim::look_in(tx).await?;
                 let (is_due, is_over) = look.is_overdue(now, before);
@@ -197,81 +258,48 @@ impl Worker {
                     made_ready += claim::release_expired(tx, before, PROMOTED).await?;
                 }
                 round.more = made_ready >= u64::try_from(PROMOTED).unwrap_or(u64::MAX);
-                for mut claim in claims {
-                    if made_ready == 0 && !look.ready.contains(&claim.kind) {
+                for kind in DONE_HERE {
+                    if made_ready == 0 && !look.ready.contains(&kind) {
+                        service.slots.waits(kind, false);
                         continue;
                     }
-                    round.claimed.extend(claim::claim(tx, &mut claim).await?);
-                    round.turns.push((claim.kind, claim.after));
+                    let Some((mut claim, mut reserved)) = service.claim_of(kind, &holder, &turns, now) else {
+                        service.slots.waits(kind, true);
+                        continue;
+                    };
+                    let claimed = claim::claim(tx, &mut claim).await?;
+                    let may_be_more = reserved.took(claimed.len());
+                    round.more |= may_be_more && service.slots.free(kind, claim.slots) > 0;
+                    round.claimed.extend(claimed);
+                    round.turns.push((kind, claim.after));
+                    round.reserved.push(reserved);
                 }
                 Ok::<_, DbError>(round)
             })
         });
         let round = round.await?;
-        for Ended { outcome, .. } in self.ended.drain(..kept) {
+        self.delivered.drain(..kept.1);
+        for Ended { outcome, .. } in self.ended.drain(..kept.0) {
             counter!("vestibule_jobs_ended_total", "outcome" => outcome.as_str()).increment(1);
         }
         Ok(round)
     }
 
-    fn claim_of(&self, kind: Kind, now: Time) -> Option<Claim> {
-        let free = self.free(kind);
-        if free == 0 {
-            return None;
-        }
-        let mut under_way = BTreeMap::new();
-        for job in self.under_way.values().filter(|job| job.kind == kind) {
-            *under_way.entry(job.organization.clone()).or_default() += 1;
-        }
-        Some(Claim {
-            kind,
-            holder: self.holder.clone(),
-            until: now.plus_seconds(seconds(self.service.work.lease)),
-            free,
-            slots: self.service.work.slots(kind),
-            under_way,
-            after: self.turns.get(&kind).cloned().unwrap_or_default(),
-        })
-    }
-
-    fn begin(&mut self, job: Job) {
-        let (id, kind, organization) = (job.id.clone(), job.kind, job.organization.clone());
-        let until = job.held_until.unwrap_or(self.service.clock.now());
-        let lease = Arc::new(Lease::new(until));
-        counter!("vestibule_jobs_claimed_total", "kind" => kind.as_str()).increment(1);
-        let under_way = UnderWay { kind, organization, lease: Arc::clone(&lease) };
-        // The same job once more: this process held it, lost it, and did not notice.
-        if let Some(before) = self.under_way.insert(id.clone(), under_way) {
-            before.lease.lose();
-        }
-        let (service, say) = (Arc::clone(&self.service), self.say.clone());
-        let held = Held::new(job, &self.holder, Arc::clone(&lease), Arc::clone(&service));
-        let broken = held.later("a mistake in this program ended it");
-        tokio::spawn(async move {
-            let outcome = AssertUnwindSafe(service.do_job(held)).catch_unwind().await.unwrap_or(broken);
-            say.send(Said { id, lease, outcome }).ok();
-        });
-    }
-
     /// Waits for a reason for the next turn; whether it is a ring.
     async fn wait(&mut self) -> bool {
         let service = Arc::clone(&self.service);
-        let full = DONE_HERE.into_iter().any(|kind| self.free(kind) == 0);
-        let pause = if self.ended.is_empty() { LOOK_EVERY } else { GATHER };
-        let until = Instant::now() + pause;
+        let until = Instant::now() + if self.ended.is_empty() { LOOK_EVERY } else { GATHER };
         loop {
             tokio::select! {
-                () = service.work_bell.notified() => return true,
+                () = service.slots.rung() => return true,
                 said = self.said.recv() => {
                     self.hear(said);
-                    while let Ok(said) = self.said.try_recv() {
-                        self.hear(Some(said));
-                    }
-                    // Where every slot was taken something may wait for this one.
-                    if full {
+                    self.hear_all();
+                    // Something may wait for the slot that became free.
+                    if service.slots.can_begin_what_waits(|kind| service.work.slots(kind)) {
                         return true;
                     }
-                    if pause == LOOK_EVERY {
+                    if !self.ended.is_empty() {
                         return self.gather().await;
                     }
                 }
@@ -281,25 +309,34 @@ impl Worker {
         }
     }
 
-    /// Gives the next claim a moment to come, so that it shares its commit with what ended.
+    /// Gives the next claim, and whatever else ends, a moment to come, so that it shares its commit with what ended.
     async fn gather(&mut self) -> bool {
-        let until = Instant::now() + GATHER;
         let service = Arc::clone(&self.service);
-        loop {
-            tokio::select! {
-                () = service.work_bell.notified() => return true,
-                said = self.said.recv() => self.hear(said),
-                () = tokio::time::sleep_until(until) => return false,
-            }
+        let rung = tokio::select! {
+            () = service.slots.rung() => true,
+            () = tokio::time::sleep(GATHER) => false,
+        };
+        self.hear_all();
+        rung || service.slots.can_begin_what_waits(|kind| service.work.slots(kind))
+    }
+
+    fn hear_all(&mut self) {
+        while let Ok(said) = self.said.try_recv() {
+            self.hear(Some(said));
         }
     }
 
     fn hear(&mut self, said: Option<Said>) {
-        let Some(Said { id, lease, outcome }) = said else { return };
-        let is_its_own = self.under_way.get(&id).is_some_and(|job| Arc::ptr_eq(&job.lease, &lease));
-        if is_its_own {
-            self.under_way.remove(&id);
-            self.ended.push(Ended { id, outcome });
+        match said {
+            Some(Said::Over(id, Over { outcome, first_try, .. })) => {
+                self.ended.extend(id.map(|id| Ended { id, outcome }));
+                self.delivered.extend(first_try);
+            }
+            Some(Said::Unsure(ids)) => {
+                let now = Instant::now();
+                self.unsure.extend(ids.into_iter().map(|id| (now, id)));
+            }
+            None => {}
         }
     }
 
@@ -310,55 +347,47 @@ impl Worker {
         }
     }
 
-    /// The process stops: those under way have been told. Waits for them, at most as long as a lease holds, and keeps
-    /// what became of them. What does not end by then is another's after its lease.
+    /// The process stops: those under way have been told. Waits for them, and for what is being born, at most as long as
+    /// a lease holds, and keeps what became of them. What does not end by then is another's after its lease.
     async fn finish(mut self) {
+        self.service.slots.close();
         let last = Instant::now() + self.service.work.lease;
-        while !self.under_way.is_empty() {
-            match tokio::time::timeout_at(last, self.said.recv()).await {
-                Ok(said) => self.hear(said),
-                Err(_) => break,
+        while !self.service.slots.are_empty() && Instant::now() < last {
+            if let Ok(said) = tokio::time::timeout(STOP_EVERY, self.said.recv()).await {
+                self.hear(said);
             }
         }
-        let (holder, ended, now) =
-            (self.holder.clone(), std::mem::take(&mut self.ended), self.service.clock.now());
-        if ended.is_empty() {
+        self.hear_all();
+        if self.ended.is_empty() && self.delivered.is_empty() {
             return;
         }
-        let keep = self
-            .service
-            .db
-            .write(move |tx| Box::pin(async move { outcome::keep(tx, &holder, &ended, now).await }));
-        if let Err(error) = keep.await {
+        let now = self.service.clock.now();
+        if let Err(error) = self.round(now, false).await {
             tracing::warn!(%error, "what became of the last jobs could not be kept; another does them again");
         }
     }
 }
 
-/// Tells the metrics how deep the queue is, until the task is ended.
-async fn count(service: Arc<Service>) {
-    loop {
-        match service.db.read(|tx| Box::pin(store::jobs::letters::depth(tx))).await {
-            Ok(depth) => {
-                for (kind, state, jobs) in depth.figures() {
-                    #[expect(
-                        clippy::cast_precision_loss,
-                        reason = "a gauge is a float, and the figure is small"
-                    )]
-                    gauge!("vestibule_jobs", "kind" => kind, "state" => state.as_str()).set(jobs as f64);
-                }
-                let now = service.clock.now();
-                for (kind, _, oldest) in depth.ready {
-                    let age = oldest.map_or(0, |oldest| now.seconds_since(oldest).max(0));
-                    #[expect(
-                        clippy::cast_precision_loss,
-                        reason = "a gauge is a float, and the figure is small"
-                    )]
-                    gauge!("vestibule_jobs_oldest_seconds", "kind" => kind.as_str()).set(age as f64);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the queue's depth could not be counted"),
-        }
-        tokio::time::sleep(COUNT_EVERY).await;
+impl Service {
+    /// A claim for slots that are kept free for it; `None` where none is.
+    fn claim_of(
+        &self,
+        kind: Kind,
+        holder: &str,
+        turns: &BTreeMap<Kind, String>,
+        now: Time,
+    ) -> Option<(Claim, Reserved)> {
+        let slots = self.work.slots(kind);
+        let (reserved, under_way) = self.slots.reserve(kind, slots)?;
+        let claim = Claim {
+            kind,
+            holder: holder.to_owned(),
+            until: now.plus_seconds(seconds(self.work.lease)),
+            free: reserved.asked,
+            slots,
+            under_way,
+            after: turns.get(&kind).cloned().unwrap_or_default(),
+        };
+        Some((claim, reserved))
     }
 }

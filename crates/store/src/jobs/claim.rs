@@ -85,8 +85,8 @@ statements! {
         EXISTS (SELECT 1 FROM jobs WHERE kind = $2 AND state = 'ready'),
         EXISTS (SELECT 1 FROM jobs WHERE kind = $3 AND state = 'ready'),
         EXISTS (SELECT 1 FROM jobs WHERE kind = $4 AND state = 'ready')";
-    // The holder is the guard, and the state: of a lease that is over and taken by another nothing is extended.
-    EXTEND = "UPDATE jobs SET held_until = $3 WHERE id = $1 AND holder = $2 AND state = 'held'";
+    // The holder is the guard: of a lease that is over and taken by another nothing is extended.
+    EXTEND = "UPDATE jobs SET held_until = $3 WHERE id = $1 AND holder = $2";
 }
 
 /// What there is to do, seen without writing anything.

@@ -321,7 +321,7 @@ async fn tenants_are_kept(world: World) {
     let of = organization.clone();
     assert!(write!(world, |tx| tenants::unarchive(tx, &of, id, later)));
     let of = organization.clone();
-    assert!(write!(world, |tx| tenants::touch(tx, &of, id, later.plus_seconds(1))));
+    assert!(write!(world, |tx| tenants::was_connected(tx, &of, id, false, later.plus_seconds(1))));
     tenant.modified = later.plus_seconds(1);
     assert_eq!(read!(world, |tx| tenants::by_id(tx, &organization, SANDBOX, id)), Some(tenant));
 }
@@ -369,9 +369,7 @@ async fn tenants_are_listed(world: World) {
         }
         paged.sort();
         assert_eq!(paged, ids[..3], "{sort:?}: pages do not overlap");
-        assert_eq!(Sort::parse(sort.field()), Some(sort));
     }
-    assert_eq!(Sort::parse("id; DROP TABLE tenants"), None);
 }
 
 async fn connections_connect_and_disconnect(world: World) {
@@ -620,6 +618,9 @@ async fn api_keys_are_kept(world: World) {
     write!(world, |tx| api_keys::insert(tx, &new));
     assert_eq!(read!(world, |tx| api_keys::by_hash(tx, &hashed("key"))), Some(key.clone()));
     assert_eq!(read!(world, |tx| api_keys::by_hash(tx, &hashed("ke"))), None);
+    let (caller, _, version) = api_keys::caller(&world.db, &hashed("key")).await.unwrap().unwrap();
+    assert_eq!((caller, version), (key.clone(), 0));
+    assert_eq!(api_keys::caller(&world.db, &hashed("ke")).await.unwrap(), None);
     for first in [true, false] {
         let (of, id) = (organization.clone(), key.id.clone());
         assert_eq!(write!(world, |tx| api_keys::revoke(tx, &of, &id, NOW)), first);

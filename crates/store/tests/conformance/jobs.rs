@@ -5,7 +5,7 @@ use crate::world::{NOW, World};
 use kernel::Time;
 use kernel::ids::{JobId, OrganizationId};
 use std::collections::{BTreeMap, BTreeSet};
-use store::jobs::{self, Claim, Ended, Job, Kind, Letters, Outcome, State, Wish};
+use store::jobs::{self, Claim, Ended, Hold, Job, Kind, Letters, Outcome, State, Wish, birth};
 
 on_both!(
     what_is_asked_for_is_claimed_once_and_done,
@@ -17,6 +17,8 @@ on_both!(
     what_is_handed_back_counts_no_try,
     a_lease_that_is_over_is_taken_by_another,
     a_removed_job_is_nobodys,
+    what_is_born_is_held_and_what_was_there_is_asked_for,
+    many_are_born_at_once,
     a_hundred_claimers_take_each_job_once,
     a_hundred_who_ask_while_it_is_done_get_one_more,
     nothing_asked_for_is_lost_between_asking_and_finishing,
@@ -285,6 +287,94 @@ async fn a_removed_job_is_nobodys(world: World) {
     assert!(!jobs::claim::extend(&world.db, &job.id, "a", NOW).await.unwrap());
     keep(&world, "a", &job.id, Outcome::Again { at: NOW, failure: "no".to_owned() }).await;
     assert_eq!(of_subject(&world, "7").await, None);
+}
+
+async fn born(world: &World, organization: &OrganizationId, subject: &str) -> Option<Job> {
+    let (id, organization, subject) =
+        (JobId::new(NOW, &world.chance), organization.clone(), subject.to_owned());
+    let hold = Hold { holder: "one".to_owned(), until: NOW.plus_seconds(60) };
+    let write = world.write(move |tx| {
+        Box::pin(async move {
+            let wish = Wish { kind: Kind::Run, organization: &organization, subject, due: NOW };
+            birth::enqueue_held(tx, wish, id, &hold).await
+        })
+    });
+    write.await
+}
+
+async fn held_by(world: &World, id: &JobId, holder: &'static str) -> Option<Job> {
+    let id = id.clone();
+    world.read(move |tx| Box::pin(async move { birth::held_by(tx, &id, holder).await })).await
+}
+
+async fn what_is_born_is_held_and_what_was_there_is_asked_for(world: World) {
+    let acme = world.organization("acme").await;
+    let job = born(&world, &acme, "7").await.unwrap();
+    assert_eq!(of_subject(&world, "7").await.as_ref(), Some(&job), "as it is kept");
+    assert_eq!((job.state, job.attempts, job.due, job.created), (State::Held, 1, NOW, NOW));
+    assert_eq!((job.holder.as_deref(), job.held_until), (Some("one"), Some(NOW.plus_seconds(60))));
+    assert_eq!(held_by(&world, &job.id, "one").await.as_ref(), Some(&job));
+    assert_eq!(held_by(&world, &job.id, "two").await, None);
+    assert!(claim(&world, "two", 10).await.is_empty());
+    // Asked for while it is held: once more afterwards, and held by nobody for it.
+    assert_eq!(born(&world, &acme, "7").await, None);
+    assert_eq!(of_subject(&world, "7").await.unwrap().again, Some(NOW));
+    keep(&world, "one", &job.id, Outcome::Done).await;
+    assert_eq!(of_subject(&world, "7").await.unwrap().state, State::Ready);
+    assert_eq!(born(&world, &acme, "7").await, None, "it is ready");
+    let again = claim(&world, "two", 10).await.remove(0);
+    assert_eq!((again.id.clone(), again.attempts), (job.id.clone(), 1));
+    // One that waits for its time is ready, one that failed keeps its back-off, a dead one is revived.
+    let (later, failure) = (NOW.plus_seconds(9), || "no".to_owned());
+    keep(&world, "two", &job.id, Outcome::Wait { at: later }).await;
+    assert_eq!(born(&world, &acme, "7").await, None);
+    let ready = of_subject(&world, "7").await.unwrap();
+    assert_eq!((ready.state, ready.due, ready.holder), (State::Ready, NOW, None));
+    claim(&world, "two", 10).await;
+    keep(&world, "two", &job.id, Outcome::Again { at: later, failure: failure() }).await;
+    assert_eq!(born(&world, &acme, "7").await, None);
+    assert_eq!(of_subject(&world, "7").await.unwrap().state, State::Waiting);
+    promote(&world, later).await;
+    claim(&world, "two", 10).await;
+    keep(&world, "two", &job.id, Outcome::Dead { failure: failure() }).await;
+    assert_eq!(born(&world, &acme, "7").await, None);
+    let revived = of_subject(&world, "7").await.unwrap();
+    assert_eq!(
+        (revived.state, revived.attempts, revived.holder, revived.died),
+        (State::Ready, 0, None, None)
+    );
+    // Whoever was born with a lease loses it like any other.
+    let lost = born(&world, &acme, "8").await.unwrap();
+    let release = |before| world.write(move |tx| Box::pin(jobs::claim::release_expired(tx, before, 10)));
+    assert_eq!(release(NOW.plus_seconds(60)).await, 0);
+    assert_eq!(release(NOW.plus_seconds(61)).await, 1);
+    assert_eq!(held_by(&world, &lost.id, "one").await, None);
+    assert_eq!(of_subject(&world, "8").await.unwrap().state, State::Ready);
+}
+
+async fn many_are_born_at_once(world: World) {
+    let (acme, other) = (world.organization("acme").await, world.organization("other").await);
+    enqueue(&world, Kind::Run, &acme, "105", NOW).await;
+    let hold = Hold { holder: "one".to_owned(), until: NOW.plus_seconds(60) };
+    let jobs = world.write({
+        let (acme, other, chance) = (acme.clone(), other.clone(), kernel::SystemChance);
+        move |tx| {
+            Box::pin(async move {
+                let of = |number: i32| if number % 3 == 0 { &other } else { &acme };
+                let hold = |number: i32| Some(hold.clone()).filter(|_| number % 2 == 1);
+                let subjects = (100..121).map(|number| (number.to_string(), (of(number), hold(number))));
+                birth::enqueue_now(tx, Kind::Run, subjects.collect(), NOW, &chance).await
+            })
+        }
+    });
+    let jobs = jobs.await;
+    let born: Vec<_> = jobs.iter().map(|job| job.subject.as_str()).collect();
+    assert_eq!(born, ["101", "103", "107", "109", "111", "113", "115", "117", "119"], "105 was there");
+    for job in &jobs {
+        assert_eq!(held_by(&world, &job.id, "one").await.as_ref(), Some(job));
+        assert_eq!(job.organization == other, job.subject.parse::<i32>().unwrap() % 3 == 0);
+    }
+    assert_eq!(claim(&world, "two", 100).await.len(), 12);
 }
 
 async fn a_hundred_claimers_take_each_job_once(world: World) {

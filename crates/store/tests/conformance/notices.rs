@@ -3,26 +3,32 @@
 use crate::on_both;
 use crate::world::{NOW, SANDBOX, World, sealed};
 use connect::notice::{
-    Attempt, Disabled, Endpoint, EndpointUrl, EventType, Message, NewEvent, State, Subject,
+    Attempt, Disabled, Endpoint, EndpointUrl, EventType, Message, NewEvent, Place, State, Subject,
 };
-use kernel::ids::{EndpointId, EventId, MessageId, OrganizationId, TenantId};
-use kernel::{Environment, Time};
+use futures_util::future::join_all;
+use kernel::ids::{EndpointId, EventId, JobId, MessageId, OrganizationId, TenantId};
+use kernel::{Actor, Environment, Time, audit};
 use serde_json::json;
+use store::jobs::{self, Hold, Kind};
 use store::notices::replay::Span;
-use store::notices::{self, Due, log, replay};
+use store::notices::tell::{Telling, Told};
+use store::notices::{self, Due, FirstTry, log, replay};
 use store::retention::{EVENTS_S, NOTICES_S, sweep};
-use store::{events, notice_endpoints as endpoints};
+use store::{events, notice_endpoints as endpoints, sql};
 
 on_both!(
     an_endpoint_is_kept_changed_and_deleted,
     those_that_chose_an_event_hear_of_it,
     a_message_is_delivered_once,
+    many_are_delivered_at_once,
+    what_is_told_at_a_stroke_is_there_with_its_job,
     a_failed_try_is_logged_and_the_last_one_leaves_it_dead,
     a_lane_is_read_in_the_order_in_which_it_was_written,
     an_endpoint_fails_rests_recovers_and_is_gone,
     messages_and_tries_are_read_newest_first,
     what_is_replayed_begins_anew,
     what_is_over_is_swept,
+    pages_of_tries_skip_nothing,
     a_hundred_tries_at_once_deliver_once,
 );
 
@@ -186,13 +192,125 @@ async fn a_message_is_delivered_once(world: World) {
     assert_eq!(body["data"], json!({ "n": 1 }));
 
     let tried = attempt(&read.message, 1, 204);
-    assert!(notices::delivered_at_once(&world.db, &read.message, &tried).await.unwrap());
-    assert!(!notices::delivered_at_once(&world.db, &read.message, &tried).await.unwrap(), "it was before");
+    assert!(notices::delivered_first(&world.db, &read.message, &tried).await.unwrap());
+    assert!(!notices::delivered_first(&world.db, &read.message, &tried).await.unwrap(), "it was before");
     let message = read.message.clone();
     assert!(!write!(world, |tx| notices::failed(tx, &message, &tried, None)), "what is delivered stays so");
     assert_eq!(due(&world, &acme, &Subject::Message(id.clone())).await, None);
     let after = shown(&world, &acme, &id).await;
     assert_eq!((after.state, after.attempts, after.since), (State::Delivered, 1, NOW.plus_seconds(1)));
+}
+
+async fn many_are_delivered_at_once(world: World) {
+    let acme = world.organization("acme").await;
+    let to = endpoint(&world, &acme, false).await;
+    let mut messages = Vec::new();
+    for _ in 0..37 {
+        messages.push(of_message(&world, &acme, &message(&world, &to, None, NOW).await).await.message);
+    }
+    let (failed, dead) = (messages[3].clone(), messages[20].clone());
+    let (again, over) = (attempt(&failed, 1, 500), attempt(&dead, 1, 500));
+    write!(world, |tx| notices::failed(tx, &failed, &again, Some(NOW)));
+    write!(world, |tx| notices::failed(tx, &dead, &over, None));
+    let tries: Vec<_> = messages
+        .iter()
+        .enumerate()
+        .map(|(number, message)| FirstTry {
+            message: message.id.clone(),
+            at: NOW.plus_seconds(i64::try_from(number).unwrap()),
+            took_us: 7,
+            status: Some(204),
+        })
+        .collect();
+    write!(world, |tx| notices::delivered_at_once(tx, &tries));
+    for (number, message) in messages.iter().enumerate() {
+        let after = shown(&world, &acme, &message.id).await;
+        let expected = match number {
+            3 => (State::Waiting, 1, NOW),
+            20 => (State::Dead, 1, NOW.plus_seconds(1)),
+            _ => (State::Delivered, 1, NOW.plus_seconds(i64::try_from(number).unwrap())),
+        };
+        assert_eq!((after.state, after.attempts, after.since), expected, "{number}");
+    }
+    let id = messages[36].id.clone();
+    let kept = world.read(move |tx| Box::pin(async move { log::of_message(tx, &id).await })).await;
+    let kept: Vec<_> = kept.iter().map(|tried| (tried.number, tried.took_us, tried.status)).collect();
+    assert_eq!(kept, [(1, 7, Some(204))]);
+}
+
+async fn tell(world: &World, to: &Endpoint, hold: Option<&Hold>) -> Option<(MessageId, Told)> {
+    let chance = &world.chance;
+    let (message, event) = (MessageId::new(NOW, chance), EventId::new(NOW, chance));
+    let (job, owner) = (JobId::new(NOW, chance), to.organization.clone());
+    let new = NewEvent {
+        organization: owner.clone(),
+        environment: SANDBOX,
+        event: EventType::TenantCreated,
+        tenant: None,
+        body: json!({ "n": 1 }),
+    };
+    let line =
+        audit::Event::new("endpoint.tested", to.id.as_str(), Some(owner), Actor::Operator, NOW, chance);
+    let body = new.message(NOW);
+    let telling = Telling {
+        message: &message,
+        event: &event,
+        job: &job,
+        hold,
+        new: &new,
+        body: &body,
+        endpoint: to,
+        line: &line,
+        now: NOW,
+    };
+    store::notices::tell::tell(&world.db, &telling).await.unwrap().map(|told| (message, told))
+}
+
+async fn what_is_told_at_a_stroke_is_there_with_its_job(world: World) {
+    let acme = world.organization("acme").await;
+    let to = endpoint(&world, &acme, false).await;
+    let count = |what: &'static str| {
+        let text = format!("SELECT COUNT(*) FROM {what}");
+        let (db, query) = (world.db.clone(), sql(text));
+        async move { db.maybe(query).await.unwrap().unwrap().take::<i64>().unwrap() }
+    };
+    let audited = count("audit").await;
+    let hold = Hold { holder: "node".to_owned(), until: NOW.plus_seconds(60) };
+    // Many at the same time: on PostgreSQL they are rows of few statements.
+    let told = join_all((0..40).map(|n| tell(&world, &to, Some(&hold).filter(|_| n % 2 == 0)))).await;
+    for (number, told) in told.into_iter().enumerate() {
+        let (message, told) = told.unwrap();
+        assert_eq!(told, Told { failing: None, resume: None });
+        let due = of_message(&world, &acme, &message).await;
+        assert_eq!((due.message.attempts, due.message.begun), (0, NOW));
+        assert!(due.body.unwrap().contains("tenant.created"));
+        let job = world.read(move |tx| {
+            Box::pin(async move { jobs::of_subject(tx, Kind::Notice, message.as_str()).await })
+        });
+        let job = job.await.unwrap();
+        let expected = if number % 2 == 0 {
+            (jobs::State::Held, 1, Some("node".to_owned()), Some(NOW.plus_seconds(60)))
+        } else {
+            (jobs::State::Ready, 0, None, None)
+        };
+        assert_eq!((job.state, job.attempts, job.holder, job.held_until), expected);
+        assert_eq!((job.organization, job.due, job.created), (acme.clone(), NOW, NOW));
+    }
+    assert_eq!(count("audit").await, audited + 40);
+    let id = to.id.clone();
+    write!(world, |tx| endpoints::fails(tx, &id, NOW));
+    assert_eq!(tell(&world, &to, None).await.unwrap().1, Told { failing: Some(NOW), resume: None });
+    // As it was known it is no more, and then there is nothing of it.
+    let changed = Endpoint { description: "other".to_owned(), ..to.clone() };
+    let now = write!(world, |tx| endpoints::update(tx, &changed, NOW)).unwrap();
+    assert_eq!(tell(&world, &to, None).await, None);
+    assert!(tell(&world, &now, None).await.is_some());
+    let off = Endpoint { disabled: Some(Disabled::Asked), ..now.clone() };
+    let off = write!(world, |tx| endpoints::update(tx, &off, NOW)).unwrap();
+    assert_eq!(tell(&world, &off, None).await, None);
+    let stranger = Endpoint { organization: world.organization("other").await, ..now };
+    assert_eq!(tell(&world, &stranger, None).await, None);
+    assert_eq!((count("notices").await, count("events").await, count("jobs").await), (42, 42, 42));
 }
 
 async fn a_failed_try_is_logged_and_the_last_one_leaves_it_dead(world: World) {
@@ -233,7 +351,7 @@ async fn a_lane_is_read_in_the_order_in_which_it_was_written(world: World) {
     let mut read = Vec::new();
     while let Some(first) = due(&world, &acme, &lane).await {
         let tried = attempt(&first.message, 1, 200);
-        assert!(notices::delivered_at_once(&world.db, &first.message, &tried).await.unwrap());
+        assert!(notices::delivered_first(&world.db, &first.message, &tried).await.unwrap());
         read.push(first.message.id);
     }
     assert_eq!(read, written);
@@ -293,7 +411,7 @@ async fn messages_and_tries_are_read_newest_first(world: World) {
         let read = of_message(&world, &acme, &ids[place]).await.message;
         let tried = attempt(&read, 10 + i64::try_from(place).unwrap(), status);
         if status < 300 {
-            assert!(notices::delivered_at_once(&world.db, &read, &tried).await.unwrap());
+            assert!(notices::delivered_first(&world.db, &read, &tried).await.unwrap());
         } else {
             assert!(write!(world, |tx| notices::failed(tx, &read, &tried, None)));
         }
@@ -319,18 +437,61 @@ async fn messages_and_tries_are_read_newest_first(world: World) {
 
     let tries = |failed_only, limit| {
         let endpoint = to.id.clone();
-        let before = NOW.plus_seconds(99);
+        let before = Place::before(NOW.plus_seconds(99));
         world.read(move |tx| {
             Box::pin(async move {
-                let found = log::attempts(tx, &endpoint, failed_only, before, limit).await?;
-                Ok(found.into_iter().map(|it| (it.message, it.status.unwrap())).collect::<Vec<_>>())
+                let found = log::attempts(tx, &endpoint, failed_only, &before, limit).await?;
+                Ok(found.into_iter().map(|(_, it)| (it.message, it.status.unwrap())).collect::<Vec<_>>())
             })
         })
     };
-    let all = [(ids[4].clone(), 204), (ids[2].clone(), 500), (ids[1].clone(), 200)];
+    // Those that were delivered at once stand where they were written, the others where they were tried.
+    let all = [(ids[2].clone(), 500), (ids[4].clone(), 204), (ids[1].clone(), 200)];
     assert_eq!(tries(false, 9).await, all);
     assert_eq!(tries(false, 2).await, all[..2]);
-    assert_eq!(tries(true, 9).await, all[1..2]);
+    assert_eq!(tries(true, 9).await, all[..1]);
+}
+
+/// Many tries of one moment, some that delivered and some that did not: no page skips one, and none shows one twice.
+async fn pages_of_tries_skip_nothing(world: World) {
+    let acme = world.organization("acme").await;
+    let to = endpoint(&world, &acme, false).await;
+    let mut made = std::collections::BTreeSet::new();
+    for number in 0..24_i64 {
+        // Of the same microsecond, of the same millisecond, and of a later one.
+        let after = [0, 0, 300, 1_000, 1_000, 1_700][usize::try_from(number).unwrap() % 6];
+        let at = Time::from_micros(NOW.millis() * 1_000 + after);
+        let id = message(&world, &to, None, at).await;
+        let read = of_message(&world, &acme, &id).await.message;
+        let tried = Attempt { at, ..attempt(&read, 0, if number % 4 < 2 { 200 } else { 500 }) };
+        if tried.failure.is_none() {
+            assert!(notices::delivered_first(&world.db, &read, &tried).await.unwrap());
+        } else {
+            assert!(write!(world, |tx| notices::failed(tx, &read, &tried, Some(at))));
+        }
+        made.insert(id);
+    }
+    for limit in [1, 2, 5, 24] {
+        let (mut seen, mut before) = (Vec::new(), Place::before(NOW.plus_seconds(9)));
+        loop {
+            let (endpoint, from) = (to.id.clone(), before.clone());
+            let page = world.read(move |tx| {
+                Box::pin(async move { log::attempts(tx, &endpoint, false, &from, limit).await })
+            });
+            let page = page.await;
+            let Some((last, _)) = page.last() else { break };
+            // As it travels in a link.
+            before = connect::notice::json::read_place(&last.to_string()).unwrap();
+            assert_eq!(before, *last);
+            seen.extend(page);
+        }
+        assert!(seen.is_sorted_by(|(one, _), (other, _)| one > other), "newest first");
+        assert_eq!(seen.len(), made.len(), "pages of {limit}");
+        assert_eq!(
+            seen.into_iter().map(|(_, it)| it.message).collect::<std::collections::BTreeSet<_>>(),
+            made
+        );
+    }
 }
 
 async fn what_is_replayed_begins_anew(world: World) {
@@ -340,7 +501,7 @@ async fn what_is_replayed_begins_anew(world: World) {
     let lane = Subject::lane(&to.id, "11");
     let read = due(&world, &acme, &lane).await.unwrap().message;
     let tried = attempt(&read, 1, 200);
-    assert!(notices::delivered_at_once(&world.db, &read, &tried).await.unwrap());
+    assert!(notices::delivered_first(&world.db, &read, &tried).await.unwrap());
     let in_span = |state, from, to_s| {
         let endpoint = to.id.clone();
         let (after, to) =
@@ -374,7 +535,8 @@ async fn what_is_replayed_begins_anew(world: World) {
     // The same as the whole endpoint shows them.
     let endpoint = to.id.clone();
     let all = world.read(move |tx| {
-        Box::pin(async move { log::attempts(tx, &endpoint, false, NOW.plus_seconds(999), 9).await })
+        let before = Place::before(NOW.plus_seconds(999));
+        Box::pin(async move { log::attempts(tx, &endpoint, false, &before, 9).await })
     });
     assert_eq!(all.await.len(), 3);
 }
@@ -388,7 +550,7 @@ async fn what_is_over_is_swept(world: World) {
         message(&world, &to, None, NOW).await,
     );
     let read = of_message(&world, &acme, &told).await.message;
-    notices::delivered_at_once(&world.db, &read, &attempt(&read, 1, 200)).await.unwrap();
+    notices::delivered_first(&world.db, &read, &attempt(&read, 1, 200)).await.unwrap();
     let read = of_message(&world, &acme, &dead).await.message;
     let tried = attempt(&read, 1, 500);
     write!(world, |tx| notices::failed(tx, &read, &tried, None));
@@ -419,7 +581,7 @@ async fn a_hundred_tries_at_once_deliver_once(world: World) {
             let (db, message) = (world.db.clone(), read.clone());
             tokio::spawn(async move {
                 let tried = attempt(&message, 1, 200);
-                notices::delivered_at_once(&db, &message, &tried).await
+                notices::delivered_first(&db, &message, &tried).await
             })
         })
         .collect();

@@ -3,8 +3,9 @@
 use crate::{Fault, Service};
 use connect::notice::message::WITHIN_S;
 use connect::notice::{Endpoint, EndpointSecret, Heard, signature};
-use kernel::Time;
+use kernel::{Sealed, Time};
 use outbound::Request;
+use std::sync::Arc;
 use std::time::Duration;
 use store::notices::Due;
 use tokio::time::Instant;
@@ -35,15 +36,13 @@ impl Service {
     async fn signed_notice(&self, due: &Due) -> Result<Request, Fault> {
         let (id, now) = (&due.message.id, self.clock.now());
         let body = due.body.clone().unwrap_or_default();
-        let place = Endpoint::place(&due.message.endpoint);
         let previous = due.previous.iter().filter(|(_, until)| *until > now).map(|(secret, _)| secret);
-        let mut secrets = Vec::with_capacity(2);
-        for sealed in std::iter::once(&due.secret).chain(previous) {
-            let opened = self.vault.open(&self.db, &due.organization, &place, sealed).await?;
-            let secret = std::str::from_utf8(&opened).ok().and_then(|text| EndpointSecret::parse(text).ok());
-            secrets.push(secret.ok_or_else(|| Fault::broken(format!("{place} holds no secret")))?);
+        let mut secrets = vec![self.endpoint_secret(due, &due.secret).await?];
+        for sealed in previous {
+            secrets.push(self.opened_secret(due, sealed).await?);
         }
-        let signature = signature::sign(&secrets, id.as_str(), now, body.as_bytes());
+        let signature =
+            signature::sign(secrets.iter().map(|secret| &**secret), id.as_str(), now, body.as_bytes());
         Ok(Request::post(due.url.as_url().clone())
             .header("webhook-id", id.as_str())
             .header("webhook-timestamp", now.seconds().to_string())
@@ -51,6 +50,24 @@ impl Service {
             .body("application/json", body)
             .timeout(Duration::from_secs(WITHIN_S))
             .max_body(usize::MAX))
+    }
+
+    /// The secret that signs now, from memory where it was opened before.
+    async fn endpoint_secret(&self, due: &Due, sealed: &Sealed) -> Result<Arc<EndpointSecret>, Fault> {
+        let id = &due.message.endpoint;
+        if let Some(secret) = self.endpoints_seen.secret(id, sealed) {
+            return Ok(secret);
+        }
+        let secret = self.opened_secret(due, sealed).await?;
+        self.endpoints_seen.keep_secret(id, sealed, &secret);
+        Ok(secret)
+    }
+
+    async fn opened_secret(&self, due: &Due, sealed: &Sealed) -> Result<Arc<EndpointSecret>, Fault> {
+        let place = Endpoint::place(&due.message.endpoint);
+        let opened = self.vault.open(&self.db, &due.organization, &place, sealed).await?;
+        let secret = std::str::from_utf8(&opened).ok().and_then(|text| EndpointSecret::parse(text).ok());
+        secret.map(Arc::new).ok_or_else(|| Fault::broken(format!("{place} holds no secret")))
     }
 
     async fn hear_endpoint(&self, request: &Request) -> Heard {
