@@ -1,6 +1,8 @@
 //! Whether a delivery is really from the outside system, as its connector's `[webhook]` says
 //! (contract `connect.md`, section 7). Pure; comparisons take the same time whatever is wrong.
 
+mod jwt;
+
 use crate::connector::{
     Dedupe, DeliveryPart, Encoding, Expected, HmacAlgorithm, ReplyAs, Scheme, SignedPart, VerifyRules,
     WebhookRules,
@@ -66,8 +68,6 @@ pub enum WebhookRefused {
     Wrong,
     #[error("there is no secret to check with, or it is not written as the connector declares")]
     NoSecret,
-    #[error("this scheme is declared but not executed yet")]
-    NotYet,
 }
 
 /// Checks a delivery. Without `[webhook.verify]` everything passes.
@@ -103,7 +103,7 @@ pub fn verify(
             let password = decoded.splitn(2, |byte| *byte == b':').nth(1).unwrap_or_default();
             equal(if whole { &decoded } else { password }, secret.reveal().as_bytes())
         }
-        Scheme::Jwt => Err(WebhookRefused::NotYet),
+        Scheme::Jwt => jwt::check(rules, secret, arrival, now),
     }
 }
 

@@ -250,11 +250,94 @@ fn tokens_and_basic() {
         Err(WebhookRefused::Wrong),
         "a user is no password"
     );
-    let jwt = rules("[webhook.verify]\nscheme = \"jwt\"\nsecret_from = \"app\"\n");
+}
+
+/// A token as the outside system makes it.
+fn jwt(header: &str, claims: &serde_json::Value, secret: &str, algorithm: hmac::Algorithm) -> String {
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signature = hmac::sign(&hmac::Key::new(algorithm, secret.as_bytes()), signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+}
+
+#[test]
+fn a_signed_token_is_checked() {
+    let (hs256, hs512) = (hmac::HMAC_SHA256, hmac::HMAC_SHA512);
+    let plain = rules("[webhook.verify]\nscheme = \"jwt\"\nsecret_from = \"app\"\n");
+    let (head, now, body) = (r#"{"alg":"HS256","typ":"JWT"}"#, 1_700_000_000, b"{}".as_slice());
+    let sent =
+        |rules: &WebhookRules, header: &str| judge(rules, "s", &[("authorization", header)], body, now);
+    let good = serde_json::json!({ "iss": "x", "iat": now - 10, "exp": now + 60 });
+    let token = jwt(head, &good, "s", hs256);
+    assert_eq!(sent(&plain, &token), Ok(()));
+    assert_eq!(sent(&plain, &format!("Bearer {token}")), Ok(()));
+    assert_eq!(sent(&plain, &format!("bearer  {token}")), Ok(()));
+    // RFC 7515, appendix A.1: its key, its bytes, and a time that is long over.
+    let published = rules(
+        "[webhook.verify]\nscheme = \"jwt\"\nheader = \"X-Token\"\nsecret_from = \"app\"\nsecret_encoding = \"base64\"\n",
+    );
+    let rfc = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+    let at = |now| judge(&published, key, &[("x-token", rfc)], body, now);
+    assert_eq!((at(1_300_819_380), at(1_300_819_380 + 301)), (Ok(()), Err(WebhookRefused::Stale)));
+    // What anybody could make.
+    let (unsigned, signature) = token.rsplit_once('.').unwrap();
+    let none = jwt(r#"{"alg":"none"}"#, &good, "s", hs256);
+    for (bad, why) in [
+        (jwt(head, &good, "t", hs256), WebhookRefused::Wrong),
+        (format!("{unsigned}.A{}", &signature[1..]), WebhookRefused::Wrong),
+        (format!("{unsigned}."), WebhookRefused::Wrong),
+        (none.clone(), WebhookRefused::Malformed),
+        (format!("{}.", none.rsplit_once('.').unwrap().0), WebhookRefused::Malformed),
+        (jwt(r#"{"alg":"HS512"}"#, &good, "s", hs512), WebhookRefused::Malformed),
+        (jwt(r#"{"alg":"HS256","jwk":{}}"#, &good, "s", hs256), WebhookRefused::Malformed),
+        (jwt(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, &good, "s", hs256), WebhookRefused::Malformed),
+        (jwt(head, &serde_json::json!([]), "s", hs256), WebhookRefused::Malformed),
+        (jwt(head, &serde_json::json!({ "exp": "soon" }), "s", hs256), WebhookRefused::Malformed),
+        ("e30.e30.".to_owned(), WebhookRefused::Malformed),
+        (String::new(), WebhookRefused::Malformed),
+        ("a.b".to_owned(), WebhookRefused::Malformed),
+    ] {
+        assert_eq!(sent(&plain, &bad), Err(why), "{bad}");
+    }
+    assert_eq!(judge(&plain, "s", &[], body, now), Err(WebhookRefused::Missing));
     assert_eq!(
-        judge(&jwt, "s", &[("authorization", "e30.e30.")], b"", 0),
-        Err(WebhookRefused::NotYet),
-        "never let through"
+        judge(&plain, "", &[("authorization", &jwt(head, &good, "", hs256))], body, now),
+        Err(WebhookRefused::NoSecret)
+    );
+    // Its time, with 300 seconds on both sides.
+    for (claims, wanted) in [
+        (serde_json::json!({ "exp": now - 300 }), Ok(())),
+        (serde_json::json!({ "exp": now - 301 }), Err(WebhookRefused::Stale)),
+        (serde_json::json!({ "iat": now - 300 }), Ok(())),
+        (serde_json::json!({ "iat": 1_699_999_699.5 }), Err(WebhookRefused::Stale)),
+        (serde_json::json!({ "iat": now + 301, "exp": now + 900 }), Err(WebhookRefused::Stale)),
+        (serde_json::json!({ "nbf": now + 301, "exp": now + 900 }), Err(WebhookRefused::Stale)),
+        (serde_json::json!({ "sub": "x" }), Err(WebhookRefused::Stale)),
+    ] {
+        assert_eq!(sent(&plain, &jwt(head, &claims, "s", hs256)), wanted, "{claims}");
+    }
+    // One that says which body it came with is good for no other.
+    let hash = sha256_hex(body);
+    for (hash, wanted) in [
+        (hash.clone(), Ok(())),
+        (hash.to_uppercase(), Ok(())),
+        (sha256_hex(b"other"), Err(WebhookRefused::Wrong)),
+        (String::new(), Err(WebhookRefused::Wrong)),
+    ] {
+        for name in ["payload_hash", "request_body_sha256"] {
+            let claims = serde_json::json!({ "iat": now, name: hash });
+            assert_eq!(sent(&plain, &jwt(head, &claims, "s", hs256)), wanted, "{claims}");
+        }
+    }
+    let longer = rules(
+        "[webhook.verify]\nscheme = \"jwt\"\nalg = \"sha512\"\nprefix = \"JWT \"\nsecret_from = \"app\"\n",
+    );
+    let token = jwt(r#"{"alg":"HS512"}"#, &good, "s", hs512);
+    assert_eq!(sent(&longer, &format!("JWT {token}")), Ok(()));
+    assert_eq!(sent(&longer, &token), Err(WebhookRefused::Malformed));
+    assert_eq!(
+        sent(&longer, &format!("JWT {}", jwt(head, &good, "s", hs256))),
+        Err(WebhookRefused::Malformed)
     );
 }
 

@@ -94,6 +94,9 @@ fn verify(section: &Section<'_, '_>) -> Option<VerifyRules> {
     if needs_header && header.is_none() {
         section.refuse(section.at, "header", "is needed: the header that carries the signature or the token");
     }
+    if matches!((rules.scheme, rules.algorithm), (Scheme::Jwt, HmacAlgorithm::Sha1)) {
+        section.refuse(section.place_of("alg"), "alg", "a JWT is signed with sha256 or sha512");
+    }
     check_timestamp(section, &rules);
     Some(rules)
 }
