@@ -58,6 +58,8 @@ pub struct Listing<S> {
     limit: i64,
     skip: i64,
     archived: Option<bool>,
+    /// Everything else that was asked: the next page is one of the same list.
+    others: Vec<(String, String)>,
 }
 
 impl<S: Sortable> Listing<S> {
@@ -66,14 +68,15 @@ impl<S: Sortable> Listing<S> {
     /// # Errors
     /// The 422 answer.
     pub fn read(query: &[(String, String)]) -> Result<Self, Box<Response>> {
-        let mut listing = Self { order: None, limit: DEFAULT_LIMIT, skip: 0, archived: None };
+        let mut listing =
+            Self { order: None, limit: DEFAULT_LIMIT, skip: 0, archived: None, others: Vec::new() };
         for (name, value) in query {
             match name.as_str() {
                 "sort_by" => listing.order = Some(order(value)?),
                 "limit" => listing.limit = number("limit", value, 1, MOST)?,
                 "skip" => listing.skip = number("skip", value, 0, i64::from(i32::MAX))?,
                 "archived" => listing.archived = Some(truth(value)?),
-                _ => {}
+                _ => listing.others.push((name.clone(), value.clone())),
             }
         }
         Ok(listing)
@@ -84,8 +87,9 @@ impl<S: Sortable> Listing<S> {
         Page { sort, descending, limit: self.limit, skip: self.skip }
     }
 
-    pub fn archived(&self) -> Option<bool> {
-        self.archived
+    /// Whether what is archived is asked for; else, as published, what is in use.
+    pub fn archived(&self) -> bool {
+        self.archived.unwrap_or(false)
     }
 
     /// The query of the next page.
@@ -94,7 +98,11 @@ impl<S: Sortable> Listing<S> {
             format!("&sort_by={}__{}", sort.field(), if descending { "DESC" } else { "ASC" })
         });
         let archived = self.archived.map_or(String::new(), |archived| format!("&archived={archived}"));
-        format!("limit={}&skip={}{order}{archived}", self.limit, self.skip + self.limit)
+        let mut others = url::form_urlencoded::Serializer::new(String::new());
+        others.extend_pairs(&self.others);
+        let others = Some(others.finish()).filter(|it| !it.is_empty());
+        let others = others.map_or(String::new(), |others| format!("&{others}"));
+        format!("limit={}&skip={}{order}{archived}{others}", self.limit, self.skip + self.limit)
     }
 }
 
@@ -124,10 +132,11 @@ fn number(name: &str, value: &str, least: i64, most: i64) -> Result<i64, Box<Res
     })
 }
 
+/// Clients of the published API write it as their language does: Python's `str(True)` is `True`.
 fn truth(value: &str) -> Result<bool, Box<Response>> {
-    match value {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
         _ => Err(Box::new(answer::api_invalid(
             &["query", "archived"],
             "archived is true or false",
@@ -182,9 +191,20 @@ mod tests {
         ] {
             assert_eq!(read(&[bad]), Err(422), "{bad:?}");
         }
-        let listing =
-            read(&[("sort_by", "name__DESC"), ("limit", "2"), ("archived", "false"), ("unknown", "x")])
-                .unwrap();
-        assert_eq!(listing.next(), "limit=2&skip=2&sort_by=name__DESC&archived=false");
+    }
+
+    #[test]
+    fn the_next_page_is_of_the_same_list() {
+        let asked = [
+            ("sort_by", "name__DESC"),
+            ("limit", "2"),
+            ("archived", "True"),
+            ("user_name", "a&b=c>\"d\" \u{e9}"),
+        ];
+        let listing = read(&asked).unwrap();
+        assert!(listing.archived());
+        let next = "limit=2&skip=2&sort_by=name__DESC&archived=true&user_name=a%26b%3Dc%3E%22d%22+%C3%A9";
+        assert_eq!(listing.next(), next);
+        assert!(!read(&[]).unwrap().archived() && !read(&[("archived", "0")]).unwrap().archived());
     }
 }

@@ -72,7 +72,11 @@ pub(super) fn describe(route: &Route) -> Option<Described> {
 /// What a list of tenants can be narrowed by.
 pub(super) fn chosen_tenants() -> Vec<serde_json::Value> {
     vec![
-        query("archived", &json!({ "type": "boolean" }), "Only these, or only the others."),
+        query(
+            "archived",
+            &json!({ "type": "boolean", "default": false }),
+            "Those that are archived, in place of those in use.",
+        ),
         query("integration_id", &json!({ "type": "integer" }), "Only those of this integration."),
         query("user_name", &json!({ "type": "string" }), "Only this user's."),
     ]

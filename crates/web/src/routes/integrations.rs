@@ -23,6 +23,10 @@ pub async fn list(
         Ok(listing) => listing,
         Err(response) => return *response,
     };
+    // No integration is ever archived.
+    if listing.archived() {
+        return Listed { items: Vec::new(), total: 0, listing: &listing, path: uri.path() }.into_response();
+    }
     match web.service().integrations(&caller, listing.page()).await {
         Ok((items, total)) => Listed { items, total, listing: &listing, path: uri.path() }.into_response(),
         Err(fault) => answer::api_fault(&fault),

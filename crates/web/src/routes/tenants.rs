@@ -75,8 +75,8 @@ pub async fn list(
 }
 
 /// `integration_id` and `user_name`; empty and 0 stand for nothing, as published.
-fn chosen(query: &[(String, String)], archived: Option<bool>) -> Result<ChosenTenants, Box<Response>> {
-    let mut chosen = ChosenTenants { archived, ..ChosenTenants::default() };
+fn chosen(query: &[(String, String)], archived: bool) -> Result<ChosenTenants, Box<Response>> {
+    let mut chosen = ChosenTenants { archived: Some(archived), ..ChosenTenants::default() };
     for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
         match name.as_str() {
             "integration_id" if value == "0" => {}

@@ -145,6 +145,8 @@ on_both! {
         assert_eq!(ids(&list("?skip=500").await.json()), Vec::<i64>::new());
         assert_eq!(ids(&list("?limit=2&skip=1&unknown=x").await.json()), made[1..3]);
         world.change("UPDATE tenants SET archived_at = 1 WHERE id = (SELECT MIN(id) FROM tenants)").await;
+        assert_eq!(ids(&list("").await.json()), made[1..], "those in use, unless the others are asked for");
+        assert_eq!(ids(&list("?archived=True").await.json()), made[..1]);
         assert_eq!(ids(&list("?archived=true").await.json()), made[..1]);
         assert_eq!(ids(&list("?archived=false").await.json()), made[1..]);
         assert_eq!(list("?archived=true").await.header("x-total-count"), "1");
@@ -154,6 +156,33 @@ on_both! {
         assert!(!integrations.header("link").is_empty());
         let names: Vec<_> = integrations.json().as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
         assert_eq!(names, [json!("hubspot-sync"), json!("notion-sync"), json!("salesforce-sync")]);
+    }
+
+    async fn the_next_page_is_one_of_the_same_list(world: World) {
+        let acme = world.organization("acme").await;
+        let key = acme.api_key(&ALL).await;
+        let program = world.person();
+        let mut of_notion = Vec::new();
+        for (name, outside) in [("anna", "notion"), ("berta", "slack"), ("carla", "notion")] {
+            let person = world.person();
+            let tenant = person.connects(&acme, outside, &acme.token(outside).sub(name).without("ti.uem").sign()).await;
+            if outside == "notion" {
+                of_notion.push(tenant["id"].as_i64().unwrap());
+            }
+        }
+        let first = program.calls(&key, &format!("/v2/tenants/{}", of_notion[0])).await.json();
+        let mut to = format!("/v2/tenants?limit=1&integration_id={}&user_name=", first["integration_id"]);
+        let mut seen = Vec::new();
+        while !to.is_empty() {
+            let page = program.calls(&key, &to).await;
+            assert_eq!((page.status, page.header("x-total-count")), (200, "2"), "{to}: {}", page.text());
+            seen.extend(ids(&page.json()));
+            let link = page.header("link").to_owned();
+            to = link.strip_prefix('<').map_or(String::new(), |it| it.split_once('>').unwrap().0.to_owned());
+        }
+        assert_eq!(seen, of_notion);
+        let archived = program.calls(&key, "/v2/integrations?archived=true").await;
+        assert_eq!((archived.json(), archived.header("x-total-count")), (json!([]), "0"), "none is ever archived");
     }
 
     async fn a_bad_request_is_told_where_it_is_bad(world: World) {
