@@ -143,7 +143,8 @@ fn method(text: &Value) -> Result<Method, Unfit> {
     })
 }
 
-/// An object of texts, numbers and flags; a list gives its name several times.
+/// An object of texts, numbers and flags; a list gives its name several times. An empty list is what languages with one
+/// kind of container write for an empty object.
 fn pairs(fields: &Map<String, Value>, field: &'static str) -> Result<Vec<(String, String)>, Unfit> {
     let unfit = || Unfit::new(field, "is an object of texts, numbers and flags", "type_error.dict");
     let text = |value: &Value| match value {
@@ -154,6 +155,7 @@ fn pairs(fields: &Map<String, Value>, field: &'static str) -> Result<Vec<(String
     };
     let members = match fields.get(field) {
         None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(items)) if items.is_empty() => return Ok(Vec::new()),
         Some(Value::Object(members)) => members,
         Some(_) => return Err(unfit()),
     };
@@ -315,6 +317,9 @@ mod tests {
         assert_eq!(wanted.body, Some(CallBody::Json(json!({"k": [1]}))));
         let bare = read(&json!({"target_url": ""}), Form::Data).unwrap();
         assert_eq!((bare.method, bare.body), (Method::Get, None));
+        let empty =
+            read(&json!({"target_url": "/x", "headers": [], "query_params": []}), Form::Data).unwrap();
+        assert!(empty.headers.is_empty() && empty.query.is_empty());
         let soap = read(&json!({"target_url": "/x", "data": "<a/>"}), Form::Soap).unwrap();
         assert_eq!((soap.method, soap.body), (Method::Post, Some(CallBody::Text("<a/>".into()))));
     }
@@ -328,7 +333,7 @@ mod tests {
             (json!({"target_url": "/x", "method": "TRACE"}), Form::Data, "method"),
             (json!({"target_url": "/x", "method": "CONNECT"}), Form::Data, "method"),
             (json!({"target_url": "/x", "method": 1}), Form::Data, "method"),
-            (json!({"target_url": "/x", "headers": []}), Form::Data, "headers"),
+            (json!({"target_url": "/x", "headers": ["a"]}), Form::Data, "headers"),
             (json!({"target_url": "/x", "headers": {"a": {}}}), Form::Data, "headers"),
             (json!({"target_url": "/x", "query_params": "a=b"}), Form::Data, "query_params"),
             (json!({"target_url": "/x", "body": 1, "data": 2}), Form::Data, "data"),
