@@ -98,6 +98,75 @@ configs:
     assert!(strict.contains("there is no element `Fancy`"), "{strict}");
 }
 
+/// What such files have beside that: a placeholder where a run is to fill the choices, with a type that is not its own;
+/// a schema without a type at its root; a misspelt reference; a metadata schema with a name; comments and empty texts.
+#[test]
+fn odd_words_of_existing_manifests_are_passed_over() {
+    let text = r"
+version: 1.0
+base: python:3.14   # or another one
+build: pipenv install
+run: pipenv run python -m orders
+
+connectors:
+ - shop
+ - desk-oauth # the newer one
+
+configs:
+  schema:
+    properties:
+      user:
+        type: string
+        $ref: '#/definitions/users'
+      region:
+        ref: '#/definitions/region'
+        type: string
+        enum: [eu, us]
+    required: [user]
+    definitions:
+      users:
+          type: number
+          oneOf:
+              -   title: Placeholder
+                  const: placeholder
+      kinds:
+          enum:
+              -  placeholder
+  uischema:
+    elements:
+    - type: Section
+      label: Who is told
+      hintText: One of them
+      elements:
+      - label: User
+        scope: '#/properties/user'
+        type: Control
+    - type: Divider
+    - scope: '#/properties/region'
+      type: Control
+      options:
+        multi: true
+    type: VerticalLayout
+
+metadata_schema:
+  schema:
+    name: metadata_schema
+    properties:
+      seen:
+        type: object
+        additionalProperties:
+          type: string
+";
+    let manifest = Manifest::parse(OLDER_NAME, text).unwrap();
+    assert_eq!((manifest.version.as_str(), manifest.base.as_deref()), ("1.0", Some("python:3.14")));
+    assert_eq!(manifest.connectors, ["shop", "desk-oauth"]);
+    let schema = manifest.configs.unwrap().schema;
+    // What an init run finds takes the placeholder's place, whatever its type said.
+    let found = dynamic_of(&schema, &json!({"users": [{"const": "U1", "title": "Anna"}], "kinds": ["a"]}));
+    assert_eq!(validate(&schema, &found, &json!({"user": "U1", "region": "eu"})), Ok(()));
+    assert!(validate(&schema, &found, &json!({"user": "placeholder"})).is_err());
+}
+
 #[test]
 fn an_http_release_has_a_url_and_no_command() {
     let manifest = parse("version: 1\nrunner: http\nurl: https://runs.example.com/orders\n").unwrap();

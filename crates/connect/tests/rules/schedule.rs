@@ -172,6 +172,26 @@ fn the_next_firing_is_after_now_and_never_now() {
     assert_eq!(next("0 9 * * 1-5", "UTC", "2026-03-06T09:00:00Z", 1), ["2026-03-09T09:00:00Z"]);
 }
 
+/// As every cron since the seventh edition has it: a day of the month and a day of the week are alternatives where both
+/// are restricted, Sunday is 0 and 7, months and days have names, and a month without the day is passed over.
+#[test]
+fn days_are_what_cron_says_they_are() {
+    let days = |schedule: &str, from: &str, count: usize| -> Vec<String> {
+        let all = next(schedule, "UTC", from, count);
+        all.into_iter().map(|at| at.strip_suffix("T00:00:00Z").expect("at midnight").to_owned()).collect()
+    };
+    let april = "2026-04-09T12:00:00Z";
+    assert_eq!(days("0 0 13 * 5", april, 3), ["2026-04-10", "2026-04-13", "2026-04-17"]);
+    assert_eq!(days("0 0 13 * *", april, 2), ["2026-04-13", "2026-05-13"]);
+    for sunday in ["0 0 * * 0", "0 0 * * 7", "0 0 * * SUN", "0 0 * * sun"] {
+        assert_eq!(days(sunday, april, 2), ["2026-04-12", "2026-04-19"], "{sunday}");
+    }
+    assert_eq!(days("0 0 * * 5-7", april, 4), ["2026-04-10", "2026-04-11", "2026-04-12", "2026-04-17"]);
+    assert_eq!(days("0 0 31 * *", april, 3), ["2026-05-31", "2026-07-31", "2026-08-31"]);
+    assert_eq!(days("0 0 1 JAN,JUL *", april, 2), ["2026-07-01", "2027-01-01"]);
+    assert_eq!(days("0 0 */10 * *", april, 3), ["2026-04-11", "2026-04-21", "2026-05-01"]);
+}
+
 #[test]
 fn a_schedule_is_read_in_its_zone() {
     assert_eq!(next("0 9 * * *", "Europe/Berlin", "2026-01-10T00:00:00Z", 1), ["2026-01-10T08:00:00Z"]);
