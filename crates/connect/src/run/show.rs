@@ -20,13 +20,15 @@ pub fn run(run: &Run, triggers: &[Trigger]) -> Value {
     })
 }
 
-/// What a trigger became: its run, without the other triggers.
+/// What a trigger became. As published, its id is a text here and `status` the phase alone; the rest is ours.
 pub fn trigger_status(trigger: &Trigger, run: &Run) -> Value {
     json!({
-        "trigger_id": trigger.id,
+        "status": run.phase.as_str(),
+        "trigger_id": trigger.id.to_string(),
         "run_id": run.id,
         "tenant_id": run.tenant,
-        "status": status(run),
+        "started_date": run.phase.started().map(kernel::Time::iso_micros),
+        "completed_date": run.phase.completed().map(kernel::Time::iso_micros),
     })
 }
 

@@ -47,17 +47,22 @@ fn no_run() -> Response {
 }
 
 /// `mode=init|normal`, and what the body brings along.
-fn asked(query: &Parameters, body: Map<String, Value>) -> Result<Asked, Response> {
+fn asked(query: &Parameters, body: Option<Map<String, Value>>) -> Result<Asked, Response> {
     let mode = find(query, "mode")
         .map_or(Some(Mode::Normal), Mode::asked)
         .ok_or_else(|| answer::api_invalid(&["query", "mode"], "mode is init or normal", "value_error"))?;
-    let payload = (!body.is_empty()).then_some(Value::Object(body));
+    let payload = body.filter(|body| !body.is_empty()).map(Value::Object);
     Ok(Asked { source: Source::Api, mode, payload })
+}
+
+/// As published, the id is a text here.
+fn triggered(id: TriggerId) -> Response {
+    (StatusCode::ACCEPTED, Json(json!({ "trigger_id": id.to_string() }))).into_response()
 }
 
 fn synced(synced: &Synced) -> Response {
     match synced {
-        Synced::Triggered(id) => (StatusCode::ACCEPTED, Json(json!({ "trigger_id": id }))).into_response(),
+        Synced::Triggered(id) => triggered(*id),
         Synced::NoIntegration => answer::api_message(404, "no integration with this id"),
         Synced::NoTenant => answer::api_message(404, "no such tenant"),
         Synced::WhichUser => answer::api_invalid(
@@ -69,13 +74,14 @@ fn synced(synced: &Synced) -> Response {
     }
 }
 
-/// Asks for a run of one tenant. A JSON object as body travels to the run as the trigger's payload.
+/// Asks for a run of one tenant. A JSON object as body travels to the run as the trigger's payload; `null` is none, as
+/// published.
 pub async fn sync_tenant(
     State(web): State<Web>,
     ApiCaller(caller): ApiCaller,
     Path(tenant): Path<String>,
     Query(query): Query<Parameters>,
-    JsonBody(body): JsonBody<Map<String, Value>>,
+    JsonBody(body): JsonBody<Option<Map<String, Value>>>,
 ) -> Result<Response, Response> {
     let desk = desk(&caller)?;
     let tenant = id(TenantId::parse, "tenant_id", &tenant)?;
@@ -90,7 +96,7 @@ pub async fn sync_integration(
     ApiCaller(caller): ApiCaller,
     Path(integration): Path<String>,
     Query(query): Query<Parameters>,
-    JsonBody(body): JsonBody<Map<String, Value>>,
+    JsonBody(body): JsonBody<Option<Map<String, Value>>>,
 ) -> Result<Response, Response> {
     let desk = desk(&caller)?;
     let integration = id(IntegrationId::parse, "integration_id", &integration)?;
@@ -162,9 +168,7 @@ fn controlled(done: &Controlled) -> Response {
         Controlled::Ending => {
             (StatusCode::ACCEPTED, Json(json!({ "message": "the run is being ended" }))).into_response()
         }
-        Controlled::Again(trigger) => {
-            (StatusCode::ACCEPTED, Json(json!({ "trigger_id": trigger }))).into_response()
-        }
+        Controlled::Again(trigger) => triggered(*trigger),
         Controlled::NoRun => no_run(),
         Controlled::Over(said) => answer::api_message(409, said),
     }

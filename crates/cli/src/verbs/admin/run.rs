@@ -169,13 +169,12 @@ async fn started(desk: &mut Desk<'_>, holder: &Holder, synced: Synced, wait: boo
     }
     loop {
         let status = desk.service.trigger_status(holder, trigger).await?;
-        let ended =
-            status.filter(|it| it.pointer("/status/completionTime").is_some_and(|time| !time.is_null()));
+        let ended = status.filter(|it| it.get("completed_date").is_some_and(|time| !time.is_null()));
         let Some(status) = ended else {
             tokio::time::sleep(LOOK_EVERY).await;
             continue;
         };
-        let phase = status.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let phase = status.get("status").and_then(Value::as_str).unwrap_or_default().to_owned();
         let run = status.get("run_id").and_then(Value::as_i64).unwrap_or_default();
         desk.out.done(&status, &format!("run {run}: {phase}"))?;
         if phase != "Succeeded" {

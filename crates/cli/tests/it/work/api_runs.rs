@@ -27,15 +27,16 @@ on_both! {
         let answer = posts(&program, &key, &format!("/v2/tenants/{tenant}/sync?mode=normal"), "{\"asked\": \"so\"}").await;
         assert_eq!(answer.status, 202, "{}", answer.text());
         assert_eq!(names(&answer.json()), ["trigger_id"]);
-        let trigger = answer.json()["trigger_id"].as_i64().unwrap();
+        let trigger = answer.json()["trigger_id"].as_str().expect("a text, as published").to_owned();
         let status = format!("/v2/runs/triggers/{trigger}/status");
         assert_eq!(program.calls(&key, &status).await.status, 404, "nobody works yet");
         scene.world.node.works();
         let found = until("the run to end", || async {
             let answer = program.calls(&key, &status).await;
-            (answer.status == 200 && !answer.json()["status"]["completionTime"].is_null()).then(|| answer.json())
+            (answer.status == 200 && !answer.json()["completed_date"].is_null()).then(|| answer.json())
         }).await;
-        assert_eq!(names(&found), ["trigger_id", "run_id", "tenant_id", "status"]);
+        assert_eq!(names(&found), ["status", "trigger_id", "run_id", "tenant_id", "started_date", "completed_date"]);
+        assert_eq!((&found["status"], &found["trigger_id"]), (&json!("Succeeded"), &json!(trigger)));
         let run = program.calls(&key, &format!("/v2/runs/{}", found["run_id"])).await.json();
         assert_eq!(names(&run), ["id", "mode", "status", "triggers", "started_date", "completed_date", "tenant_id", "integration_id"]);
         assert_eq!(names(&run["status"]), ["phase", "startTime", "completionTime"]);
@@ -89,9 +90,10 @@ on_both! {
             assert_eq!(answer.status, wanted, "{to}: {}", answer.text());
         }
         assert_eq!(posts(&program, &key, &format!("/v2/tenants/{tenant}/sync"), "[1]").await.status, 422);
+        assert_eq!(posts(&program, &key, &format!("/v2/tenants/{tenant}/sync"), "null").await.status, 202);
         let again = posts(&program, &key, &format!("/v2/runs/{}/rerun", init["id"]), "{\"state\": {\"n\": 5}, \"configs\": {}}").await;
         assert_eq!(again.status, 202, "{}", again.text());
-        let trigger = kernel::ids::TriggerId::new(again.json()["trigger_id"].as_i64().unwrap()).unwrap();
+        let trigger = kernel::ids::TriggerId::parse(again.json()["trigger_id"].as_str().unwrap()).unwrap();
         assert_eq!(scene.ended(trigger).await["rerun_of"], init["id"]);
         for path in ["/v2/runs/999999", "/v2/runs/999999/log", "/v2/runs/triggers/999999/status", "/v2/tenants/999999/runs"] {
             assert_eq!(program.calls(&key, path).await.status, 404, "{path}");

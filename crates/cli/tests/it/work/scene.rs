@@ -122,7 +122,7 @@ impl Scene {
     pub(super) async fn ended(&self, trigger: TriggerId) -> Value {
         let id = until("a run to end", || async {
             let status = self.world.service().trigger_status(&self.holder(), trigger).await.unwrap()?;
-            (!status["status"]["completionTime"].is_null()).then(|| status["run_id"].as_i64().unwrap())
+            (!status["completed_date"].is_null()).then(|| status["run_id"].as_i64().unwrap())
         });
         self.in_full(id.await).await
     }
