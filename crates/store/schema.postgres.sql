@@ -683,6 +683,7 @@ CREATE TABLE releases (
     archive_bytes BIGINT NOT NULL,
     ready_at BIGINT,
     failure TEXT,
+    retired_at BIGINT,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
     CONSTRAINT releases_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES integrations(id),
@@ -691,6 +692,8 @@ CREATE TABLE releases (
 );
 
 CREATE INDEX releases_integration ON releases USING btree (integration_id, id);
+
+CREATE INDEX releases_modified_at ON releases USING btree (modified_at);
 
 CREATE UNIQUE INDEX releases_tag ON releases USING btree (integration_id, tag);
 
@@ -916,6 +919,8 @@ CREATE INDEX tenants_integration ON tenants USING btree (integration_id);
 CREATE UNIQUE INDEX tenants_live ON tenants USING btree (organization_id, environment, integration_id, user_id) WHERE (archived_at IS NULL);
 
 CREATE UNIQUE INDEX tenants_name ON tenants USING btree (organization_id, environment, name) WHERE (archived_at IS NULL);
+
+CREATE INDEX tenants_release ON tenants USING btree (release_id) WHERE (release_id IS NOT NULL);
 
 CREATE INDEX tenants_user ON tenants USING btree (user_id);
 

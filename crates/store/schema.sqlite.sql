@@ -648,11 +648,16 @@ CREATE TABLE releases (
     ready_at BIGINT,
     -- Why it will never be.
     failure TEXT,
+    -- When its files were cleaned up; it is not ready from then on.
+    retired_at BIGINT,
     created_at BIGINT NOT NULL,
+    -- When it came to stand as it does, or when something that led to it let go of it.
     modified_at BIGINT NOT NULL
 );
 
 CREATE INDEX releases_integration ON releases (integration_id, id);
+
+CREATE INDEX releases_modified_at ON releases (modified_at);
 
 CREATE UNIQUE INDEX releases_tag ON releases (integration_id, tag);
 
@@ -863,6 +868,8 @@ CREATE UNIQUE INDEX tenants_live ON tenants (organization_id, environment, integ
     WHERE archived_at IS NULL;
 
 CREATE UNIQUE INDEX tenants_name ON tenants (organization_id, environment, name) WHERE archived_at IS NULL;
+
+CREATE INDEX tenants_release ON tenants (release_id) WHERE release_id IS NOT NULL;
 
 CREATE INDEX tenants_user ON tenants (user_id);
 

@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use service::Service;
 use std::sync::Arc;
 use std::time::Duration;
-use store::retention::{self, Swept};
+use store::retention::{self, Marks, Swept};
 use tokio::task::JoinSet;
 
 /// Between two sweeps, before the spread.
@@ -41,10 +41,17 @@ fn spread(base: Duration, chance: &dyn Chance) -> Duration {
 pub async fn sweep(service: Arc<Service>) {
     // The first sweep comes soon, because a node that is restarted daily shall sweep too.
     let mut pause = spread(SWEEP_EVERY / 10, &*service.chance);
+    let mut marks = Marks::default();
     while next(&service, pause).await {
-        match retention::sweep(&service.db, service.clock.now()).await {
+        let goes_on = || !service.stopping.has_begun();
+        match retention::sweep_on(&service.db, service.clock.now(), &mut marks, &goes_on).await {
             Ok(swept) => told(swept),
             Err(error) => tracing::warn!(%error, "the clean-up did not finish; the next one goes on"),
+        }
+        match service.sweep_release_folders().await {
+            Ok(0) => {}
+            Ok(releases) => tracing::info!(releases, "removed releases from this machine that no run uses"),
+            Err(error) => tracing::warn!(%error, "releases that no run uses cannot be removed from this machine"),
         }
         pause = spread(SWEEP_EVERY, &*service.chance);
     }

@@ -20,7 +20,7 @@ pub use answer::Heard;
 pub use endpoint::{Disabled, Endpoint, EndpointUrl, Standing};
 pub use event::EventType;
 pub use lane::Subject;
-pub use message::{After, Attempt, Message, State};
+pub use message::{After, Attempt, Message, Place, State};
 pub use new_event::NewEvent;
 pub use secret::EndpointSecret;
 pub use signature::sign;

@@ -23,6 +23,8 @@ pub enum Standing {
     Ready(Time),
     /// Its build failed, with what there is to say about it.
     Failed(String),
+    /// Its files were cleaned up then: nothing had led to it for long.
+    Retired(Time),
 }
 
 impl Standing {
@@ -32,6 +34,31 @@ impl Standing {
             Self::Building => "building",
             Self::Ready(_) => "ready",
             Self::Failed(_) => "failed",
+            Self::Retired(_) => "retired",
+        }
+    }
+}
+
+/// Why no run can use a release, which nothing may lead to then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    #[error("release `{0}` is still being built")]
+    Building(String),
+    #[error("the build of release `{0}` failed")]
+    Failed(String),
+    #[error(
+        "the files of release `{0}` are gone: nothing had led to it for long; build it again under another tag"
+    )]
+    Retired(String),
+}
+
+impl Unusable {
+    /// The stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Building(_) => "release_building",
+            Self::Failed(_) => "release_failed",
+            Self::Retired(_) => "release_retired",
         }
     }
 }
@@ -71,6 +98,18 @@ impl Release {
     /// Whether a run may use it.
     pub const fn is_ready(&self) -> bool {
         matches!(self.standing, Standing::Ready(_))
+    }
+
+    /// # Errors
+    /// Why no run can use it.
+    pub fn usable(&self) -> Result<(), Unusable> {
+        let name = || self.name.clone();
+        match self.standing {
+            Standing::Ready(_) => Ok(()),
+            Standing::Building => Err(Unusable::Building(name())),
+            Standing::Failed(_) => Err(Unusable::Failed(name())),
+            Standing::Retired(_) => Err(Unusable::Retired(name())),
+        }
     }
 }
 

@@ -43,6 +43,12 @@ fn ulid_text_of(prefix: &str, now: Time, random: u128) -> String {
     text
 }
 
+/// The beginning of time for what is no ULID: nobody made it.
+fn ulid_moment(text: &str) -> Time {
+    let millis = ulid::Ulid::from_string(text).map_or(0, |ulid| ulid.timestamp_ms());
+    Time::from_micros(i64::try_from(millis).unwrap_or(0).saturating_mul(1_000))
+}
+
 /// What makes the smallest id of a moment.
 #[derive(Debug)]
 struct Zeros;
@@ -107,6 +113,11 @@ macro_rules! text_id {
             /// The smallest id of this moment, for ranges over time: every earlier id is smaller.
             pub fn earliest(at: Time) -> Self {
                 Self(ulid_text($prefix, at, &Zeros))
+            }
+
+            /// The moment it was made in, cut to milliseconds: what ids are ordered by first.
+            pub fn moment(&self) -> Time {
+                ulid_moment(self.0.strip_prefix(concat!($prefix, "_")).unwrap_or_default())
             }
 
             /// Reads an id that was written by [`Self::new`].
@@ -279,6 +290,8 @@ mod tests {
         assert!(SigningKeyId::parse(early.as_str()).is_err());
         let bound = OrganizationId::earliest(Time::from_seconds(2_000));
         assert!(early < bound && bound < late);
+        let made = OrganizationId::new(Time::from_micros(1_700_000_000_123_456), &SeededChance::new(3));
+        assert_eq!(made.moment(), Time::from_micros(1_700_000_000_123_000));
     }
 
     #[test]

@@ -49,11 +49,17 @@ CREATE TABLE releases (
     ready_at BIGINT,
     -- Why it will never be.
     failure TEXT,
+    -- When its files were cleaned up; it is not ready from then on.
+    retired_at BIGINT,
     created_at BIGINT NOT NULL,
+    -- When it came to stand as it does, or when something that led to it let go of it.
     modified_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX releases_tag ON releases (integration_id, tag);
 CREATE INDEX releases_integration ON releases (integration_id, id);
+CREATE INDEX releases_modified_at ON releases (modified_at);
+-- Those of tenants are not cleaned up.
+CREATE INDEX tenants_release ON tenants (release_id) WHERE release_id IS NOT NULL;
 
 CREATE TABLE release_parts (
     release_id BIGINT NOT NULL REFERENCES releases (id) ON DELETE CASCADE,

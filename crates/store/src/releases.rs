@@ -1,17 +1,17 @@
-//! Releases of integrations, and their packed files in parts.
+//! Releases of integrations.
+
+pub(crate) mod parts;
+pub mod retirement;
+
+pub use parts::{Files, PART_BYTES, part, put_part};
 
 use crate::db::{DbError, Row, Tx, json, next_id as next, sql};
 use crate::listing::{Listed, Page};
 use crate::organizations::bump_config_version;
 use crate::statements::statements;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use connect::release::{Archive, Release, Standing};
 use kernel::Time;
 use kernel::ids::{IntegrationId, OrganizationId, ReleaseId};
-
-/// How much of a release's packed files stands in one row, before base64.
-pub const PART_BYTES: usize = 512 * 1024;
 
 /// What a list may be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +60,13 @@ pub struct Channels {
 macro_rules! columns {
     () => {
         "id, organization_id, integration_id, name, tag, branch, revision, secret, manifest, archive_hash,
-        archive_bytes, ready_at, failure, created_at, modified_at"
+        archive_bytes, ready_at, failure, retired_at, created_at, modified_at"
     };
 }
 
 statements! {
     INSERT = concat!("INSERT INTO releases (", columns!(), ")
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, NULL, $14, $15)
         ON CONFLICT (integration_id, tag) DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM releases WHERE organization_id = $1 AND id = $2");
     BY_TAG = concat!("SELECT ", columns!(), " FROM releases
@@ -83,9 +83,9 @@ statements! {
         FROM integrations AS i WHERE i.organization_id = $1";
     // Only what is still being built becomes ready or fails, so that two workers cannot both finish it.
     READY = "UPDATE releases SET archive_hash = $3, archive_bytes = $4, ready_at = $5, modified_at = $5
-        WHERE organization_id = $1 AND id = $2 AND ready_at IS NULL AND failure IS NULL";
+        WHERE organization_id = $1 AND id = $2 AND ready_at IS NULL AND failure IS NULL AND retired_at IS NULL";
     FAILED = "UPDATE releases SET failure = $3, archive_hash = NULL, archive_bytes = 0, modified_at = $4
-        WHERE organization_id = $1 AND id = $2 AND ready_at IS NULL AND failure IS NULL";
+        WHERE organization_id = $1 AND id = $2 AND ready_at IS NULL AND failure IS NULL AND retired_at IS NULL";
     // One that tenants or the channel `Default` lead to stays.
     DELETE = "DELETE FROM releases WHERE organization_id = $1 AND id = $2
         AND NOT EXISTS (SELECT 1 FROM integrations AS i WHERE i.id = releases.integration_id AND i.default_release_id = $2)
@@ -98,11 +98,6 @@ statements! {
     // The first release that becomes ready is the default until somebody chooses another.
     FIRST_DEFAULT = "UPDATE integrations SET default_release_id = $3, modified_at = $4
         WHERE organization_id = $1 AND id = $2 AND default_release_id IS NULL";
-    PUT_PART = "INSERT INTO release_parts (release_id, part, body) VALUES ($1, $2, $3)
-        ON CONFLICT (release_id, part) DO UPDATE SET body = excluded.body";
-    PART = "SELECT body FROM release_parts WHERE release_id = $1 AND part = $2";
-    DELETE_PARTS = "DELETE FROM release_parts WHERE release_id = $1";
-    DELETE_SOURCE = "DELETE FROM release_parts WHERE release_id = $1 AND part < 0";
 }
 
 // A beginning that is never run by itself: `list` goes on with the order.
@@ -126,11 +121,13 @@ fn release(mut row: Row) -> Result<Release, DbError> {
     let (name, tag, branch, revision) = (row.take()?, row.take()?, row.take()?, row.take()?);
     let (secret, manifest) = (row.take()?, row.take_json()?);
     let (hash, bytes): (Option<String>, i64) = (row.take()?, row.take()?);
-    let (ready, failure): (Option<Time>, Option<String>) = (row.take()?, row.take()?);
-    let standing = match (ready, failure) {
-        (Some(at), _) => Standing::Ready(at),
-        (None, Some(failure)) => Standing::Failed(failure),
-        (None, None) => Standing::Building,
+    let (ready, failure, retired): (Option<Time>, Option<String>, Option<Time>) =
+        (row.take()?, row.take()?, row.take()?);
+    let standing = match (ready, failure, retired) {
+        (Some(at), _, _) => Standing::Ready(at),
+        (None, Some(failure), _) => Standing::Failed(failure),
+        (None, None, Some(at)) => Standing::Retired(at),
+        (None, None, None) => Standing::Building,
     };
     let archive = hash.map(|hash| Archive { hash, bytes });
     let (created, modified) = (row.take()?, row.take()?);
@@ -169,6 +166,7 @@ pub async fn insert(tx: &mut Tx, new: &Release) -> Result<bool, DbError> {
         Standing::Building => (None, None),
         Standing::Ready(at) => (Some(*at), None),
         Standing::Failed(failure) => (None, Some(failure.as_str())),
+        Standing::Retired(_) => return Err(DbError::Bug("a new release has files".to_owned())),
     };
     let archive = new.archive.as_ref();
     let query = sql(INSERT).bind(new.id).bind(&new.organization).bind(new.integration).bind(&new.name);
@@ -281,7 +279,7 @@ pub async fn set_ready(
     if !query.bind(archive.map_or(0, |it| it.bytes)).bind(now).wrote(tx).await? {
         return Ok(false);
     }
-    sql(DELETE_SOURCE).bind(id).execute(tx).await?;
+    parts::delete_source(tx, id).await?;
     Ok(true)
 }
 
@@ -299,7 +297,7 @@ pub async fn set_failed(
     if !sql(FAILED).bind(organization).bind(id).bind(failure).bind(now).wrote(tx).await? {
         return Ok(false);
     }
-    delete_parts(tx, id).await?;
+    parts::delete(tx, id).await?;
     Ok(true)
 }
 
@@ -346,55 +344,4 @@ pub async fn set_first_default(
     }
     bump_config_version(tx, organization).await?;
     Ok(true)
-}
-
-/// Which packed files: those it is built from, until it is ready, and those it has become.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Files {
-    Source,
-    Built,
-}
-
-impl Files {
-    /// The parts of the source have negative numbers, so that both can be there at once: a build that is broken off
-    /// finds its source again.
-    const fn number(self, part: i64) -> i64 {
-        match self {
-            Self::Source => -1 - part,
-            Self::Built => part,
-        }
-    }
-}
-
-/// Writes one part of packed files, from 0 on, at most [`PART_BYTES`] each. Each part is a unit of work of its own:
-/// 64 MiB at once would keep every other writer waiting.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn put_part(
-    tx: &mut Tx,
-    id: ReleaseId,
-    files: Files,
-    part: i64,
-    body: &[u8],
-) -> Result<(), DbError> {
-    let query = sql(PUT_PART).bind(id).bind(files.number(part)).bind(STANDARD.encode(body));
-    query.execute(tx).await.map(drop)
-}
-
-/// One part of packed files; `None` after the last one.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn part(tx: &mut Tx, id: ReleaseId, files: Files, part: i64) -> Result<Option<Vec<u8>>, DbError> {
-    let found = sql(PART).bind(id).bind(files.number(part)).maybe(tx).await?;
-    let Some(mut row) = found else { return Ok(None) };
-    let body: String = row.take()?;
-    let bytes =
-        STANDARD.decode(body).map_err(|_| DbError::Corrupt("a release's part is no base64".to_owned()))?;
-    Ok(Some(bytes))
-}
-
-async fn delete_parts(tx: &mut Tx, id: ReleaseId) -> Result<(), DbError> {
-    sql(DELETE_PARTS).bind(id).execute(tx).await.map(drop)
 }

@@ -1,17 +1,10 @@
 //! How long growing tables keep their rows, and the clean-up that makes it true.
 
+mod sweep;
 mod tables;
 
+pub use sweep::{Marks, sweep, sweep_on};
 pub use tables::{TABLES, Table};
-
-use crate::db::{Db, DbError};
-use crate::{
-    attempts, audit, deliveries, dialogs, entry_codes, events, grants, held_entries, idempotency_keys, jobs,
-    logout_notices, notice_endpoints, notices, pending_requests, pushed_requests, refusals, revoked_tokens,
-    run_logs, runs, sessions, triggers, used_assertions, webhooks,
-};
-use connect::dialog::GRACE_S;
-use kernel::Time;
 
 const DAY_S: i64 = 24 * 60 * 60;
 
@@ -51,10 +44,18 @@ pub const RUN_LOGS_S: i64 = 30 * DAY_S;
 /// Runs after they ended, but for the last one and the last successful one of each tenant. In seconds.
 pub const RUNS_S: i64 = 90 * DAY_S;
 
+/// Files of releases that nothing leads to, beyond the newest of each integration, counted from when they became ready
+/// or were let go of. In seconds.
+pub const RELEASES_S: i64 = 30 * DAY_S;
+/// Rows of releases whose files are gone: as long as the audit log tells of them. In seconds.
+pub const RETIRED_RELEASES_S: i64 = AUDIT_S;
+/// Rows of releases that could not be built. In seconds.
+pub const FAILED_RELEASES_S: i64 = 14 * DAY_S;
+/// After that a release that still stands as being built, and that no worker will build, has failed. In seconds.
+pub const UNFINISHED_RELEASES_S: i64 = DAY_S;
+
 /// Rows per unit of work: so few that no other writer waits long.
 pub const BATCH: i64 = 500;
-/// Units of work per table and sweep: what is more waits for the next sweep.
-pub const BATCHES: usize = 40;
 
 /// How many rows a sweep deleted, by table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub struct SweptWork {
     pub notices: u64,
     pub events: u64,
     pub notice_endpoints: u64,
+    pub releases: u64,
+    pub release_parts: u64,
 }
 
 /// As [`Swept`], for the tables of the second door.
@@ -98,7 +101,7 @@ pub struct SweptAtSecondDoor {
 
 impl Swept {
     /// Each table's name and how many rows of it were deleted.
-    pub fn tables(&self) -> [(&'static str, u64); 23] {
+    pub fn tables(&self) -> [(&'static str, u64); 25] {
         let (second, work) = (&self.second_door, &self.work);
         [
             ("attempts", self.attempts),
@@ -124,76 +127,8 @@ impl Swept {
             ("notices", work.notices),
             ("events", work.events),
             ("notice_endpoints", work.notice_endpoints),
+            ("releases", work.releases),
+            ("release_parts", work.release_parts),
         ]
     }
-}
-
-/// Deletes with `$delete(tx, before, limit)` in bounded units of work until nothing is left or the bound is met.
-macro_rules! in_batches {
-    ($db:expr, $delete:path, $before:expr) => {{
-        let mut deleted = 0;
-        for _ in 0..BATCHES {
-            let before: Time = $before;
-            let batch: u64 = $db.write(move |tx| Box::pin($delete(tx, before, BATCH))).await?;
-            deleted += batch;
-            if batch == 0 {
-                break;
-            }
-        }
-        deleted
-    }};
-}
-
-/// Deletes what is over at `now`, in bounded steps. Any number of nodes may do it at the same time.
-///
-/// # Errors
-/// [`DbError`]; what was deleted until then stays deleted.
-pub async fn sweep(db: &Db, now: Time) -> Result<Swept, DbError> {
-    Ok(Swept {
-        // Not before the dialog's grace is over too: until then a pending credential may still be confirmed.
-        attempts: in_batches!(db, attempts::delete_expired, now.plus_seconds(-GRACE_S)),
-        dialogs: in_batches!(db, dialogs::delete_expired, now),
-        refusals: in_batches!(db, refusals::delete_before, now.plus_seconds(-REFUSALS_S)),
-        audit: in_batches!(db, audit::delete_before, now.plus_seconds(-AUDIT_S)),
-        triggers: in_batches!(db, triggers::delete_claimed, now.plus_seconds(-TRIGGERS_S)),
-        deliveries: in_batches!(db, deliveries::delete_taken, now.plus_seconds(-DELIVERIES_S)),
-        webhooks: in_batches!(db, webhooks::delete_ended, now.plus_seconds(-WEBHOOKS_S)),
-        idempotency_keys: in_batches!(
-            db,
-            idempotency_keys::delete_before,
-            now.plus_seconds(-IDEMPOTENCY_KEYS_S)
-        ),
-        second_door: sweep_second_door(db, now).await?,
-        work: sweep_work(db, now).await?,
-    })
-}
-
-/// What hangs from something else goes before it.
-async fn sweep_work(db: &Db, now: Time) -> Result<SweptWork, DbError> {
-    Ok(SweptWork {
-        jobs: in_batches!(db, jobs::letters::delete_died, now.plus_seconds(-DEAD_JOBS_S)),
-        run_logs: in_batches!(db, run_logs::delete_before, now.plus_seconds(-RUN_LOGS_S)),
-        runs: in_batches!(db, runs::delete_before, now.plus_seconds(-RUNS_S)),
-        notices: in_batches!(db, notices::delete_over, now.plus_seconds(-NOTICES_S)),
-        events: in_batches!(db, events::delete_before, now.plus_seconds(-EVENTS_S)),
-        // After the last of its messages.
-        notice_endpoints: in_batches!(db, notice_endpoints::delete_over, now.plus_seconds(-EVENTS_S)),
-    })
-}
-
-/// What hangs from something else goes before it.
-async fn sweep_second_door(db: &Db, now: Time) -> Result<SweptAtSecondDoor, DbError> {
-    let entries = now.plus_seconds(-ENTRIES_S);
-    Ok(SweptAtSecondDoor {
-        held_entries: in_batches!(db, held_entries::delete_before, entries),
-        entry_codes: in_batches!(db, entry_codes::delete_before, entries),
-        pending_requests: in_batches!(db, pending_requests::delete_before, entries),
-        pushed_requests: in_batches!(db, pushed_requests::delete_expired, now),
-        revoked_tokens: in_batches!(db, revoked_tokens::delete_expired, now),
-        // With their refresh tokens. Used ones, too, stay until then: that is what tells a second use from a made-up token.
-        grants: in_batches!(db, grants::delete_expired, now.plus_seconds(-GRANTS_S)),
-        logout_notices: in_batches!(db, logout_notices::delete_over, now.plus_seconds(-LOGOUT_NOTICES_S)),
-        sessions: in_batches!(db, sessions::delete_over, now.plus_seconds(-SESSIONS_S)),
-        used_assertions: in_batches!(db, used_assertions::delete_over, now),
-    })
 }

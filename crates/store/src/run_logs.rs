@@ -4,7 +4,6 @@ use crate::db::{DbError, Tx, sql};
 use crate::runs;
 use crate::statements::statements;
 use connect::run::Run;
-use kernel::Time;
 use kernel::ids::RunId;
 
 statements! {
@@ -12,8 +11,6 @@ statements! {
     APPEND = "INSERT INTO run_logs (run_id, part, body)
         SELECT CAST($1 AS BIGINT), COALESCE(MAX(part), 0) + 1, $2 FROM run_logs WHERE run_id = $1";
     PARTS = "SELECT part, body FROM run_logs WHERE run_id = $1 AND part > $2 ORDER BY part LIMIT $3";
-    DELETE_BEFORE = "DELETE FROM run_logs WHERE run_id IN (SELECT l.run_id FROM run_logs AS l
-        JOIN runs AS r ON r.id = l.run_id WHERE r.completed_at < $1 ORDER BY r.completed_at LIMIT $2)";
 }
 
 /// A part of a log, with its number in the order in which it was written.
@@ -43,12 +40,4 @@ pub async fn append(tx: &mut Tx, run: &Run, body: &str) -> Result<bool, DbError>
 pub async fn parts(tx: &mut Tx, run: RunId, after: i64, limit: i64) -> Result<Vec<Part>, DbError> {
     let rows = sql(PARTS).bind(run).bind(after).bind(limit.max(0)).all(tx).await?;
     rows.into_iter().map(|mut row| Ok(Part { number: row.take()?, body: row.take()? })).collect()
-}
-
-/// Deletes logs of runs that ended before `before`; `limit` bounds how many parts are looked at.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn delete_before(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, DbError> {
-    sql(DELETE_BEFORE).bind(before).bind(limit).execute(tx).await
 }

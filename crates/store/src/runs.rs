@@ -55,7 +55,11 @@ macro_rules! columns {
     };
 }
 
+pub mod begun;
+pub mod ended;
 mod listed;
+pub mod over;
+pub mod standing;
 
 pub(crate) use listed::composed;
 pub use listed::{Sort, list, of_tenants};
@@ -89,12 +93,6 @@ statements! {
         WHERE tenant_id = $2 AND completed_at IS NOT NULL AND organization_id = $1 ORDER BY id DESC LIMIT 1");
     LAST_SUCCESSFUL = concat!("SELECT ", columns!(""), " FROM runs
         WHERE tenant_id = $2 AND phase = 'Succeeded' AND organization_id = $1 ORDER BY id DESC LIMIT 1");
-    // What the next run of a tenant is handed stays, however old it is.
-    DELETE_BEFORE = "DELETE FROM runs WHERE id IN (SELECT r.id FROM runs AS r WHERE r.completed_at < $1
-        AND r.id <> (SELECT MAX(l.id) FROM runs AS l WHERE l.tenant_id = r.tenant_id)
-        AND r.id <> COALESCE((SELECT MAX(s.id) FROM runs AS s
-            WHERE s.tenant_id = r.tenant_id AND s.phase = 'Succeeded'), 0)
-        ORDER BY r.completed_at LIMIT $2)";
 }
 
 fn run(row: &mut Row) -> Result<Run, DbError> {
@@ -274,13 +272,4 @@ pub async fn last(
     }
     let successful = maybe(sql(LAST_SUCCESSFUL).bind(organization).bind(tenant), tx).await?;
     Ok((last, successful))
-}
-
-/// Deletes at most `limit` runs that ended before `before`, with their logs, but for what the next run of a tenant is
-/// handed.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn delete_before(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, DbError> {
-    sql(DELETE_BEFORE).bind(before).bind(limit).execute(tx).await
 }

@@ -32,10 +32,6 @@ impl Sort {
         }
     }
 
-    pub fn parse(field: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sort| sort.field() == field)
-    }
-
     const fn column(self) -> &'static str {
         match self {
             Self::Id => "id",
@@ -116,7 +112,7 @@ statements! {
         WHERE organization_id = $1 AND id = $2 AND modified_at = $3 AND archived_at IS NULL";
     NAME_TAKEN = "SELECT 1 FROM tenants WHERE organization_id = $1 AND environment = $2 AND name = $3
         AND archived_at IS NULL AND id <> $4";
-    TOUCH = "UPDATE tenants SET modified_at = $3 WHERE organization_id = $1 AND id = $2";
+    WAS_CONNECTED = "UPDATE tenants SET modified_at = $3, paused = (paused AND NOT $4) WHERE organization_id = $1 AND id = $2";
     ARCHIVE = "UPDATE tenants SET archived_at = $3, modified_at = $3
         WHERE organization_id = $1 AND id = $2 AND archived_at IS NULL";
     UNARCHIVE = "UPDATE tenants SET archived_at = NULL, modified_at = $3
@@ -182,6 +178,11 @@ pub(crate) fn composed(organization: &OrganizationId) -> Vec<String> {
 }
 
 fn tenant(mut row: Row) -> Result<Tenant, DbError> {
+    read(&mut row)
+}
+
+/// Reads [`columns`].
+pub(crate) fn read(row: &mut Row) -> Result<Tenant, DbError> {
     let (id, organization, environment) = (row.take()?, row.take()?, row.take()?);
     let (integration, user, name) = (row.take()?, row.take()?, row.take()?);
     let (source, paused, archived) = (row.take_word(Source::parse)?, row.take()?, row.take()?);
@@ -355,17 +356,18 @@ pub async fn is_name_taken(tx: &mut Tx, tenant: &Tenant, name: &str) -> Result<b
     Ok(query.bind(tenant.id).maybe(tx).await?.is_some())
 }
 
-/// Moves the time of its last change.
+/// Its user connected it; with `set_going` it is not paused any more.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn touch(
+pub async fn was_connected(
     tx: &mut Tx,
     organization: &OrganizationId,
     id: TenantId,
+    set_going: bool,
     now: Time,
 ) -> Result<bool, DbError> {
-    sql(TOUCH).bind(organization).bind(id).bind(now).wrote(tx).await
+    sql(WAS_CONNECTED).bind(organization).bind(id).bind(now).bind(set_going).wrote(tx).await
 }
 
 /// `false` where it is archived already or not there.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use kernel::ids::RefusalId;
 use serde_json::json;
 use service::Fault;
+use service::admin::AdminRefused;
 use service::connect::refuse::Refused;
 use service::enter::refuse::Denied;
 
@@ -147,6 +148,17 @@ pub fn api_fault(fault: &Fault) -> Response {
     let mut response = api_message(503, "the gateway cannot answer just now; try again in a few seconds");
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
+}
+
+/// What an administrator's refusal is as an answer of the API.
+pub fn api_refused(refused: &AdminRefused) -> Response {
+    match refused {
+        AdminRefused::NotFound { what, .. } => api_message(404, &format!("there is no such {what}")),
+        AdminRefused::Taken { .. } | AdminRefused::Conflict(_) => api_message(409, &refused.to_string()),
+        AdminRefused::Invalid(text) => api_invalid(&["body"], text, "value_error"),
+        AdminRefused::Release(unusable) => api_invalid(&["body"], &unusable.to_string(), unusable.code()),
+        AdminRefused::Fault(fault) => api_fault(fault),
+    }
 }
 
 /// The answer as one that nobody on the way may keep: it shows a secret, or leads to something private.

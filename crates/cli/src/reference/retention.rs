@@ -1,7 +1,7 @@
 //! How long rows are kept.
 
 use std::fmt::Write as _;
-use store::retention::{BATCH, BATCHES, TABLES};
+use store::retention::{BATCH, TABLES};
 
 /// The text of `docs/reference/retention.md`.
 pub fn retention() -> String {
@@ -23,8 +23,10 @@ pub fn retention() -> String {
     }
     let _ = writeln!(
         page,
-        "\nA step deletes at most {BATCH} rows in a transaction of its own, and a sweep takes at most {BATCHES} steps per \
-         table: what is more waits for the next sweep."
+        "\nA step deletes at most {BATCH} rows in a transaction of its own, and after each the database is left to others for \
+         as long as the step took. A sweep goes on until nothing is left, and the next one begins five minutes later.\n\n\
+         Files that a machine unpacked from a release are removed from it when no run has used them for 30 days, and earlier, \
+         those first that were not used for longest, where all together are larger than `programs.cache_mib`."
     );
     page
 }

@@ -2,8 +2,9 @@
 
 use super::endpoint::{Disabled, Endpoint};
 use super::event::EventType;
-use super::message::{Attempt, Message};
+use super::message::{Attempt, Message, Place};
 use kernel::Time;
+use kernel::ids::MessageId;
 use serde_json::{Value, json};
 
 fn moment(at: Option<Time>) -> Option<String> {
@@ -14,6 +15,19 @@ fn moment(at: Option<Time>) -> Option<String> {
 pub fn read_moment(text: &str) -> Option<Time> {
     let read = text.parse::<jiff::Timestamp>().ok()?;
     Some(Time::from_micros(read.as_microsecond()))
+}
+
+/// Where a page of tries begins: a moment, or the place of the last one of the page before.
+pub fn read_place(text: &str) -> Option<Place> {
+    let mut parts = text.splitn(3, ',');
+    let at = read_moment(parts.next()?)?;
+    match (parts.next(), parts.next()) {
+        (None, None) => Some(Place::before(at)),
+        (Some(message), Some(number)) => {
+            Some(Place { at, one: Some((MessageId::parse(message).ok()?, number.parse().ok()?)) })
+        }
+        _ => None,
+    }
 }
 
 pub fn endpoint(endpoint: &Endpoint) -> Value {

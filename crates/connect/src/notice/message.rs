@@ -4,6 +4,7 @@ use super::answer::Heard;
 use super::back_off::next_try;
 use kernel::ids::{EndpointId, EventId, MessageId};
 use kernel::{Chance, Time};
+use std::fmt;
 
 /// How long an endpoint has to answer, in seconds (Standard Webhooks: 15 to 30).
 pub const WITHIN_S: u64 = 15;
@@ -70,6 +71,34 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// `None` for the one that delivered the message.
     pub failure: Option<String>,
+}
+
+/// Where a try stands in the list of all of an endpoint, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// When it was made; of a message that was delivered at its first try, when the message was written, to the
+    /// millisecond.
+    pub at: Time,
+    /// Tells it from others of the same moment; `None` stands before all of them.
+    pub one: Option<(MessageId, u32)>,
+}
+
+impl Place {
+    /// Behind everything of that moment.
+    pub const fn before(at: Time) -> Self {
+        Self { at, one: None }
+    }
+}
+
+/// `2026-01-31T10:00:00.123456Z,msg_..,1`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}Z", self.at.iso_micros())?;
+        match &self.one {
+            Some((message, number)) => write!(f, ",{message},{number}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What follows a try.

@@ -25,6 +25,7 @@ pub mod tenants;
 pub mod webhooks;
 
 use crate::{Fault, Service};
+use connect::release::Unusable;
 use enter::sso::{Code, Refused};
 use kernel::ids::OrganizationId;
 use kernel::{Actor, Environment, Slug, Time, audit};
@@ -44,6 +45,9 @@ pub enum AdminRefused {
     /// Something stands in the way that may go away: somebody else's change in between, or what still depends on it.
     #[error("{0}")]
     Conflict(String),
+    /// Nothing may lead to this release.
+    #[error(transparent)]
+    Release(#[from] Unusable),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -56,6 +60,7 @@ impl AdminRefused {
             Self::Taken { .. } => "taken",
             Self::Invalid(_) => "invalid",
             Self::Conflict(_) => "conflict",
+            Self::Release(unusable) => unusable.code(),
             Self::Fault(_) => "unavailable",
         }
     }

@@ -8,8 +8,8 @@ use connect::release::Release;
 use kernel::ids::{IntegrationId, ReleaseId};
 use kernel::{Actor, SecretText};
 use std::sync::Arc;
-use store::releases;
 pub use store::releases::Sort;
+use store::releases::{self, retirement};
 use store::{Page, audit, integrations};
 
 /// Which release of an integration.
@@ -165,13 +165,20 @@ impl Service {
         id: ReleaseId,
     ) -> Result<(), AdminRefused> {
         let (owner, now, chance) = (holder.organization.clone(), self.clock.now(), Arc::clone(&self.chance));
+        let environment = holder.environment;
         let event = self.event(actor, "release.made_default", id.to_string(), &owner);
         let write = self.db.write(move |tx| {
             Box::pin(async move {
+                let no_such = || AdminRefused::Invalid("the integration has no such release".to_owned());
+                let found = releases::by_id(tx, &owner, id).await?;
+                found.filter(|it| it.integration == integration).ok_or_else(no_such)?.usable()?;
+                let before = integrations::by_id(tx, &owner, environment, integration).await?;
+                if let Some(before) = before.and_then(|it| it.default_release).filter(|before| *before != id)
+                {
+                    retirement::let_go(tx, &owner, before, now).await?;
+                }
                 if !releases::set_default(tx, &owner, integration, id, now).await? {
-                    return Err(AdminRefused::Invalid(
-                        "the integration has no such release that is ready".to_owned(),
-                    ));
+                    return Err(no_such());
                 }
                 trigger::wake_integration(tx, &owner, integration, now, &*chance).await?;
                 Ok(audit::insert(tx, &event).await?)

@@ -56,13 +56,9 @@ pub(super) async fn choose(
     match change.release {
         Some(Some(id)) => {
             let found = releases::by_id(tx, &tenant.organization, id).await?;
-            let fits = found.is_some_and(|it| it.integration == integration.id && it.is_ready());
-            if !fits {
-                return Err(invalid(
-                    "integration_release_id",
-                    "the integration has no such release that is ready",
-                ));
-            }
+            let found = found.filter(|it| it.integration == integration.id);
+            let no_such = || invalid("integration_release_id", "the integration has no such release");
+            found.ok_or_else(no_such)?.usable().map_err(TenantRefused::Release)?;
             tenant.release = Some(id);
         }
         Some(None) => tenant.release = None,

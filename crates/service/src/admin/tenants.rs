@@ -10,6 +10,7 @@ use crate::{Fault, Service};
 use connect::config_schema::Mistake;
 use connect::dialog::Visitor;
 use connect::integration::Channel;
+use connect::release::Unusable;
 use connect::schedule as cron;
 use connect::tenant::{Source, Tenant};
 use connect::tenant_json::user_attributes;
@@ -19,6 +20,7 @@ use kernel::{Actor, Chance, Plain, Time, User, audit};
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
+use store::releases::retirement;
 use store::tenants::Inserted;
 use store::{DbError, Tx, audit as audit_log, integrations, organizations, tenants, users, webhooks};
 
@@ -29,6 +31,8 @@ pub enum TenantRefused {
     Conflict(String),
     /// Each mistake with the members of the request that lead to it.
     Invalid(Vec<Mistake>),
+    /// Nothing may lead to the release that was chosen.
+    Release(Unusable),
     Fault(Fault),
 }
 
@@ -41,6 +45,7 @@ impl fmt::Display for TenantRefused {
                 let shown = |mistake: &Mistake| format!("{}: {}", mistake.path.join("."), mistake.text);
                 f.write_str(&mistakes.iter().map(shown).collect::<Vec<_>>().join("\n"))
             }
+            Self::Release(unusable) => unusable.fmt(f),
             Self::Fault(fault) => fault.fmt(f),
         }
     }
@@ -67,7 +72,7 @@ pub(super) fn invalid(field: &str, text: impl fmt::Display) -> TenantRefused {
     TenantRefused::Invalid(vec![Mistake { path: vec![field.to_owned()], text: text.to_string() }])
 }
 
-/// A new tenant. It is paused and nothing is connected yet.
+/// A new tenant. It is paused and nothing is connected yet; its user sets it going by connecting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewTenant {
     pub name: String,
@@ -327,7 +332,7 @@ async fn apply(
         }
         let integration = integrations::by_id(tx, organization, *environment, tenant.integration).await?;
         let integration = integration.ok_or(TenantRefused::NotFound("integration"))?;
-        let (seen, archive) = (tenant.modified, change.archived);
+        let (seen, archive, own) = (tenant.modified, change.archived, tenant.release);
         choose(tx, &mut tenant, &integration, TenantChange { archived: None, ..change }).await?;
         // Later than what was read, also where the clock stands still.
         tenant.modified = around.now.max(Time::from_micros(seen.micros().saturating_add(1)));
@@ -335,6 +340,9 @@ async fn apply(
             return Err(TenantRefused::Conflict(
                 "the tenant was changed in between; read it again".to_owned(),
             ));
+        }
+        if let Some(own) = own.filter(|own| tenant.release != Some(*own)) {
+            retirement::let_go(tx, organization, own, around.now).await?;
         }
         audit_log::insert(tx, &changed.with(json!({ "changed": names }))).await?;
         archive_or_go_on(tx, around, &mut tenant, archive, archived).await?;

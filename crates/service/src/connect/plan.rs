@@ -71,7 +71,10 @@ impl From<Fault> for Unwritten {
 impl Plan {
     pub(super) async fn write(self, tx: &mut Tx) -> Result<(), Unwritten> {
         let user = users::upsert(tx, &self.user).await?;
-        let (tenant, is_new) = self.tenant(tx, user).await?;
+        let (mut tenant, is_new) = self.tenant(tx, user).await?;
+        // One that the organization made for its user stood still until now.
+        let is_first =
+            is_new || connections::of_tenant(tx, &tenant.organization, tenant.id).await?.is_empty();
         let next = self.dialog.after(Event::Installed(tenant.id), self.now);
         let Ok(next @ Stage::Success { .. }) = next else {
             return Err(Unwritten::Overtaken);
@@ -91,22 +94,31 @@ impl Plan {
             self.webhook(tx, &tenant, hook, is_new).await?;
         }
         if is_new {
-            let cause = Cause {
-                organization: &tenant.organization,
-                tenant: tenant.id,
-                source: run::Source::Manual,
-                mode: run::Mode::Init,
-                delivery: None,
-                payload: None,
-            };
-            keep_in_step(tx, &tenant, self.now).await?;
-            trigger(tx, &cause, self.now, &*self.chance).await?;
             self.log(tx, &self.created, tenant.id).await?;
         } else {
-            tenants::touch(tx, &tenant.organization, tenant.id, self.now).await?;
+            tenants::was_connected(tx, &tenant.organization, tenant.id, is_first, self.now).await?;
+        }
+        if is_first {
+            tenant.paused = false;
+            self.set_going(tx, &tenant).await?;
         }
         self.log(tx, &self.connected, tenant.id).await?;
         self.tell(tx, &tenant, is_new).await
+    }
+
+    /// Its schedule, and the run that finds out what the others work with.
+    async fn set_going(&self, tx: &mut Tx, tenant: &Tenant) -> Result<(), Fault> {
+        let cause = Cause {
+            organization: &tenant.organization,
+            tenant: tenant.id,
+            source: run::Source::Manual,
+            mode: run::Mode::Init,
+            delivery: None,
+            payload: None,
+        };
+        keep_in_step(tx, tenant, self.now).await?;
+        trigger(tx, &cause, self.now, &*self.chance).await?;
+        Ok(())
     }
 
     async fn tell(&self, tx: &mut Tx, tenant: &Tenant, is_new: bool) -> Result<(), Unwritten> {

@@ -25,7 +25,7 @@ impl From<AdminRefused> for CallFailed {
             AdminRefused::NotFound { .. } => Code::NotFound,
             AdminRefused::Taken { .. } => Code::AlreadyExists,
             AdminRefused::Invalid(_) => Code::InvalidArgument,
-            AdminRefused::Conflict(_) => Code::FailedPrecondition,
+            AdminRefused::Conflict(_) | AdminRefused::Release(_) => Code::FailedPrecondition,
         };
         // Without the hint, which is for whoever sits at the command line.
         let message = match &refused {

@@ -2,7 +2,7 @@
 
 use super::release_archive::{ArchiveRefused, unpack};
 use crate::{Fault, Service};
-use ::connect::release::{Archive, Release};
+use ::connect::release::{Archive, Release, Unusable};
 use kernel::Time;
 use kernel::ids::ReleaseId;
 use runner::Scratch;
@@ -14,8 +14,10 @@ use store::releases::{self, Files};
 /// Why there is no folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderRefused {
-    #[error("release {0} has no files: it is not ready, or its runs are sent elsewhere")]
+    #[error("release {0} has no files: its runs are sent elsewhere")]
     NoFiles(ReleaseId),
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
     #[error("release {id} cannot be unpacked: {cause}")]
     Archive { id: ReleaseId, cause: ArchiveRefused },
     #[error("{path}: {cause}")]
@@ -62,6 +64,8 @@ const FILES: &str = "files";
 /// When it was used last, and how many bytes it has: what the clean-up goes by.
 const USED: &str = "used";
 const BYTES: &str = "bytes";
+/// How long a release stays on a machine where no run uses it, in seconds.
+const UNUSED_S: i64 = 30 * 24 * 60 * 60;
 
 impl Service {
     /// The folder with a release's files, unpacked where this machine does not have it yet. The files are checked
@@ -70,8 +74,8 @@ impl Service {
     /// # Errors
     /// [`FolderRefused`].
     pub async fn release_folder(&self, release: &Release) -> Result<ReleaseFolder, FolderRefused> {
-        let archive = release.archive.as_ref().filter(|_| release.is_ready());
-        let Some(archive) = archive else { return Err(FolderRefused::NoFiles(release.id)) };
+        release.usable()?;
+        let Some(archive) = &release.archive else { return Err(FolderRefused::NoFiles(release.id)) };
         let short: String = archive.hash.chars().take(16).collect();
         let place = self.machine.releases().join(format!("{}-{short}", release.id));
         let now = self.clock.now();
@@ -95,6 +99,19 @@ impl Service {
             there.ok_or(FolderRefused::NoFiles(id))
         });
         unpacked.await.map_err(|error| Fault::broken(error.to_string()))?
+    }
+
+    /// Removes releases from this machine that no run has used for long: those that nothing leads to any more are never
+    /// asked for again. Whoever asks later gets them unpacked anew. How many.
+    ///
+    /// # Errors
+    /// Where a folder cannot be read or removed.
+    pub async fn sweep_release_folders(&self) -> io::Result<usize> {
+        let machine = self.machine.releases();
+        let before = self.clock.now().plus_seconds(-UNUSED_S);
+        let _turn = self.unpacking.lock().await;
+        let swept = tokio::task::spawn_blocking(move || remove_unused(&machine, before)).await;
+        swept.map_err(io::Error::other)?
     }
 
     /// A release's packed files, all of them.
@@ -149,34 +166,72 @@ fn place_files(
     }
 }
 
-/// Removes releases that nobody uses, those first that were not used for longest, until the rest fits.
-fn make_room(machine: &Path, most: u64) -> io::Result<()> {
+/// A release that is unpacked here.
+struct There {
+    place: PathBuf,
+    /// When a run began with it last.
+    used: Time,
+    bytes: u64,
+}
+
+/// Those that were not used for longest first.
+fn unpacked(machine: &Path) -> io::Result<Vec<There>> {
     let number = |path: PathBuf| fs::read_to_string(path).ok().and_then(|text| text.parse::<u64>().ok());
     let mut there = Vec::new();
     for entry in fs::read_dir(machine)? {
         let place = entry?.path();
         if place.join(FILES).is_dir() {
-            let used = number(place.join(USED)).unwrap_or(0);
-            there.push((used, number(place.join(BYTES)).unwrap_or(0), place));
+            let used = number(place.join(USED)).and_then(|micros| i64::try_from(micros).ok());
+            let used = Time::from_micros(used.unwrap_or(0));
+            there.push(There { used, bytes: number(place.join(BYTES)).unwrap_or(0), place });
         }
     }
-    let mut bytes: u64 = there.iter().map(|(_, bytes, _)| bytes).sum();
-    there.sort();
-    for (_, size, place) in there {
+    there.sort_by_key(|it| it.used);
+    Ok(there)
+}
+
+/// `false` where somebody uses it, or where another process was quicker.
+fn remove(machine: &Path, place: &Path) -> io::Result<bool> {
+    let lock = match File::open(place) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if lock.try_lock().is_err() || !place.join(FILES).is_dir() {
+        return Ok(false);
+    }
+    // Under another name first, so that nobody begins to use what is half gone.
+    let incoming = machine.join("incoming");
+    fs::create_dir_all(&incoming)?;
+    let gone = incoming.join(format!("gone-{}", place.file_name().unwrap_or_default().display()));
+    fs::rename(place, &gone)?;
+    fs::remove_dir_all(&gone)?;
+    Ok(true)
+}
+
+/// Removes releases that nobody uses, those first that were not used for longest, until the rest fits.
+fn make_room(machine: &Path, most: u64) -> io::Result<()> {
+    let there = unpacked(machine)?;
+    let mut bytes: u64 = there.iter().map(|it| it.bytes).sum();
+    for it in there {
         if bytes <= most {
             break;
         }
-        let lock = File::open(&place)?;
-        if lock.try_lock().is_err() {
-            continue;
+        if remove(machine, &it.place)? {
+            bytes = bytes.saturating_sub(it.bytes);
         }
-        // Under another name first, so that nobody begins to use what is half gone.
-        let gone = machine
-            .join("incoming")
-            .join(format!("gone-{}", place.file_name().unwrap_or_default().display()));
-        fs::rename(&place, &gone)?;
-        fs::remove_dir_all(&gone)?;
-        bytes = bytes.saturating_sub(size);
     }
     Ok(())
+}
+
+/// Removes releases that were used before `before` for the last time; how many.
+fn remove_unused(machine: &Path, before: Time) -> io::Result<usize> {
+    if !machine.is_dir() {
+        return Ok(0);
+    }
+    let mut removed = 0;
+    for it in unpacked(machine)?.into_iter().take_while(|it| it.used < before) {
+        removed += usize::from(remove(machine, &it.place)?);
+    }
+    Ok(removed)
 }

@@ -3,7 +3,7 @@
 use super::{columns, count, message, status};
 use crate::db::{DbError, Row, Tx, sql};
 use crate::statements::statements;
-use connect::notice::{Attempt, EventType, Message, State};
+use connect::notice::{Attempt, EventType, Message, Place, State};
 use kernel::ids::{EndpointId, MessageId, OrganizationId};
 use kernel::{Environment, Time};
 
@@ -30,14 +30,16 @@ statements! {
     // Each part stops at the limit, so that the whole is never sorted.
     LIST = concat!(listed!("waiting"), " UNION ALL ", listed!("delivered"), " UNION ALL ", listed!("dead"),
         " ORDER BY 1 DESC LIMIT $3");
-    ATTEMPTS = "SELECT * FROM (SELECT a.notice_id, a.number, a.at, a.took_us, a.status, a.failure
-            FROM notice_attempts AS a WHERE a.endpoint_id = $1 AND a.at < $2 ORDER BY a.at DESC LIMIT $3) AS tried
-        UNION ALL SELECT * FROM (SELECT n.id, n.attempts, n.since AS at, n.took_us, n.status, NULL
-            FROM notices AS n WHERE n.endpoint_id = $1 AND n.state = 'delivered' AND n.attempts = 1 AND n.id < $4
-            AND n.since < $2 ORDER BY n.id DESC LIMIT $3) AS at_once
-        ORDER BY at DESC LIMIT $3";
+    ATTEMPTS = "SELECT notice_id, number, at, took_us, status, failure FROM notice_attempts
+        WHERE endpoint_id = $1 AND at <= $2 AND (at < $2 OR notice_id < $4 OR (notice_id = $4 AND number < $5))
+        ORDER BY at DESC, notice_id DESC, number DESC LIMIT $3";
     FAILED_ATTEMPTS = "SELECT notice_id, number, at, took_us, status, failure FROM notice_attempts
-        WHERE endpoint_id = $1 AND at < $2 AND failure IS NOT NULL ORDER BY at DESC LIMIT $3";
+        WHERE endpoint_id = $1 AND failure IS NOT NULL
+        AND at <= $2 AND (at < $2 OR notice_id < $4 OR (notice_id = $4 AND number < $5))
+        ORDER BY at DESC, notice_id DESC, number DESC LIMIT $3";
+    // In the order in which they were written: when they were delivered stands in no index.
+    AT_ONCE = "SELECT id, attempts, since, took_us, status, NULL FROM notices
+        WHERE endpoint_id = $1 AND state = 'delivered' AND attempts = 1 AND id < $2 ORDER BY id DESC LIMIT $3";
     ONE = concat!("SELECT ", columns!(), ", e.event, e.tenant_id FROM notices AS n
         JOIN notice_endpoints AS p ON p.id = n.endpoint_id LEFT JOIN events AS e ON e.id = n.event_id
         WHERE p.organization_id = $1 AND p.environment = $2 AND n.id = $3 AND p.deleted_at IS NULL");
@@ -88,8 +90,8 @@ pub async fn list(
     rows.into_iter().map(listed).collect()
 }
 
-/// An endpoint's tries, newest first; those from before `before`. A message that was delivered at once stands here by
-/// the time when it was written, which is nearly that of the try.
+/// An endpoint's tries with their places, newest first; those that stand before `before`. A message that was delivered
+/// at its first try stands where it was written, which is nearly when it was tried.
 ///
 /// # Errors
 /// [`DbError`].
@@ -97,15 +99,42 @@ pub async fn attempts(
     tx: &mut Tx,
     endpoint: &EndpointId,
     failed_only: bool,
-    before: Time,
+    before: &Place,
     limit: i64,
-) -> Result<Vec<Attempt>, DbError> {
+) -> Result<Vec<(Place, Attempt)>, DbError> {
+    let (message, number) =
+        before.one.as_ref().map_or(("", 0), |(message, number)| (message.as_str(), *number));
     let query = sql(if failed_only { FAILED_ATTEMPTS } else { ATTEMPTS });
-    let query = query.bind(endpoint).bind(before).bind(limit);
-    // Ids know their millisecond only.
-    let after = Time::from_micros(before.micros().saturating_add(1_000));
-    let query = if failed_only { query } else { query.bind(&MessageId::earliest(after)) };
-    query.all(tx).await?.into_iter().map(attempt).collect()
+    let query = query.bind(endpoint).bind(before.at).bind(limit).bind(message).bind(i64::from(number));
+    let mut found = Vec::new();
+    for row in query.all(tx).await? {
+        let tried = attempt(row)?;
+        found.push((place(tried.at, &tried), tried));
+    }
+    if !failed_only {
+        let query = sql(AT_ONCE).bind(endpoint).bind(&written_before(before)).bind(limit);
+        for row in query.all(tx).await? {
+            let tried = attempt(row)?;
+            found.push((place(tried.message.moment(), &tried), tried));
+        }
+        found.sort_by(|(one, _), (other, _)| other.cmp(one));
+        found.truncate(usize::try_from(limit).unwrap_or(0));
+    }
+    Ok(found)
+}
+
+fn place(at: Time, tried: &Attempt) -> Place {
+    Place { at, one: Some((tried.message.clone(), tried.number)) }
+}
+
+/// The first id of which the moment is not before a place. Ids know their millisecond only.
+fn written_before(place: &Place) -> MessageId {
+    let whole = Time::from_micros(place.at.millis().saturating_mul(1_000));
+    match &place.one {
+        _ if whole < place.at => MessageId::earliest(Time::from_micros(whole.micros().saturating_add(1_000))),
+        Some((message, _)) if message.moment() == place.at => message.clone(),
+        _ => MessageId::earliest(place.at),
+    }
 }
 
 /// # Errors

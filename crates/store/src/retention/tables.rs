@@ -54,6 +54,16 @@ pub const TABLES: &[Table] = &[
     ),
     swept(&["run_logs"], "30 days after their run ended", "somebody looks into what a run did"),
     swept(
+        &["release_parts"],
+        "those of the newest 10 releases of each integration, of its default and of every tenant's own without end; others 30 days after they became ready, or after the last of these led to them",
+        "one can go back to what ran last month",
+    ),
+    swept(
+        &["releases"],
+        "396 days after their files are gone, 14 days after their build failed",
+        "runs that are kept say which release and which commit they were of",
+    ),
+    swept(
         &["notices", "notice_attempts"],
         "30 days, and until they are delivered or dead",
         "what was not delivered can be replayed",
@@ -98,7 +108,6 @@ pub const TABLES: &[Table] = &[
         "set up by people",
     ),
     stays(&["integrations", "integration_connectors", "api_keys"], "the same"),
-    stays(&["releases", "release_parts"], "made by people, and deleted by them; what runs needs them"),
     stays(
         &["users", "tenants", "connections", "tenant_metadata", "tenant_dynamic_configs"],
         "one of each user or tenant; a disconnected connection loses its credential",

@@ -4,11 +4,14 @@ use crate::on_both;
 use crate::world::{NOW, SANDBOX, World, sealed};
 use connect::integration::{Channel, Integration};
 use connect::manifest::{Manifest, NAME};
-use connect::release::{Archive, Release, Standing};
+use connect::release::{Archive, Release, Standing, Unusable};
 use kernel::Time;
 use kernel::ids::{OrganizationId, ReleaseId};
-use store::releases::{self, Files, Sort};
-use store::{Page, tenants};
+use store::releases::{self, Files, Sort, retirement};
+use store::retention::{
+    FAILED_RELEASES_S, RELEASES_S, RETIRED_RELEASES_S, Swept, UNFINISHED_RELEASES_S, sweep,
+};
+use store::{Page, sql, tenants};
 
 on_both!(
     releases_become_ready_or_fail,
@@ -16,6 +19,8 @@ on_both!(
     what_something_leads_to_is_not_deleted,
     channels_lead_to_what_is_ready,
     a_tenants_change_meets_what_was_read,
+    what_nothing_leads_to_loses_its_files_and_then_its_row,
+    what_was_not_built_goes,
 );
 
 macro_rules! write {
@@ -222,4 +227,111 @@ async fn a_tenants_change_meets_what_was_read(world: World) {
     let gone = changed.clone();
     let seen: Time = NOW;
     assert!(!write!(world, |tx| tenants::change(tx, &gone, seen)), "an archived one is not changed");
+}
+
+/// How many releases and parts of their files went.
+async fn swept(world: &World, after_s: i64) -> (u64, u64) {
+    let Swept { work, .. } = sweep(&world.db, NOW.plus_seconds(after_s)).await.unwrap();
+    (work.releases, work.release_parts)
+}
+
+async fn part(world: &World, release: &Release) -> Option<Vec<u8>> {
+    let id = release.id;
+    read!(world, |tx| releases::part(tx, id, Files::Built, 0))
+}
+
+async fn what_nothing_leads_to_loses_its_files_and_then_its_row(world: World) {
+    let (owner, integration) = scene(&world).await;
+    let mut all = Vec::new();
+    for number in 0..6 + retirement::NEWEST {
+        let release = made(&world, &integration, &number.to_string()).await;
+        let id = release.id;
+        write!(world, |tx| releases::put_part(tx, id, Files::Built, 0, b"packed"));
+        ready(&world, &release).await;
+        all.push(release);
+    }
+    let [default, pinned, running, left, forgotten, another] = &all[..6] else { unreachable!() };
+    let (of, id, of_integration) = (owner.clone(), default.id, integration.id);
+    assert!(write!(world, |tx| releases::set_default(tx, &of, of_integration, id, NOW)));
+    let user = world.user(&owner, "anna").await;
+    let tenant = write!(world, |tx| tenants::next_id(tx));
+    let mut new = world.new_tenant(tenant, &integration, user, "anna");
+    new.release = Some(pinned.id);
+    write!(world, |tx| tenants::insert(tx, &new));
+    // It may be taken back.
+    let of = owner.clone();
+    assert!(write!(world, |tx| tenants::archive(tx, &of, tenant, NOW)));
+    let run = sql("INSERT INTO runs (id, organization_id, environment, tenant_id, integration_id, release_id, mode, phase,
+        attempts, log_bytes, created_at) VALUES (1, $1, $2, $3, $4, $5, 'normal', 'Running', 1, 0, $6)");
+    let run = run.bind(&owner).bind(SANDBOX).bind(tenant).bind(of_integration).bind(running.id).bind(NOW);
+    assert!(world.write(move |tx| Box::pin(run.wrote(tx))).await);
+    let day = 24 * 3600;
+    let (of, id, later) = (owner.clone(), left.id, NOW.plus_seconds(20 * day));
+    write!(world, |tx| retirement::let_go(tx, &of, id, later));
+
+    assert_eq!(swept(&world, RELEASES_S).await, (0, 0), "nothing at the very moment");
+    assert_eq!(swept(&world, RELEASES_S + 1).await, (0, 2));
+    for release in [forgotten, another] {
+        let now = found(&world, release).await.unwrap();
+        assert_eq!(now.standing, Standing::Retired(NOW.plus_seconds(RELEASES_S + 1)));
+        assert_eq!((now.archive.clone(), part(&world, release).await), (None, None));
+        assert_eq!((now.tag.as_str(), now.revision.as_deref()), (release.tag.as_str(), Some("0a1b")));
+        assert_eq!(now.usable().unwrap_err(), Unusable::Retired(now.name.clone()));
+        let (of, id) = (owner.clone(), release.id);
+        assert!(!write!(world, |tx| releases::set_default(tx, &of, of_integration, id, NOW)));
+        let of = owner.clone();
+        assert!(!write!(world, |tx| releases::set_ready(tx, &of, id, None, NOW)), "it stays as it is");
+    }
+    let page = Page { sort: Sort::Id, descending: false, limit: 100, skip: 0 };
+    let of = owner.clone();
+    let listed = read!(world, |tx| releases::list(tx, &of, of_integration, page));
+    let ids = |some: &[&Release]| some.iter().map(|it| it.id).collect::<Vec<_>>();
+    let stay: Vec<&Release> = [default, pinned, running, left].into_iter().chain(&all[6..]).collect();
+    assert_eq!(listed.rows.iter().map(|it| it.id).collect::<Vec<_>>(), ids(&stay));
+    for release in stay {
+        assert_eq!(part(&world, release).await.as_deref(), Some(b"packed".as_slice()), "{}", release.tag);
+    }
+    // Its time begins when it is let go of.
+    assert_eq!(swept(&world, RELEASES_S + 20 * day).await, (0, 0));
+    assert_eq!(swept(&world, RELEASES_S + 20 * day + 1).await, (0, 1));
+    assert!(matches!(found(&world, left).await.unwrap().standing, Standing::Retired(_)));
+    let gone = RELEASES_S + 1 + RETIRED_RELEASES_S;
+    assert_eq!(swept(&world, gone).await, (0, 0));
+    assert_eq!(swept(&world, gone + 1).await, (2, 0));
+    assert_eq!((found(&world, forgotten).await, found(&world, another).await), (None, None));
+    let newest = all.last().unwrap();
+    for release in [default, pinned, running, newest] {
+        assert!(found(&world, release).await.unwrap().is_ready(), "{}", release.tag);
+    }
+}
+
+async fn what_was_not_built_goes(world: World) {
+    let (owner, integration) = scene(&world).await;
+    let (failed, lost, waits) = (
+        made(&world, &integration, "1").await,
+        made(&world, &integration, "2").await,
+        made(&world, &integration, "3").await,
+    );
+    for release in [&lost, &waits] {
+        let id = release.id;
+        write!(world, |tx| releases::put_part(tx, id, Files::Source, 0, b"packed"));
+    }
+    let (of, id) = (owner.clone(), failed.id);
+    assert!(write!(world, |tx| releases::set_failed(tx, &of, id, "no luck", NOW)));
+    let job =
+        sql("INSERT INTO jobs (id, kind, organization_id, subject, state, attempts, due_at, created_at)
+        VALUES ('job_1', 'build', $1, $2, 'waiting', 1, $3, $3)");
+    let job = job.bind(&owner).bind(waits.id.to_string()).bind(Time::from_seconds(9_000_000_000));
+    assert!(world.write(move |tx| Box::pin(job.wrote(tx))).await);
+
+    assert_eq!(swept(&world, UNFINISHED_RELEASES_S).await, (0, 0), "nothing at the very moment");
+    assert_eq!(swept(&world, UNFINISHED_RELEASES_S + 1).await, (0, 1));
+    let Standing::Failed(why) = found(&world, &lost).await.unwrap().standing else { panic!("it stands") };
+    assert_eq!(why, "its build was never finished");
+    assert_eq!(swept(&world, FAILED_RELEASES_S).await, (0, 0));
+    assert_eq!(swept(&world, FAILED_RELEASES_S + 1).await, (1, 0));
+    assert_eq!(found(&world, &failed).await, None);
+    assert_eq!(swept(&world, FAILED_RELEASES_S + UNFINISHED_RELEASES_S + 2).await, (1, 0));
+    assert_eq!(found(&world, &lost).await, None);
+    assert_eq!(found(&world, &waits).await.unwrap().standing, Standing::Building, "a worker will build it");
 }

@@ -8,6 +8,7 @@ use kernel::Time;
 use kernel::ids::RunId;
 use serde_json::json;
 use store::reruns::Rerun;
+use store::runs::over::{self, Stretch};
 use store::runs::{Begin, Sort};
 use store::*;
 
@@ -282,7 +283,14 @@ async fn what_the_next_run_is_handed_stays(world: World) {
     let (last, successful) = write!(world, |tx| runs::last(tx, &owner, id));
     assert_eq!((last.unwrap().id, successful.unwrap().id), (made[3].id, made[1].id));
     let before = NOW.plus_seconds(100 * day);
-    assert_eq!(write!(world, |tx| runs::delete_before(tx, before, 100)), 2);
+    let beginning = Time::from_micros(0);
+    let stretch = write!(world, |tx| over::ended(tx, beginning, before, 100)).unwrap();
+    assert_eq!(stretch, Stretch { until: NOW.plus_seconds(3 * day), any: true });
+    let until = stretch.until;
+    assert_eq!(write!(world, |tx| over::delete(tx, beginning, until)), 2);
+    let left = write!(world, |tx| over::ended(tx, beginning, before, 100)).unwrap();
+    assert!(!left.any, "what stays is not tried again");
+    assert_eq!(write!(world, |tx| over::ended(tx, until, before, 100)), None);
     let (owner, id) = (tenant.organization.clone(), tenant.id);
     let page = Page { sort: Sort::Id, descending: true, limit: 10, skip: 0 };
     let left = write!(world, |tx| runs::list(tx, &owner, SANDBOX, Some(id), page));

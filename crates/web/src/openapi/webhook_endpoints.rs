@@ -50,7 +50,12 @@ pub(super) fn describe(route: &Route) -> Option<Described> {
             said("202", "They are on their way once more.", Some("WebhookReplayed"))
         }
         (_, "/{id}/attempts") => {
-            let before = query("before", &reference("Instant"), "Those from before then.");
+            let shape = text("^[0-9TZ:.+-]+(,msg_[0-9a-z]{26},[0-9]+)?$");
+            let before = query(
+                "before",
+                &shape,
+                "Those from before this time, or behind this one as `Link` names it.",
+            );
             let failed = query("failed", &json!({ "type": "boolean" }), "Only those that failed.");
             described.parameters = vec![limit(), before, failed];
             list("Tries, newest first; `Link` names the next page.", "WebhookAttempt")

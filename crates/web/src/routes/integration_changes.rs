@@ -1,6 +1,6 @@
 //! `POST /v2/integrations` and `PATCH /v2/integrations/{id}`.
 
-use super::releases::{WRITE, integration_id, refused};
+use super::releases::{WRITE, integration_id};
 use super::tenant_changes::{channel, given};
 use crate::json_body::JsonBody;
 use crate::who::ApiCaller;
@@ -74,7 +74,7 @@ pub async fn create(
     let (service, actor) = (web.service(), caller.actor());
     match service.create_integration(&actor, &caller.organization, caller.environment, new).await {
         Ok(made) => shown(&web, &caller, made.id, StatusCode::CREATED).await,
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -98,12 +98,12 @@ pub async fn change(
     if let Some(release) = default
         && let Err(no) = service.set_default_release(&actor, &holder, id, release).await
     {
-        return refused(&no);
+        return answer::api_refused(&no);
     }
     if change != IntegrationChange::default()
         && let Err(no) = service.change_integration(&actor, &holder, id, change, Trust::Organization).await
     {
-        return refused(&no);
+        return answer::api_refused(&no);
     }
     shown(&web, &caller, id, StatusCode::OK).await
 }

@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kernel::ids::JobId;
 use serde_json::{Value, json};
-use service::admin::AdminRefused;
 use service::admin::jobs::{Job, Kind, Letters};
 
 /// The one order of dead letters: the newest first.
@@ -41,15 +40,7 @@ fn shown(job: &Job) -> Value {
 }
 
 fn no_such_job() -> Response {
-    answer::api_message(404, "no job with this id")
-}
-
-fn refused(refused: &AdminRefused) -> Response {
-    match refused {
-        AdminRefused::NotFound { .. } => no_such_job(),
-        AdminRefused::Fault(fault) => answer::api_fault(fault),
-        other => answer::api_message(409, &other.to_string()),
-    }
+    answer::api_message(404, "there is no such dead job")
 }
 
 /// A page of dead letters, of one kind where `kind` says so. `state` is `dead` or left out.
@@ -86,7 +77,7 @@ pub async fn list(
             let items = found.rows.iter().map(shown).collect();
             Listed { items, total: found.total, listing: &listing, path: uri.path() }.into_response()
         }
-        Err(error) => refused(&error),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -103,7 +94,7 @@ pub async fn replay(
     let environment = Some(caller.environment);
     match web.service().replay_job(&caller.actor(), &caller.organization, environment, &id).await {
         Ok(job) => (StatusCode::ACCEPTED, Json(shown(&job))).into_response(),
-        Err(error) => refused(&error),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -120,6 +111,6 @@ pub async fn delete(
     let environment = Some(caller.environment);
     match web.service().delete_job(&caller.actor(), &caller.organization, environment, &id).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => refused(&error),
+        Err(no) => answer::api_refused(&no),
     }
 }

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use connect::release::release_v2;
 use kernel::ids::{IntegrationId, ReleaseId};
 use serde::Deserialize;
-use service::admin::AdminRefused;
 use service::admin::releases::{Sort, Which};
 use service::connect::look_up::Caller;
 use service::work::release_build::{BuildRefused, Order};
@@ -37,18 +36,6 @@ pub fn integration_id(text: &str) -> Result<IntegrationId, Box<Response>> {
     IntegrationId::parse(text).map_err(|_| Box::new(answer::api_not_a_number("integration_id")))
 }
 
-/// What an administrator's refusal is as an answer.
-pub fn refused(refused: &AdminRefused) -> Response {
-    match refused {
-        AdminRefused::NotFound { what, .. } => answer::api_message(404, &format!("there is no such {what}")),
-        AdminRefused::Taken { .. } | AdminRefused::Conflict(_) => {
-            answer::api_message(409, &refused.to_string())
-        }
-        AdminRefused::Invalid(text) => answer::api_invalid(&["body"], text, "value_error"),
-        AdminRefused::Fault(fault) => answer::api_fault(fault),
-    }
-}
-
 /// A page of the releases that can be used.
 pub async fn list(
     State(web): State<Web>,
@@ -69,7 +56,7 @@ pub async fn list(
             let items = releases.iter().map(release_v2).collect();
             Listed { items, total, listing: &listing, path: uri.path() }.into_response()
         }
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -113,7 +100,7 @@ async fn one(web: &Web, caller: &Caller, id: &str, which: Result<Which, Box<Resp
     };
     match web.service().release(&caller.holder(), id, which).await {
         Ok(release) => Json(release_v2(&release)).into_response(),
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What an organization's programs see and change of its own settings: origins, signing keys, API keys, and who changed
 //! what. Everything is of the key's environment, except the organization itself and its audit log, which have none.
 
-use super::releases::refused;
 use crate::json_body::JsonBody;
 use crate::who::ApiCaller;
 use crate::{Web, answer};
@@ -52,7 +51,7 @@ pub async fn origins(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Re
             let list: Vec<Value> = origins.iter().map(|it| json!({ "origin": it.as_str() })).collect();
             Json(list).into_response()
         }
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -77,7 +76,7 @@ pub async fn add_origin(
             let status = if added { StatusCode::CREATED } else { StatusCode::OK };
             (status, Json(json!({ "origin": body.origin }))).into_response()
         }
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -93,7 +92,7 @@ pub async fn remove_origin(
     let (service, owner) = (web.service(), &caller.organization);
     match service.remove_origin(&caller.actor(), owner, caller.environment, &query.origin).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -129,7 +128,7 @@ pub async fn signing_keys(State(web): State<Web>, ApiCaller(caller): ApiCaller) 
             let own = keys.iter().filter(|key| key.environment == caller.environment);
             Json(own.map(|key| shown_key(key, now)).collect::<Vec<_>>()).into_response()
         }
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -178,7 +177,7 @@ pub async fn add_signing_key(
             }
             secret_answer(&shown)
         }
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -201,14 +200,14 @@ pub async fn revoke_signing_key(
     let service = web.service();
     let own = match service.signing_keys(&caller.organization).await {
         Ok(keys) => keys.iter().any(|it| it.id == key && it.environment == caller.environment),
-        Err(no) => return refused(&no),
+        Err(no) => return answer::api_refused(&no),
     };
     if !own {
         return not_found();
     }
     match service.revoke_signing_key(&caller.actor(), &caller.organization, &key).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -223,7 +222,8 @@ fn shown_api_key(key: &ApiKey) -> Value {
 }
 
 async fn own_api_keys(web: &Web, caller: &Caller) -> Result<Vec<ApiKey>, Response> {
-    let mut keys = web.service().api_keys(&caller.organization).await.map_err(|no| refused(&no))?;
+    let mut keys =
+        web.service().api_keys(&caller.organization).await.map_err(|no| answer::api_refused(&no))?;
     keys.retain(|key| key.environment == caller.environment);
     Ok(keys)
 }
@@ -271,7 +271,7 @@ pub async fn add_api_key(
             }
             secret_answer(&shown)
         }
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -293,7 +293,7 @@ pub async fn revoke_api_key(
     }
     match web.service().revoke_api_key(&caller.actor(), &caller.organization, &key).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }
 
@@ -336,6 +336,6 @@ pub async fn audit(
             });
             Json(shown.collect::<Vec<_>>()).into_response()
         }
-        Err(no) => refused(&no),
+        Err(no) => answer::api_refused(&no),
     }
 }

@@ -164,6 +164,9 @@ pub fn refused(refused: &TenantRefused) -> Response {
             });
             answer::json_answer(422, &json!({ "detail": detail.collect::<Vec<_>>() }))
         }
+        TenantRefused::Release(unusable) => {
+            answer::api_invalid(&["body", "integration_release_id"], &unusable.to_string(), unusable.code())
+        }
         TenantRefused::Fault(fault) => answer::api_fault(fault),
     }
 }

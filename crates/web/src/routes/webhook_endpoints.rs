@@ -13,7 +13,7 @@ use kernel::ids::MessageId;
 use kernel::{SecretText, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::admin::{AdminRefused, Holder};
+use service::admin::Holder;
 use service::connect::look_up::Caller;
 use service::work::endpoints::{EndpointChange, NewEndpoint};
 use service::work::messages::Replay;
@@ -32,15 +32,6 @@ fn holder(caller: &Caller, scope: &str) -> Result<Holder, Response> {
     if caller.may(scope) { Ok(caller.holder()) } else { Err(answer::not_authorized()) }
 }
 
-fn refused(why: &AdminRefused) -> Response {
-    match why {
-        AdminRefused::NotFound { .. } => answer::api_message(404, &why.to_string()),
-        AdminRefused::Taken { .. } | AdminRefused::Conflict(_) => answer::api_message(409, &why.to_string()),
-        AdminRefused::Invalid(said) => answer::api_invalid(&["body"], said, "value_error"),
-        AdminRefused::Fault(fault) => answer::api_fault(fault),
-    }
-}
-
 fn invalid(name: &str, said: &str) -> Response {
     answer::api_invalid(&["query", name], said, "value_error")
 }
@@ -55,7 +46,8 @@ fn with_secret(endpoint: &Endpoint, secret: &SecretText) -> Value {
 
 /// All endpoints.
 pub async fn list(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Result<Response, Response> {
-    let endpoints = web.service().endpoints(&holder(&caller, READ)?).await.map_err(|why| refused(&why))?;
+    let endpoints =
+        web.service().endpoints(&holder(&caller, READ)?).await.map_err(|why| answer::api_refused(&why))?;
     Ok(Json(endpoints.iter().map(json::endpoint).collect::<Vec<_>>()).into_response())
 }
 
@@ -80,7 +72,7 @@ pub async fn create(
     let Creation { url, description, events, ordered } = asked;
     let new = NewEndpoint { url, description, events, ordered };
     let made = web.service().create_endpoint(&caller.actor(), &holder, new).await;
-    let (endpoint, secret) = made.map_err(|why| refused(&why))?;
+    let (endpoint, secret) = made.map_err(|why| answer::api_refused(&why))?;
     Ok(answer::unkept(answer::json_answer(201, &with_secret(&endpoint, &secret))))
 }
 
@@ -90,7 +82,11 @@ pub async fn get(
     ApiCaller(caller): ApiCaller,
     Path(id): Path<String>,
 ) -> Result<Response, Response> {
-    let endpoint = web.service().endpoint(&holder(&caller, READ)?, &id).await.map_err(|why| refused(&why))?;
+    let endpoint = web
+        .service()
+        .endpoint(&holder(&caller, READ)?, &id)
+        .await
+        .map_err(|why| answer::api_refused(&why))?;
     Ok(Json(json::endpoint(&endpoint)).into_response())
 }
 
@@ -115,7 +111,7 @@ pub async fn change(
     let Change { url, description, events, ordered, disabled } = asked;
     let change = EndpointChange { url, description, events, ordered, disabled };
     let changed = web.service().change_endpoint(&caller.actor(), &holder, &id, change).await;
-    Ok(Json(json::endpoint(&changed.map_err(|why| refused(&why))?)).into_response())
+    Ok(Json(json::endpoint(&changed.map_err(|why| answer::api_refused(&why))?)).into_response())
 }
 
 /// Deletes one; what waits for it is not delivered any more.
@@ -125,7 +121,10 @@ pub async fn delete(
     Path(id): Path<String>,
 ) -> Result<Response, Response> {
     let holder = holder(&caller, WRITE)?;
-    web.service().delete_endpoint(&caller.actor(), &holder, &id).await.map_err(|why| refused(&why))?;
+    web.service()
+        .delete_endpoint(&caller.actor(), &holder, &id)
+        .await
+        .map_err(|why| answer::api_refused(&why))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -144,7 +143,7 @@ pub async fn rotate(
 ) -> Result<Response, Response> {
     let holder = holder(&caller, WRITE)?;
     let made = web.service().rotate_endpoint_secret(&caller.actor(), &holder, &id, asked.overlap_s).await;
-    let (endpoint, secret) = made.map_err(|why| refused(&why))?;
+    let (endpoint, secret) = made.map_err(|why| answer::api_refused(&why))?;
     Ok(answer::unkept(answer::json_answer(200, &with_secret(&endpoint, &secret))))
 }
 
@@ -163,7 +162,7 @@ pub async fn test(
 ) -> Result<Response, Response> {
     let holder = holder(&caller, WRITE)?;
     let sent = web.service().test_endpoint(&caller.actor(), &holder, &id, asked.event.as_deref()).await;
-    let message = sent.map_err(|why| refused(&why))?;
+    let message = sent.map_err(|why| answer::api_refused(&why))?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "message_id": message }))).into_response())
 }
 
@@ -183,14 +182,16 @@ pub async fn attempts(
             ("failed", "true") => failed_only = true,
             ("failed", "false") => failed_only = false,
             ("failed", _) => return Err(invalid("failed", "true or false")),
-            ("before", text) => before = Some(moment("before", text)?),
+            ("before", text) => {
+                before = Some(json::read_place(text).ok_or_else(|| invalid("before", MOMENT))?);
+            }
             _ => {}
         }
     }
     let found = web.service().attempts(&holder, &id, failed_only, before, limit).await;
-    let found = found.map_err(|why| refused(&why))?;
-    let last = found.last().map(|attempt| format!("{}Z&failed={failed_only}", attempt.at.iso_micros()));
-    let shown: Vec<Value> = found.iter().map(json::attempt).collect();
+    let found = found.map_err(|why| answer::api_refused(&why))?;
+    let last = found.last().map(|(place, _)| format!("{place}&failed={failed_only}"));
+    let shown: Vec<Value> = found.iter().map(|(_, attempt)| json::attempt(attempt)).collect();
     Ok(page(uri.path(), limit, shown, last))
 }
 
@@ -216,7 +217,7 @@ pub async fn messages(
         }
     }
     let found = web.service().messages(&holder, &id, state, before, limit).await;
-    let found = found.map_err(|why| refused(&why))?;
+    let found = found.map_err(|why| answer::api_refused(&why))?;
     let filter = state.map_or(String::new(), |state| format!("&state={}", state.as_str()));
     let last = found.last().map(|listed| format!("{}{filter}", listed.message.id));
     let shown = found.iter().map(|it| json::message(&it.message, it.event, it.tenant)).collect();
@@ -231,7 +232,7 @@ pub async fn message(
 ) -> Result<Response, Response> {
     let holder = holder(&caller, READ)?;
     let found = web.service().message_with_attempts(&holder, &message_id(&id)?).await;
-    let (listed, attempts) = found.map_err(|why| refused(&why))?;
+    let (listed, attempts) = found.map_err(|why| answer::api_refused(&why))?;
     let mut shown = json::message(&listed.message, listed.event, listed.tenant);
     if let Some(members) = shown.as_object_mut() {
         members.insert("endpoint_id".to_owned(), json!(listed.message.endpoint));
@@ -249,7 +250,7 @@ pub async fn replay_one(
     let holder = holder(&caller, WRITE)?;
     let id = message_id(&id)?;
     let replayed = web.service().replay_message(&caller.actor(), &holder, &id).await;
-    replayed.map_err(|why| refused(&why))?;
+    replayed.map_err(|why| answer::api_refused(&why))?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "message_id": id }))).into_response())
 }
 
@@ -281,11 +282,12 @@ pub async fn replay(
     let after = asked.after.as_deref().map(message_id).transpose()?;
     let wanted = Replay { state, from, to, after };
     let done = web.service().replay_endpoint(&caller.actor(), &holder, &id, wanted).await;
-    let done = done.map_err(|why| refused(&why))?;
+    let done = done.map_err(|why| answer::api_refused(&why))?;
     let shown = json!({ "replayed": done.count, "more_after": done.more_after });
     Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
 }
 
+const MOMENT: &str = "a time such as 2026-01-31T10:00:00Z";
 const STATES: &str = "waiting, delivered or dead";
 
 fn state_of(text: &str) -> Option<notice::State> {
@@ -293,12 +295,12 @@ fn state_of(text: &str) -> Option<notice::State> {
 }
 
 fn message_id(text: &str) -> Result<MessageId, Response> {
-    MessageId::parse(text).map_err(|_| answer::api_message(404, "no message with this id"))
+    MessageId::parse(text).map_err(|_| answer::api_message(404, "there is no such message"))
 }
 
 /// A time as RFC 3339 writes it.
 fn moment(name: &str, text: &str) -> Result<Time, Response> {
-    json::read_moment(text).ok_or_else(|| invalid(name, "a time such as 2026-01-31T10:00:00Z"))
+    json::read_moment(text).ok_or_else(|| invalid(name, MOMENT))
 }
 
 fn limit(query: &Parameters) -> Result<i64, Response> {

@@ -3,7 +3,7 @@
 use super::{ACTOR, Desk, id};
 use anyhow::{Context as _, anyhow, bail};
 use connect::run::{Mode, Source};
-use kernel::ids::{IntegrationId, RunId, TenantId};
+use kernel::ids::{RunId, TenantId};
 use serde_json::{Value, json};
 use service::admin::Holder;
 use service::connect::look_up::Page;
@@ -121,8 +121,8 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
             let synced = match (tenant, integration) {
                 (Some(tenant), _) => desk.service.sync_tenant(&control, tenant_id(&tenant)?, asked).await?,
                 (None, Some(name)) => {
-                    let integration = integration_id(desk, &holder, &name).await?;
-                    desk.service.sync_integration(&control, integration, user, asked).await?
+                    let integration = desk.service.integration_named(&holder, &name).await?;
+                    desk.service.sync_integration(&control, integration.id, user, asked).await?
                 }
                 (None, None) => bail!("which tenant? `vestibule tenant list` shows them"),
             };
@@ -143,14 +143,6 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
             controlled(desk, run, &done)
         }
     }
-}
-
-async fn integration_id(desk: &Desk<'_>, holder: &Holder, name: &str) -> anyhow::Result<IntegrationId> {
-    let all = desk.service.all_integrations(&holder.organization, holder.environment).await?;
-    let found = all.iter().find(|integration| integration.name.as_str() == name);
-    let found = found.map(|integration| integration.id);
-    found
-        .with_context(|| format!("there is no integration `{name}`; `vestibule integration list` shows them"))
 }
 
 async fn started(desk: &mut Desk<'_>, holder: &Holder, synced: Synced, wait: bool) -> anyhow::Result<()> {

@@ -152,7 +152,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
         Action::Attempts { endpoint, failed, limit } => {
             let holder = desk.holder().await?;
             let found = desk.service.attempts(&holder, &endpoint, failed, None, limit).await?;
-            let records: Vec<Value> = found.iter().map(json::attempt).collect();
+            let records: Vec<Value> = found.iter().map(|(_, attempt)| json::attempt(attempt)).collect();
             Ok(desk.out.list(&records, ATTEMPT)?)
         }
         Action::Messages { endpoint, state, before, limit } => {

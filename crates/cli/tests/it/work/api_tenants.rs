@@ -107,6 +107,19 @@ on_both! {
         let connected = scene.world.person().connects(&scene.acme, "notion", &token.sign()).await;
         assert_eq!((connected["id"].clone(), connected["source"].clone()), (tenant["id"].clone(), json!("api")));
         assert_eq!(scene.world.count("tenants").await, 1);
+        // It is set going, as one is that begins in the dialog: once.
+        let going = scene.reads(&format!("/v2/tenants/{}", tenant["id"])).await;
+        assert_eq!((&going["paused"], &going["status"]["auth"]["connected"]), (&json!(false), &json!(true)));
+        assert_eq!(scene.world.count("schedules").await, 1);
+        assert_eq!(scene.world.count("triggers WHERE mode = 'init' AND source = 'Manual'").await, 1);
+        assert_eq!(scene.world.count("jobs WHERE kind = 'run'").await, 1);
+        // Whoever paused it since has paused it.
+        let id = tenant["id"].as_i64().unwrap();
+        assert_eq!(scene.patches(id, json!({"paused": true})).await.status, 200);
+        let again = scene.acme.token("notion").sub("anna").without("ti.uem");
+        scene.world.person().connects(&scene.acme, "notion", &again.sign()).await;
+        assert_eq!(scene.reads(&format!("/v2/tenants/{id}")).await["paused"], json!(true));
+        assert_eq!(scene.world.count("triggers").await, 1);
         // Its own webhook address is there.
         assert_eq!(scene.world.count("webhooks WHERE connector = ''").await, 1);
     }

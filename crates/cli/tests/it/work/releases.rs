@@ -9,6 +9,7 @@ use service::admin::Holder;
 use service::admin::releases::Which;
 use service::work::git::Repository;
 use service::work::release_build::{BuildRefused, Order, Source};
+use service::work::release_folder::FolderRefused;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::Duration;
@@ -260,6 +261,61 @@ on_both! {
         let reading = scene.acme.api_key(&["integrations:read"]).await;
         let ask = program.post("/v2/sourcecontrol/build").header("x-api-key", &reading);
         assert_eq!(ask.body("application/json", body.to_string()).await.status, 403);
+    }
+
+    async fn a_release_whose_files_are_gone_is_refused_with_a_code(engine: Engine) {
+        let scene = Scene::on(engine).await;
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[("vestibule.yaml", MANIFEST), ("run.sh", "x")]);
+        let built = async |tag: &str| scene.build(tag, Source::Folder(folder.path().to_owned())).await.unwrap();
+        let (default, old) = (built("0").await, built("1").await);
+        for number in 2..2 + store::releases::retirement::NEWEST {
+            built(&number.to_string()).await;
+        }
+        let service = scene.world.service();
+        let lies = service.release_folder(&old).await.unwrap().path().to_owned();
+        assert!(lies.is_dir());
+        let tenant = scene.asks(Method::POST, "/v2/tenants", &json!({"name": "anna", "integration_id": scene.integration})).await.json();
+        let sweep = async || store::retention::sweep(&service.db, service.clock.now()).await.unwrap().work.release_parts;
+        let one = json!({"integration_release_id": old.id});
+        let (tenant, integration) = (format!("/v2/tenants/{}", tenant["id"]), format!("/v2/integrations/{}", scene.integration));
+        // Whoever has chosen it keeps it, and has a while to go back to it.
+        assert_eq!(scene.asks(Method::PATCH, &tenant, &one).await.status, 200);
+        scene.world.pass_seconds(store::retention::RELEASES_S + 1);
+        assert_eq!(sweep().await, 0);
+        assert_eq!(scene.asks(Method::PATCH, &tenant, &json!({"integration_release_id": null})).await.status, 200);
+        scene.world.pass_seconds(store::retention::RELEASES_S);
+        assert_eq!(sweep().await, 0);
+        assert_eq!(scene.asks(Method::PATCH, &tenant, &one).await.status, 200);
+        assert_eq!(scene.asks(Method::PATCH, &tenant, &json!({"integration_release_channel": "Latest"})).await.status, 200);
+        scene.world.pass_seconds(store::retention::RELEASES_S + 1);
+        assert_eq!(sweep().await, 1);
+        for (path, body) in [(&tenant, one), (&integration, json!({"default_release_id": old.id}))] {
+            let refused = scene.asks(Method::PATCH, path, &body).await;
+            assert_eq!((refused.status, &refused.json()["detail"][0]["type"]), (422, &json!("release_retired")), "{}", refused.text());
+            assert!(refused.text().contains("are gone"), "{}", refused.text());
+        }
+        let program = scene.world.person();
+        let base = format!("{integration}/releases");
+        let list = program.calls(&scene.key, &base).await;
+        let listed = list.json().as_array().unwrap().iter().any(|it| it["id"] == json!(old.id));
+        assert_eq!((listed, list.header("x-total-count")), (false, "11"));
+        // What ran once can still be told.
+        assert_eq!(program.calls(&scene.key, &format!("{base}/{}", old.id)).await.json()["tag"], "1");
+        let again = scene.build("1", Source::Folder(folder.path().to_owned())).await;
+        assert!(matches!(again, Err(BuildRefused::Taken(_))));
+        // The machine has not used it for as long.
+        let now = service.release(&scene.holder(), scene.order("").integration, Which::Exactly(old.id)).await.unwrap();
+        assert!(matches!(service.release_folder(&now).await, Err(FolderRefused::Unusable(_))));
+        let used = service.release_folder(&default).await.unwrap();
+        assert_eq!(service.sweep_release_folders().await.unwrap(), 1);
+        assert!(!lies.exists() && used.path().join("run.sh").exists());
+        // While it is in use it stays, however long that is.
+        scene.world.pass_seconds(store::retention::RELEASES_S + 1);
+        assert_eq!(service.sweep_release_folders().await.unwrap(), 0);
+        drop(used);
+        assert_eq!(service.sweep_release_folders().await.unwrap(), 1);
+        assert!(service.release_folder(&default).await.unwrap().path().join("run.sh").exists(), "it is unpacked anew");
     }
 
     async fn a_build_command_runs_on_a_worker(engine: Engine) {
