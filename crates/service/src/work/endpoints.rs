@@ -227,15 +227,4 @@ impl Service {
         let saved = self.save_endpoint(actor, "webhook_endpoint.rotated", endpoint, detail).await?;
         Ok((saved, secret))
     }
-
-    /// Of all organizations those that have taken nothing for so many seconds: for the operator.
-    ///
-    /// # Errors
-    /// [`AdminRefused`].
-    pub async fn failing_endpoints(&self, for_s: i64) -> Result<Vec<Endpoint>, AdminRefused> {
-        let before = self.clock.now().plus_seconds(-for_s);
-        let read =
-            self.db.read(move |tx| Box::pin(async move { notice_endpoints::failing(tx, before, 100).await }));
-        Ok(read.await?)
-    }
 }

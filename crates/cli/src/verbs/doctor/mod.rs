@@ -7,6 +7,7 @@ mod machine;
 mod organizations;
 mod reach;
 mod second_door;
+mod work;
 
 use super::asking;
 use crate::gateway;
@@ -58,6 +59,7 @@ async fn examine(loaded: &Loaded, findings: &mut Findings) {
             organizations::examine(settings, &db, &catalogue, now, findings).await;
         }
         second_door::examine(&db, findings).await;
+        work::examine(&db, now, findings).await;
         db.close().await;
     }
     reach::examine(settings, findings).await;

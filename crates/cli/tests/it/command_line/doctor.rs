@@ -53,6 +53,53 @@ fn what_an_organization_lacks_is_told() {
     tells(&findings, "error", "no origin in production", "vestibule origin add");
 }
 
+/// Writes into the shell's database as another process would.
+fn plant(shell: &Shell, queries: Vec<store::Query>) {
+    let url = format!("sqlite:{}", shell.path("vestibule.db").display());
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let db = store::Db::open(&store::Config::new(url)).await.unwrap();
+        for query in queries {
+            assert!(db.execute(query).await.unwrap() > 0);
+        }
+        db.close().await;
+    });
+}
+
+#[test]
+fn work_that_nobody_does_is_found() {
+    use kernel::{Clock as _, SystemClock};
+    const READY: &str = "job_01h00000000000000000000001";
+    const DEAD: &str = "job_01h00000000000000000000002";
+    let shell = Shell::new();
+    shell.good(&["organization", "create", "acme"]);
+    let endpoint = shell.json(&["webhook-endpoint", "create", "https://hooks.example.com/secret-path"]);
+    let endpoint = endpoint["id"].as_str().unwrap();
+    let (findings, _) = found(&shell, &[]);
+    tells(&findings, "good", "0 ready, 0 waiting for their time, 0 under way", "");
+    let silent = |topic: &str| !findings.iter().any(|finding| finding["topic"] == topic);
+    assert!(silent("dead letters") && silent("webhook endpoints"), "{findings:#?}");
+
+    let now = SystemClock.now();
+    let job = |id: &'static str, state: &'static str, seconds: i64, died: Option<kernel::Time>| {
+        let text = "INSERT INTO jobs (id, kind, organization_id, subject, state, attempts, due_at, created_at, died_at)
+            SELECT $1, 'run', id, $1, $2, 1, $3, $3, $4 FROM organizations";
+        store::sql(text).bind(id).bind(state).bind(now.plus_seconds(-seconds)).bind(died)
+    };
+    let failing = store::sql("UPDATE notice_endpoints SET failing_since = $1").bind(now.plus_seconds(-7200));
+    plant(&shell, vec![job(READY, "ready", 1000, None), job(DEAD, "dead", 9000, Some(now)), failing]);
+    let (findings, code) = found(&shell, &[]);
+    assert_eq!(code, Some(0), "{findings:#?}");
+    tells(&findings, "warning", "1 jobs of the kind run are ready, the oldest for 100", "vestibule work");
+    tells(&findings, "warning", "1 jobs of acme were given up", "vestibule job list --organization acme");
+    let command = format!("webhook-endpoint attempts {endpoint} --failed --organization acme --environment sandbox");
+    tells(&findings, "warning", "has taken nothing since", &command);
+    assert!(!findings.iter().any(|it| it.to_string().contains("secret-path")), "a URL may hold a secret");
+    // What it says to run runs.
+    let words: Vec<&str> = command.split(' ').collect();
+    assert_eq!(shell.json(&words), serde_json::json!([]));
+    assert_eq!(shell.json(&["job", "list", "--organization", "acme"])[0]["id"], DEAD);
+}
+
 #[test]
 #[cfg(unix)]
 fn open_files_and_lost_keys_are_found() {
