@@ -138,7 +138,22 @@ pub struct Run {
     pub created: Time,
 }
 
-impl Run {
+/// A run that ended, as far as the next one is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastRun {
+    pub id: RunId,
+    pub phase: Phase,
+    /// Sealed for the place `run:{id}`.
+    pub state: Option<Sealed>,
+}
+
+impl From<Run> for PastRun {
+    fn from(run: Run) -> Self {
+        Self { id: run.id, phase: run.phase, state: run.state }
+    }
+}
+
+impl PastRun {
     /// Whether the next run is handed what this one said. One that was timed out, cancelled or lost did not come to
     /// its last word: then what the last successful one said counts.
     pub const fn had_its_say(&self) -> bool {

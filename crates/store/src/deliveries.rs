@@ -1,38 +1,66 @@
 //! What arrives at webhook addresses, kept until a run has taken it.
 
-use crate::db::{Db, DbError, Query, Row, Tx, json, next_ids, sql};
+use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
+use crate::runs::standing::{self, Standing};
 use crate::statements::statements;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use connect::run::Size;
 use connect::webhook::Delivery;
-use kernel::ids::{DeliveryId, OrganizationId, TenantId, WebhookId};
+use kernel::ids::{DeliveryId, OrganizationId, RunId, TenantId, TriggerId, WebhookId};
 use kernel::{Environment, Hashed, Time};
+use serde_json::json as object;
+use std::collections::{HashMap, HashSet};
 
-/// Deliveries of one statement.
-const TOGETHER: usize = 32;
-
-// A delivery and its trigger's number, 32 times.
-macro_rules! fresh {
+// What of a delivery is read before its run begins: how large it is, and itself where it is small. Larger ones would be
+// kept in memory for as long as they wait.
+macro_rules! arrived {
     () => {
-        "WITH fresh (delivery, number) AS (VALUES ($1, CAST($2 AS BIGINT)), ($3, $4), ($5, $6), ($7, $8),
-            ($9, $10), ($11, $12), ($13, $14), ($15, $16), ($17, $18), ($19, $20), ($21, $22), ($23, $24),
-            ($25, $26), ($27, $28), ($29, $30), ($31, $32), ($33, $34), ($35, $36), ($37, $38), ($39, $40),
-            ($41, $42), ($43, $44), ($45, $46), ($47, $48), ($49, $50), ($51, $52), ($53, $54), ($55, $56),
-            ($57, $58), ($59, $60), ($61, $62), ($63, $64)) "
+        "id, organization_id, tenant_id, OCTET_LENGTH(headers) AS text_bytes, OCTET_LENGTH(body) AS body_bytes,
+        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN headers END AS headers, body_encoding,
+        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END AS body"
     };
 }
 
-// On PostgreSQL rows that another node takes are passed over instead of waited for, as in the queue.
 const FRESH_ON_SQLITE: &str =
-    "SELECT id, organization_id, tenant_id FROM deliveries WHERE trigger_id IS NULL ORDER BY id LIMIT $1";
-const FRESH_ON_POSTGRES: &str =
-    "SELECT id, organization_id, tenant_id FROM deliveries WHERE trigger_id IS NULL
-    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
+    concat!("SELECT ", arrived!(), " FROM deliveries WHERE trigger_id IS NULL ORDER BY id LIMIT $1");
+// Rows that another node takes are passed over instead of waited for, as in the queue. Beside the first delivery of each
+// tenant stands how the tenant stands, and numbers are given at once: one round trip.
+const FRESH_ON_POSTGRES: &str = concat!(
+    "WITH fresh AS (SELECT ",
+    arrived!(),
+    " FROM deliveries WHERE trigger_id IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED),
+    placed AS (SELECT fresh.*, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY id) AS place FROM fresh)
+    SELECT placed.id, placed.organization_id, placed.tenant_id, placed.text_bytes, placed.body_bytes, placed.headers,
+        placed.body_encoding, placed.body, nextval('triggers_ids'),
+        CASE WHEN t.id IS NOT NULL THEN nextval('runs_ids') END, ",
+    standing::standing_columns!(),
+    " FROM placed LEFT JOIN tenants AS t ON t.id = placed.tenant_id AND placed.place = 1",
+    standing::standing_beside!(),
+    " ORDER BY placed.id"
+);
+// A run that was not begun has taken nothing.
+const MAKE_TRIGGERS_ON_POSTGRES: &str =
+    "INSERT INTO triggers (id, organization_id, tenant_id, source, mode, delivery_id, payload, created_at, claimed_at,
+        run_id)
+    SELECT new.id, new.organization, new.tenant, 'Webhook', 'webhook', new.delivery, NULL, CAST($2 AS BIGINT),
+        CASE WHEN u.id IS NOT NULL THEN CAST($2 AS BIGINT) END, u.id
+    FROM json_to_recordset(CAST($1 AS JSON)) AS new (id BIGINT, organization TEXT, tenant BIGINT, delivery TEXT, run BIGINT)
+    LEFT JOIN runs AS u ON u.id = new.run";
+const NAME_TRIGGERS_ON_POSTGRES: &str =
+    "UPDATE deliveries SET trigger_id = new.id, taken_at = CASE WHEN u.id IS NOT NULL THEN CAST($2 AS BIGINT) END
+    FROM json_to_recordset(CAST($1 AS JSON)) AS new (id BIGINT, delivery TEXT, run BIGINT)
+    LEFT JOIN runs AS u ON u.id = new.run
+    WHERE deliveries.id = new.delivery AND deliveries.trigger_id IS NULL";
 
 /// The texts that only SQLite is told.
 pub(crate) const ON_SQLITE: &[(&str, &str)] = &[("deliveries::FRESH", FRESH_ON_SQLITE)];
 /// The texts that only PostgreSQL is told.
-pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("deliveries::FRESH", FRESH_ON_POSTGRES)];
+pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[
+    ("deliveries::FRESH", FRESH_ON_POSTGRES),
+    ("deliveries::MAKE_TRIGGERS", MAKE_TRIGGERS_ON_POSTGRES),
+    ("deliveries::NAME_TRIGGERS", NAME_TRIGGERS_ON_POSTGRES),
+];
 
 statements! {
     INSERT = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body,
@@ -64,13 +92,9 @@ statements! {
         WHERE organization_id = $1 AND webhook_id = $2 AND dedupe = $3 AND received_at >= $4";
     MARK_TAKEN = "UPDATE deliveries SET taken_at = $3 WHERE organization_id = $1 AND id = $2 AND taken_at IS NULL";
     IS_FRESH = "SELECT id FROM deliveries WHERE trigger_id IS NULL ORDER BY id LIMIT 1";
-    MAKE_TRIGGERS = concat!(fresh!(), "INSERT INTO triggers (id, organization_id, tenant_id, source, mode, delivery_id,
-        payload, created_at, claimed_at, run_id)
-        SELECT fresh.number, d.organization_id, d.tenant_id, 'Webhook', 'webhook', d.id, CAST(NULL AS TEXT),
-        CAST($65 AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT)
-        FROM fresh JOIN deliveries AS d ON d.id = fresh.delivery");
-    NAME_TRIGGERS = concat!(fresh!(), "UPDATE deliveries SET trigger_id = fresh.number FROM fresh
-        WHERE deliveries.id = fresh.delivery AND deliveries.trigger_id IS NULL");
+    MAKE_TRIGGER = "INSERT INTO triggers (id, organization_id, tenant_id, source, mode, delivery_id, payload, created_at,
+        claimed_at, run_id) VALUES ($1, $2, $3, 'Webhook', 'webhook', $4, NULL, $5, $6, $7)";
+    NAME_TRIGGER = "UPDATE deliveries SET trigger_id = $2, taken_at = $3 WHERE id = $1 AND trigger_id IS NULL";
     DELETE_TAKEN = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
         WHERE taken_at < $1 ORDER BY taken_at LIMIT $2)";
 }
@@ -87,13 +111,17 @@ fn delivery(mut row: Row) -> Result<Delivery, DbError> {
     let (id, organization, tenant, webhook) = (row.take()?, row.take()?, row.take()?, row.take()?);
     let (dedupe, headers) = (row.take()?, row.take_json()?);
     let (encoding, body) = (row.take::<String>()?, row.take::<String>()?);
-    let body = match encoding.as_str() {
+    let body = decode(&encoding, body)?;
+    Ok(Delivery { id, organization, tenant, webhook, dedupe, headers, body, received: row.take()? })
+}
+
+fn decode(encoding: &str, body: String) -> Result<Vec<u8>, DbError> {
+    let body = match encoding {
         "utf-8" => Some(body.into_bytes()),
         "base64" => STANDARD.decode(body).ok(),
         _ => None,
     };
-    let body = body.ok_or_else(|| DbError::Corrupt("a delivery's body is not in its encoding".to_owned()))?;
-    Ok(Delivery { id, organization, tenant, webhook, dedupe, headers, body, received: row.take()? })
+    body.ok_or_else(|| DbError::Corrupt("a delivery's body is not in its encoding".to_owned()))
 }
 
 /// `false` where a delivery with the same `dedupe` arrived at this address before: the unique index is what drops
@@ -192,12 +220,24 @@ pub async fn delete_taken(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, 
     sql(DELETE_TAKEN).bind(before).bind(limit).execute(tx).await
 }
 
+/// What was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
 /// A delivery that has no trigger yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fresh {
     pub id: DeliveryId,
     pub organization: OrganizationId,
     pub tenant: TenantId,
+    pub size: Size,
+    /// Where it is small.
+    pub content: Option<Content>,
+    /// Numbers that were taken with it: its trigger's, and one for a run that it may begin.
+    numbers: Option<(TriggerId, Option<RunId>)>,
 }
 
 /// Whether there is one: a look that costs no writer's time.
@@ -208,35 +248,111 @@ pub async fn is_fresh(db: &Db) -> Result<bool, DbError> {
     Ok(db.maybe(sql(IS_FRESH)).await?.is_some())
 }
 
-/// The oldest that have no trigger yet, at most `limit`, each for this caller alone until its unit of work ends.
+/// The oldest that have no trigger yet, at most `limit`, each for this caller alone until its unit of work ends; and how
+/// their tenants stand.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn fresh(tx: &mut Tx, limit: i64) -> Result<Vec<Fresh>, DbError> {
-    let text = if tx.is_postgres() { FRESH_ON_POSTGRES } else { FRESH_ON_SQLITE };
-    let rows = sql(text).bind(limit).all(tx).await?;
-    let read = rows
-        .into_iter()
-        .map(|mut row| Ok(Fresh { id: row.take()?, organization: row.take()?, tenant: row.take()? }));
-    read.collect()
+pub async fn fresh(tx: &mut Tx, limit: i64) -> Result<(Vec<Fresh>, HashMap<TenantId, Standing>), DbError> {
+    let (mut all, mut standings) = (Vec::new(), HashMap::new());
+    if tx.is_postgres() {
+        for mut row in sql(FRESH_ON_POSTGRES).bind(limit).all(tx).await? {
+            let mut fresh = arrived(&mut row)?;
+            fresh.numbers = Some((row.take()?, row.take()?));
+            if let Some(standing) = row.maybe(standing::WIDTH, standing::standing)? {
+                standings.insert(fresh.tenant, standing);
+            }
+            all.push(fresh);
+        }
+        return Ok((all, standings));
+    }
+    for mut row in sql(FRESH_ON_SQLITE).bind(limit).all(tx).await? {
+        all.push(arrived(&mut row)?);
+    }
+    let tenants: HashSet<TenantId> = all.iter().map(|fresh| fresh.tenant).collect();
+    let tenants: Vec<TenantId> = tenants.into_iter().collect();
+    let found = standing::of_tenants(tx, &tenants).await?;
+    standings.extend(found.into_iter().map(|standing| (standing.tenant.id, standing)));
+    Ok((all, standings))
 }
 
-/// Makes a trigger of each: source Webhook, mode webhook.
+fn arrived(row: &mut Row) -> Result<Fresh, DbError> {
+    let (id, organization, tenant) = (row.take()?, row.take()?, row.take()?);
+    let number = |bytes: i64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let size = Size { text: number(row.take()?), body: number(row.take()?) };
+    Ok(Fresh { id, organization, tenant, size, content: content(row)?, numbers: None })
+}
+
+/// Reads headers, encoding and body, the first and the last of which are NULL for a large one.
+pub(crate) fn content(row: &mut Row) -> Result<Option<Content>, DbError> {
+    let headers = row.take_json_or_null()?;
+    let (encoding, body): (String, Option<String>) = (row.take()?, row.take()?);
+    let (Some(headers), Some(body)) = (headers, body) else { return Ok(None) };
+    Ok(Some(Content { headers, body: decode(&encoding, body)? }))
+}
+
+/// A delivery with the trigger that it becomes, and the run that takes it at once.
+#[derive(Debug)]
+pub struct Made<'a> {
+    pub delivery: &'a Fresh,
+    pub trigger: TriggerId,
+    pub run: Option<RunId>,
+}
+
+/// Gives each a number for its trigger, in the order in which they arrived.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn make_triggers(tx: &mut Tx, fresh: &[Fresh], now: Time) -> Result<(), DbError> {
-    for some in fresh.chunks(TOGETHER) {
-        let numbers = next_ids(tx, "triggers", some.len()).await?;
-        named(MAKE_TRIGGERS, some, &numbers).bind(now).execute(tx).await?;
-        named(NAME_TRIGGERS, some, &numbers).execute(tx).await?;
+pub async fn numbered<'a>(tx: &mut Tx, fresh: &'a [Fresh]) -> Result<Vec<Made<'a>>, DbError> {
+    let given = fresh.iter().map(|delivery| {
+        let (trigger, _) = delivery.numbers?;
+        Some(Made { delivery, trigger, run: None })
+    });
+    if let Some(made) = given.collect() {
+        return Ok(made);
+    }
+    let numbers = crate::db::next_ids(tx, "triggers", fresh.len()).await?;
+    let made = fresh.iter().zip(numbers).map(|(delivery, number)| {
+        let trigger = TriggerId::new(number).map_err(|error| DbError::Bug(error.to_string()))?;
+        Ok(Made { delivery, trigger, run: None })
+    });
+    made.collect()
+}
+
+/// A number for a run that a delivery begins.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn run_number(tx: &mut Tx, fresh: &Fresh) -> Result<RunId, DbError> {
+    match fresh.numbers {
+        Some((_, Some(run))) => Ok(run),
+        _ => crate::runs::next_id(tx).await,
+    }
+}
+
+/// Makes a trigger of each: source Webhook, mode webhook. One with a run is taken by it.
+///
+/// # Errors
+/// [`DbError`].
+pub(crate) async fn make_triggers(tx: &mut Tx, made: &[Made<'_>], now: Time) -> Result<(), DbError> {
+    for Made { delivery, trigger, run } in made {
+        let taken = run.map(|_| now);
+        let query = sql(MAKE_TRIGGER).bind(*trigger).bind(&delivery.organization).bind(delivery.tenant);
+        query.bind(&delivery.id).bind(now).bind(taken).bind(*run).execute(tx).await?;
+        sql(NAME_TRIGGER).bind(&delivery.id).bind(*trigger).bind(taken).execute(tx).await?;
     }
     Ok(())
 }
 
-fn named(text: &'static str, fresh: &[Fresh], numbers: &[i64]) -> Query {
-    let pairs = fresh.iter().map(|fresh| fresh.id.as_str()).zip(numbers.iter().copied());
-    // Places that are left over name no delivery.
-    let pairs = pairs.chain(std::iter::repeat(("", 0))).take(TOGETHER);
-    pairs.fold(sql(text), |query, (delivery, number)| query.bind(delivery).bind(number))
+/// The statements of [`make_triggers`], to be sent with others. A run that is not there takes nothing.
+pub(crate) fn on_postgres(made: &[Made<'_>], now: Time) -> Result<[Query; 2], DbError> {
+    let rows = made.iter().map(|Made { delivery, trigger, run }| {
+        object!({
+            "id": trigger, "organization": delivery.organization, "tenant": delivery.tenant,
+            "delivery": delivery.id, "run": run,
+        })
+    });
+    let rows = json(&rows.collect::<Vec<_>>())?;
+    let make = sql(MAKE_TRIGGERS_ON_POSTGRES).bind(rows.clone()).bind(now);
+    Ok([make, sql(NAME_TRIGGERS_ON_POSTGRES).bind(rows).bind(now)])
 }

@@ -152,6 +152,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         composed("releases", releases::composed()),
         composed("runs", runs::composed()),
         composed("tenants", tenants::composed(&organization)),
+        composed("users", users::composed()),
     ]
     .concat()
 }

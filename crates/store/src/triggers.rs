@@ -66,7 +66,7 @@ statements! {
         WHERE claimed_at < $1 ORDER BY claimed_at LIMIT $2)";
 }
 
-fn trigger(mut row: Row) -> Result<Trigger, DbError> {
+pub(crate) fn trigger(mut row: Row) -> Result<Trigger, DbError> {
     let (id, organization, tenant) = (row.take()?, row.take()?, row.take()?);
     let (source, mode) = (row.take_word(Source::parse)?, row.take_word(Mode::parse)?);
     let (delivery, payload) = (row.take()?, row.take_json_or_null()?);

@@ -105,6 +105,18 @@ pub(crate) enum Which {
     Named(ConnectionId),
 }
 
+fn counted(found: Result<Known, NoCredential>, why: Why) -> Result<Known, NoCredential> {
+    let outcome = match &found {
+        Ok(_) => "given",
+        Err(NoCredential::NotFound) => "not_found",
+        Err(NoCredential::Disconnected) => "disconnected",
+        Err(NoCredential::NotNow { .. }) => "not_now",
+        Err(NoCredential::Fault(_)) => "fault",
+    };
+    metrics::counter!("vestibule_credentials_total", "for" => why.label(), "outcome" => outcome).increment(1);
+    found
+}
+
 impl Service {
     /// The credential of a tenant's connection, fresh: where its time to be renewed has come, it is renewed first. One
     /// that is still good is handed out also where that fails.
@@ -130,17 +142,21 @@ impl Service {
         which: Which,
         why: Why,
     ) -> Result<Known, NoCredential> {
-        let found = self.fresh_of(organization, which).await;
-        let outcome = match &found {
-            Ok(_) => "given",
-            Err(NoCredential::NotFound) => "not_found",
-            Err(NoCredential::Disconnected) => "disconnected",
-            Err(NoCredential::NotNow { .. }) => "not_now",
-            Err(NoCredential::Fault(_)) => "fault",
+        counted(self.fresh_of(organization, which).await, why)
+    }
+
+    /// The same of a connection that was just read, of a tenant of this environment that is not archived.
+    pub(crate) async fn known_fresh_of(
+        self: &Arc<Self>,
+        connection: Connection,
+        environment: Environment,
+        why: Why,
+    ) -> Result<Known, NoCredential> {
+        let known = match self.known_here(connection, environment).await {
+            Ok(known) => self.freshened(known).await,
+            Err(no) => Err(no),
         };
-        metrics::counter!("vestibule_credentials_total", "for" => why.label(), "outcome" => outcome)
-            .increment(1);
-        found
+        counted(known, why)
     }
 
     async fn fresh_of(
@@ -148,7 +164,10 @@ impl Service {
         organization: &OrganizationId,
         which: Which,
     ) -> Result<Known, NoCredential> {
-        let known = self.known(organization, which).await?;
+        self.freshened(self.known(organization, which).await?).await
+    }
+
+    async fn freshened(self: &Arc<Self>, known: Known) -> Result<Known, NoCredential> {
         // What can't be renewed is handed out as it is: whether it is still good only the outside system knows.
         if !refresh::can_renew(&known.definition, &known.credential) {
             return Ok(known);
@@ -188,10 +207,19 @@ impl Service {
         if home.is_archived || only.is_some_and(|only| only != home.environment) {
             return Err(NoCredential::NotFound);
         }
+        self.known_here(connection, home.environment).await
+    }
+
+    async fn known_here(
+        &self,
+        connection: Connection,
+        environment: Environment,
+    ) -> Result<Known, NoCredential> {
         if connection.status == Status::Disconnected {
             return Err(NoCredential::Disconnected);
         }
-        let config = self.config_of(organization, home.environment).await?.ok_or(NoCredential::NotFound)?;
+        let config = self.config_of(&connection.organization, environment).await?;
+        let config = config.ok_or(NoCredential::NotFound)?;
         let definition = self.definition(&config, &connection.connector).ok_or_else(|| {
             Fault::broken(format!("connector {} is no longer loaded", connection.connector))
         })?;

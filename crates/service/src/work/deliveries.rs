@@ -4,19 +4,41 @@
 //! tenant that is paused or archived by now gets its trigger as any other: whether a run takes it, keeps it waiting or
 //! drops it is decided when one begins, so that it is decided in one place.
 
+use super::births::Births;
+use super::held::Known;
+use super::recalled::{Learned, Recalled, Recalling};
+use super::run::Task;
+use super::run_begin::Starting;
 use crate::Service;
-use std::collections::BTreeMap;
+use ::connect::run::{LARGEST, Mode, Source, Trigger, fit};
+use kernel::ids::{JobId, RunId, TenantId};
+use kernel::{Chance, Hashed, Time};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
-use store::jobs::{self, Kind};
-use store::{DbError, deliveries};
+use store::deliveries::{Fresh, Made};
+use store::jobs::Kind;
+use store::jobs::birth::Wished;
+use store::runs::begun::{self, New};
+use store::runs::standing::Standing;
+use store::{DbError, Tx, deliveries};
 
 /// Between two looks where nobody in this process rang.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long a delivery waits for company: what arrives close together shares one unit of work, which would else be a
-/// commit beside each delivery's own.
+/// How long a delivery that no run can take now waits for company: what arrives close together shares one unit of work,
+/// which would else be a commit beside each delivery's own.
 const GATHER: Duration = Duration::from_millis(5);
 /// Deliveries of one unit of work: so few that no other writer waits long.
 const BATCH: i64 = 256;
+
+/// What one batch came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether there may be more.
+    pub more: bool,
+    /// Whether a run takes one of them, now or when the one before it has ended.
+    pub runs: bool,
+}
 
 impl Service {
     /// Wakes whoever makes triggers of deliveries in this process: called after a delivery was kept.
@@ -26,11 +48,15 @@ impl Service {
 
     /// Makes triggers of what arrives, until the process stops. Any number of nodes may do it.
     pub(super) async fn keep_taking_deliveries(&self) {
-        let mut rung = true;
+        let (mut rung, mut runs) = (true, true);
         while !self.stopping.has_begun() {
             match self.take_deliveries(rung).await {
-                Ok(true) => continue,
-                Ok(false) => {}
+                Ok(taken) => {
+                    runs = taken.runs;
+                    if taken.more {
+                        continue;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "deliveries could not be made triggers; they are tried again");
                 }
@@ -40,41 +66,173 @@ impl Service {
                 () = tokio::time::sleep(LOOK_EVERY) => false,
                 () = self.stopping.begun() => false,
             };
-            if rung {
+            if rung && !runs {
                 tokio::time::sleep(GATHER).await;
             }
         }
     }
 
-    /// Makes triggers of one batch; whether there may be more. `at_once`: without a look beforehand, which saves the
-    /// writer's time where there is mostly nothing.
+    /// Makes triggers of one batch, and runs of those whose tenant has nothing else to do. `at_once`: without a look
+    /// beforehand, which saves the writer's time where there is mostly nothing.
     ///
     /// # Errors
     /// [`DbError`]; then nothing of the batch has changed.
-    pub async fn take_deliveries(&self, at_once: bool) -> Result<bool, DbError> {
+    pub async fn take_deliveries(&self, at_once: bool) -> Result<Taken, DbError> {
         if !at_once && !deliveries::is_fresh(&self.db).await? {
-            return Ok(false);
+            return Ok(Taken::default());
         }
-        let (now, chance) = (self.clock.now(), std::sync::Arc::clone(&self.chance));
+        let (now, chance, recalled) =
+            (self.clock.now(), Arc::clone(&self.chance), Arc::clone(&self.recalled));
+        let births = self.births(Kind::Run);
         let write = self.db.write(move |tx| {
             Box::pin(async move {
-                let fresh = deliveries::fresh(tx, BATCH).await?;
-                if fresh.is_empty() {
-                    return Ok::<_, DbError>(0);
-                }
-                deliveries::make_triggers(tx, &fresh, now).await?;
-                let tenants: BTreeMap<_, _> = fresh
-                    .iter()
-                    .map(|delivery| (delivery.tenant.to_string(), &delivery.organization))
-                    .collect();
-                jobs::enqueue_now(tx, Kind::Run, tenants, now, &*chance).await?;
-                Ok(fresh.len())
+                let mut taking = Taking::new(births, &recalled, now, &*chance);
+                let taken = taking.all(tx).await?;
+                Ok::<_, DbError>((taken, taking.births, taking.recalling.learned()))
             })
         });
-        let taken = write.await?;
-        if taken > 0 {
-            self.ring_work();
+        let (taken, births, learned): (Taken, Births, Learned) = write.await?;
+        births.begin();
+        self.recalled.learn(learned);
+        Ok(taken)
+    }
+}
+
+/// What becomes of a tenant's deliveries.
+enum Prospect {
+    /// A run that takes all of them, and nothing else, can begin now.
+    Now(Box<Starting>),
+    /// A run can begin, but has more to choose from.
+    Claimed,
+    /// A run is open.
+    AfterAnother,
+    /// The tenant has no run now: it is paused or archived, or its integration has no release.
+    None,
+}
+
+/// What one unit of work works with.
+struct Taking<'a> {
+    births: Births,
+    recalling: Recalling<'a>,
+    now: Time,
+    chance: &'a dyn Chance,
+}
+
+impl<'a> Taking<'a> {
+    fn new(births: Births, recalled: &'a Recalled, now: Time, chance: &'a dyn Chance) -> Self {
+        Self { births, recalling: recalled.begin(), now, chance }
+    }
+
+    async fn all(&mut self, tx: &mut Tx) -> Result<Taken, DbError> {
+        let (fresh, mut standings) = deliveries::fresh(tx, BATCH).await?;
+        if fresh.is_empty() {
+            return Ok(Taken::default());
         }
-        Ok(taken >= usize::try_from(BATCH).unwrap_or(usize::MAX))
+        let mut of_tenants: BTreeMap<String, Vec<&Fresh>> = BTreeMap::new();
+        for delivery in &fresh {
+            of_tenants.entry(delivery.tenant.to_string()).or_default().push(delivery);
+        }
+        let mut made = deliveries::numbered(tx, &fresh).await?;
+        let (mut wished, mut begun, mut runs) = (Vec::with_capacity(of_tenants.len()), Vec::new(), false);
+        for (subject, own) in of_tenants {
+            let Some(first) = own.first() else { continue };
+            let prospect = match standings.remove(&first.tenant) {
+                Some(standing) => self.prospect(tx, standing, &own).await?,
+                None => Prospect::None,
+            };
+            runs |= !matches!(prospect, Prospect::None);
+            let (id, mut hold) = (JobId::new(self.now, self.chance), None);
+            match prospect {
+                Prospect::Now(next) => {
+                    hold = self.births.hold(&first.organization);
+                    if hold.is_some() {
+                        let run = deliveries::run_number(tx, first).await?;
+                        begun.push((id.clone(), self.task(*next, run, &mut made, first.tenant)));
+                    }
+                }
+                // Its job is somebody's, who sees at its end that it was asked for.
+                Prospect::AfterAnother => {}
+                Prospect::Claimed | Prospect::None => self.births.ring(),
+            }
+            wished.push(Wished { id, organization: first.organization.clone(), subject, hold });
+        }
+        self.write(tx, &wished, begun, &mut made).await?;
+        let more = i64::try_from(fresh.len()).unwrap_or(i64::MAX) >= BATCH;
+        Ok(Taken { more, runs })
+    }
+
+    /// What becomes of a tenant's deliveries, as it stands now.
+    async fn prospect(
+        &mut self,
+        tx: &mut Tx,
+        standing: Standing,
+        own: &[&Fresh],
+    ) -> Result<Prospect, DbError> {
+        let tenant = &standing.tenant;
+        if standing.has_open_run {
+            return Ok(Prospect::AfterAnother);
+        }
+        if tenant.paused || tenant.archived.is_some() {
+            return Ok(Prospect::None);
+        }
+        let is_all_of_one_run = standing.waiting.is_none()
+            && i64::try_from(own.len()).is_ok_and(|count| count <= LARGEST)
+            && fit(own.iter().map(|delivery| delivery.size)) == own.len();
+        Ok(match self.recalling.of(tx, &standing).await? {
+            Some((integration, Some(release))) if is_all_of_one_run => {
+                Prospect::Now(Box::new(Starting { standing, integration, release }))
+            }
+            Some((_, Some(_))) => Prospect::Claimed,
+            _ => Prospect::None,
+        })
+    }
+
+    /// The run that takes all of a tenant's deliveries.
+    fn task(&self, next: Starting, run: RunId, made: &mut [Made<'_>], tenant: TenantId) -> Task {
+        let (mut triggers, mut contents) = (Vec::new(), HashMap::new());
+        for made in made.iter_mut().filter(|made| made.delivery.tenant == tenant) {
+            made.run = Some(run);
+            let delivery = made.delivery;
+            triggers.push(Trigger {
+                id: made.trigger,
+                organization: delivery.organization.clone(),
+                tenant,
+                source: Source::Webhook,
+                mode: Mode::Webhook,
+                delivery: Some(delivery.id.clone()),
+                payload: None,
+                created: self.now,
+                run: Some(run),
+            });
+            contents.extend(delivery.content.clone().map(|content| (delivery.id.clone(), content)));
+        }
+        let task = next.task(run, Mode::Webhook, triggers, (self.now, self.chance));
+        Task { contents, ..task }
+    }
+
+    /// Writes triggers, jobs and runs; those that are there are begun after the commit.
+    async fn write(
+        &mut self,
+        tx: &mut Tx,
+        wished: &[Wished],
+        begun: Vec<(JobId, Task)>,
+        made: &mut [Made<'_>],
+    ) -> Result<(), DbError> {
+        let hashes: Vec<Hashed> = begun.iter().map(|(_, task)| task.token.hashed()).collect();
+        let new = begun.iter().zip(&hashes);
+        let new: Vec<New<'_>> =
+            new.map(|((job, task), token)| New { run: &task.run, token, job: Some(job) }).collect();
+        let born = begun::born(tx, wished, &new, made, self.now).await?;
+        let mut tasks: HashMap<JobId, Task> = begun.into_iter().collect();
+        if born.jobs.len() < tasks.len() {
+            self.births.ring();
+        }
+        for job in born.jobs {
+            // Where another node was quicker with the run the job finds what there is to do.
+            let task = tasks.remove(&job.id).filter(|task| born.runs.contains(&task.run.id));
+            self.births.expect(job);
+            self.births.know(task.map_or(Known::Nothing, |task| Known::Run(Box::new(task))));
+        }
+        Ok(())
     }
 }

@@ -44,6 +44,10 @@ impl Lease {
         self.lost.store(true, Ordering::SeqCst);
     }
 
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+
     fn until(&self) -> Time {
         Time::from_micros(self.until.load(Ordering::SeqCst))
     }
@@ -118,7 +122,7 @@ impl Held {
 
     /// Whether the lease still holds, as far as this process knows.
     pub fn is_held(&self) -> bool {
-        !self.lease.lost.load(Ordering::SeqCst) && self.service.clock.now() < self.until()
+        !self.lease.is_lost() && self.service.clock.now() < self.until()
     }
 
     /// Moves the end of the lease to a whole lease from now, which it returns; `None` where it is lost: then whatever

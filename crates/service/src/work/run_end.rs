@@ -17,6 +17,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use store::jobs::{self, Kind};
+use store::runs::ended::{self, By};
 use store::{Tx, audit as audit_log, connections, dynamic_configs, run_logs, runs, tenant_metadata, users};
 
 /// Between two tries to keep an end.
@@ -45,6 +46,23 @@ pub(super) struct Ended {
     pub(super) exit_code: Option<i64>,
     /// The rest of its log, masked.
     pub(super) log: String,
+}
+
+/// What is left to do with the job of an attempt that ended.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// What became of it is still to be kept.
+    Left(Outcome),
+    /// It was kept with the end of the run.
+    Settled,
+    /// Something waits that this holder shall begin with the same job.
+    Again,
+}
+
+impl From<Outcome> for Done {
+    fn from(outcome: Outcome) -> Self {
+        Self::Left(outcome)
+    }
 }
 
 /// What one unit of work writes.
@@ -104,9 +122,9 @@ impl Service {
         held: &Held,
         judged: Judged<'_>,
         ended: Ended,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<Done, Fault> {
         loop {
-            match self.end_attempt(judged, ended.clone()).await {
+            match self.end_by(Some(held), judged, ended.clone()).await {
                 Err(fault) if held.is_held() => {
                     tracing::warn!(run = %judged.run.id, %fault, "the end of a run could not be kept yet");
                     tokio::time::sleep(PAUSE).await;
@@ -125,6 +143,13 @@ impl Service {
     /// Keeps what became of an attempt: a run that ended, or one that is begun again later. Where another has gone on
     /// with it meanwhile, nothing is written.
     pub(super) async fn end_attempt(&self, judged: Judged<'_>, ended: Ended) -> Result<Outcome, Fault> {
+        match self.end_by(None, judged, ended).await? {
+            Done::Left(outcome) => Ok(outcome),
+            Done::Settled | Done::Again => Ok(Outcome::Done),
+        }
+    }
+
+    async fn end_by(&self, held: Option<&Held>, judged: Judged<'_>, ended: Ended) -> Result<Done, Fault> {
         let now = self.clock.now();
         let Judged { run, tenant, release } = judged;
         let mut writing = Writing {
@@ -173,18 +198,24 @@ impl Service {
         if let Some(state) = state {
             writing.run.state = Some(self.seal_state(&writing.run, &state).await?);
         }
-        self.write_end(writing, end, release).await
+        self.write_end(held, writing, end, release).await
     }
 
     async fn write_end(
         &self,
+        held: Option<&Held>,
         mut writing: Writing,
         end: End,
         release: Option<&Release>,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<Done, Fault> {
         let (now, mut end) = (writing.now, end);
         loop {
             let outcome = self.settle(&mut writing, &end, release, now)?;
+            if let (Some(held), Outcome::Done) = (held, &outcome)
+                && writing.is_bare()
+            {
+                return self.end_at_a_stroke(held, writing).await;
+            }
             let kept = writing.copy();
             let write = self.db.write(move |tx| Box::pin(async move { kept.write(tx).await }));
             let written = match write.await {
@@ -193,13 +224,13 @@ impl Service {
                 Err(NotWritten::Fault(fault)) => return Err(fault),
             };
             match written {
-                Written::Overtaken => return Ok(Outcome::Done),
+                Written::Overtaken => return Ok(Outcome::Done.into()),
                 Written::Kept { rings } => {
                     count(&writing.run);
                     if rings {
                         self.ring_work();
                     }
-                    return Ok(outcome);
+                    return Ok(outcome.into());
                 }
                 Written::Unfit(reason) => {
                     (writing.metadata, writing.dynamic_configs, writing.run.state) = (None, None, None);
@@ -207,6 +238,32 @@ impl Service {
                 }
             }
         }
+    }
+
+    /// A run that has nothing to say but its state, and its job with it.
+    async fn end_at_a_stroke(&self, held: &Held, writing: Writing) -> Result<Done, Fault> {
+        let Writing { run, tenant, now, chance, .. } = writing;
+        // Whoever waits for a slot goes before what this tenant asked for meanwhile.
+        let stays = !self.stopping.has_begun() && !self.slots.somebody_waits(Kind::Run);
+        let by = By { job: held.id(), holder: held.holder(), is_paused: tenant.paused, stays };
+        let end = ended::end(&self.db, &run, by).await?;
+        if end != ended::End::Overtaken {
+            count(&run);
+        }
+        match end {
+            ended::End::Done => return Ok(Done::Settled),
+            ended::End::Again if stays => return Ok(Done::Again),
+            ended::End::Again => {
+                self.ring_work();
+                return Ok(Done::Settled);
+            }
+            // Also where an answer was lost that said how it ended: what waits shall not be forgotten.
+            ended::End::Kept | ended::End::Overtaken => {}
+        }
+        let write =
+            self.db.write(move |tx| Box::pin(async move { look_again(tx, &tenant, now, &*chance).await }));
+        write.await?;
+        Ok(Outcome::Done.into())
     }
 
     /// The run's phase after this end, and what that makes of its job.
@@ -301,6 +358,18 @@ fn count(run: &Run) {
 }
 
 impl Writing {
+    /// Whether there is nothing to write but the run itself.
+    fn is_bare(&self) -> bool {
+        let has_failed = matches!(self.run.phase, Phase::Failed { .. });
+        !self.run.phase.is_open()
+            && !has_failed
+            && self.run.reason.is_none()
+            && self.log.is_empty()
+            && self.metadata.is_none()
+            && self.dynamic_configs.is_none()
+            && self.disconnected.is_empty()
+    }
+
     fn copy(&self) -> Self {
         Self {
             run: self.run.clone(),

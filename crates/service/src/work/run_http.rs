@@ -3,20 +3,22 @@
 
 use super::options::seconds;
 use super::run::Task;
-use super::run_end::{End, Ended, Judged};
+use super::run_end::{Done, End, Ended, Judged};
 use super::run_log::RunLog;
 use super::run_process::{every, time_of};
 use super::run_told::NotBegun;
 use super::{Held, Outcome, Why};
 use crate::{Fault, Service};
 use ::connect::notice::signature::sign;
+use ::connect::release::Release;
 use ::connect::run::message::{Answered, Message, Report, Reported, SentPayload, SentTrigger, read_answer};
 use ::connect::run::{Failure, Run};
-use kernel::{SecretText, Time};
+use kernel::{Plain, SecretText, Time};
 use outbound::{CallError, Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{deliveries, runs};
+use store::deliveries::Content;
+use store::runs;
 use url::Url;
 
 /// What is read of an answer: a log and a state.
@@ -35,7 +37,7 @@ enum Called {
 }
 
 impl Service {
-    pub(super) async fn run_http(self: &Arc<Self>, held: &Held, task: Task) -> Result<Outcome, Fault> {
+    pub(super) async fn run_http(self: &Arc<Self>, held: &Held, task: Task) -> Result<Done, Fault> {
         let time = time_of(&task, self.work.run_time);
         let until = task.run.phase.started().unwrap_or(self.clock.now()).plus_seconds(time);
         let called = match self.run_message(&task, time).await {
@@ -44,7 +46,7 @@ impl Service {
             Err(NotBegun::Failed { why, reason }) => Called::Answered(Answered::Failed { why, reason }),
         };
         match called {
-            Called::Left(Why::Lost) => Ok(self.lost_run()),
+            Called::Left(Why::Lost) => Ok(self.lost_run().into()),
             Called::Left(Why::Stopping) => self.end_http(held, &task, End::GivenUp, None).await,
             Called::Cancelled => self.end_http(held, &task, End::Cancelled, None).await,
             Called::Answered(Answered::Failed { why, reason }) => {
@@ -54,7 +56,9 @@ impl Service {
                 let end = end_of(&report);
                 self.end_http(held, &task, end, Some(report)).await
             }
-            Called::Answered(Answered::Waits(report)) => self.await_report(&task, report, until).await,
+            Called::Answered(Answered::Waits(report)) => {
+                self.await_report(&task, report, until).await.map(Done::from)
+            }
         }
     }
 
@@ -102,13 +106,10 @@ impl Service {
             let payload = match trigger.delivery.clone() {
                 None => trigger.payload.clone().map_or(SentPayload::Nothing, SentPayload::Given),
                 Some(id) => {
-                    let owner = task.run.organization.clone();
-                    let read = self
-                        .db
-                        .read(move |tx| Box::pin(async move { deliveries::by_id(tx, &owner, &id).await }));
-                    read.await?.map_or(SentPayload::Nothing, |delivery| SentPayload::Delivery {
-                        headers: delivery.headers,
-                        body: delivery.body,
+                    let sent = self.content_of(task, id).await?;
+                    sent.map_or(SentPayload::Nothing, |Content { headers, body }| SentPayload::Delivery {
+                        headers,
+                        body,
                     })
                 }
             };
@@ -143,7 +144,9 @@ impl Service {
 
     /// The run goes on elsewhere until its report comes.
     async fn await_report(&self, task: &Task, report: Option<Report>, until: Time) -> Result<Outcome, Fault> {
-        let log = self.masked_log(&task.run, report.and_then(|report| report.log)).await?;
+        let log = self
+            .masked_log(&task.run, Some(&task.release), &task.token, report.and_then(|report| report.log))
+            .await?;
         let run = Run { waits: Some(until), ..task.run.clone() };
         let write = self.db.write(move |tx| {
             Box::pin(async move {
@@ -164,9 +167,9 @@ impl Service {
         task: &Task,
         end: End,
         report: Option<Report>,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<Done, Fault> {
         let (log, state) = report.map_or((None, None), |report| (report.log, report.state));
-        let mut log = self.masked_log(&task.run, log).await?;
+        let mut log = self.masked_log(&task.run, Some(&task.release), &task.token, log).await?;
         if let End::Failed { reason, .. } = &end {
             super::run_end::note_in(&mut log, reason);
         }
@@ -175,10 +178,22 @@ impl Service {
         self.end_held(held, Judged::from(task), ended).await
     }
 
-    /// A log from outside, masked as a program's own is.
-    pub(super) async fn masked_log(&self, run: &Run, log: Option<String>) -> Result<String, Fault> {
+    /// A log from outside, masked as a program's own is, and of what the run itself was given: its token, and the key
+    /// that its message was signed with.
+    pub(super) async fn masked_log(
+        &self,
+        run: &Run,
+        release: Option<&Release>,
+        token: &Plain,
+        log: Option<String>,
+    ) -> Result<String, Fault> {
         let Some(log) = log.filter(|log| !log.is_empty()) else { return Ok(String::new()) };
-        let values = self.masked_values(&run.organization, run.tenant).await?;
+        let mut values = self.masked_values(&run.organization, run.tenant).await?;
+        values.push(token.reveal().to_owned());
+        if let Some(release) = release {
+            values
+                .extend(self.release_secret(release).await?.map(|secret| secret.text().reveal().to_owned()));
+        }
         let mut masked = RunLog::new(run, &values);
         masked.push(log.as_bytes());
         let mut log = masked.finish();

@@ -3,10 +3,10 @@
 use super::options::seconds;
 use super::release_folder::{FolderRefused, ReleaseFolder};
 use super::run::Task;
-use super::run_end::{End, Ended, Judged};
+use super::run_end::{Done, End, Ended, Judged};
 use super::run_log::RunLog;
 use super::run_told::NotBegun;
-use super::{Held, Outcome, Why};
+use super::{Held, Why};
 use crate::{Fault, Service};
 use ::connect::run::environment::{Payload, Surroundings, ToldTrigger};
 use ::connect::run::{Failure, Run, Trigger};
@@ -49,7 +49,7 @@ impl Service {
         }
     }
 
-    pub(super) async fn run_process(self: &Arc<Self>, held: &Held, task: Task) -> Result<Outcome, Fault> {
+    pub(super) async fn run_process(self: &Arc<Self>, held: &Held, task: Task) -> Result<Done, Fault> {
         let ready = match self.program_of(&task).await {
             Ok(ready) => ready,
             Err(NotBegun::Fault(fault)) => return Err(fault),
@@ -69,12 +69,12 @@ impl Service {
         let running = self.machine.runner.start(ready.program, deadline);
         let mut cancelled = false;
         let watched = self.watch_program(held, &task.run, running, &mut log, &mut cancelled).await?;
-        let Watched::Ended(ended) = watched else { return Ok(self.lost_run()) };
+        let Watched::Ended(ended) = watched else { return Ok(self.lost_run().into()) };
         tracing::debug!(run = %task.run.id, how = ?ended.how, took = ?ended.took, ?grace, "a program ended");
         if ended.stdout_cut {
             log.note("standard output was longer than is kept; its end counts");
         }
-        let Some(end) = end_of(&ended.how, cancelled) else { return Ok(self.lost_run()) };
+        let Some(end) = end_of(&ended.how, cancelled) else { return Ok(self.lost_run().into()) };
         let exit_code = match ended.how {
             How::Exited(code) => Some(i64::from(code)),
             _ => None,
@@ -96,12 +96,13 @@ impl Service {
             FolderRefused::Fault(fault) => NotBegun::Fault(fault),
             other => NotBegun::platform(other),
         })?;
-        let secrets = self.run_secrets(task).await?;
+        let connections = self.connections_of(&task.run.organization, task.run.tenant).await?;
+        let secrets = self.run_secrets(task, &connections).await?;
         let surroundings = self.told_of_run(task).await?;
         let (parent, name) = (self.machine.scratch(), format!("run-{}", task.run.id));
         let scratch = Scratch::new(&parent, &name).map_err(NotBegun::platform)?;
         let place = Layout::of(scratch.path());
-        let bodies = self.lay_bodies(&task.run.organization, &task.triggers, &place.files).await?;
+        let bodies = self.lay_bodies(task, &place.files).await?;
         let triggers: Vec<ToldTrigger> = task.triggers.iter().zip(bodies).map(told_trigger).collect();
         let made = surroundings.made(task, &secrets, &triggers, &place.files);
         place.fill(&files, &made).map_err(NotBegun::platform)?;
@@ -111,7 +112,7 @@ impl Service {
         let limits = Limits { time, memory, ..Limits::default() };
         let mut environment = self.bare_environment(&place);
         environment.extend(made.variables);
-        let masked = self.masked_values(&task.run.organization, task.run.tenant).await?;
+        let masked = self.values_of(&connections).await?;
         let masked = masked
             .into_iter()
             .chain(secrets.into_iter().flat_map(|it| it.fields.into_iter().map(|(_, v)| v)));

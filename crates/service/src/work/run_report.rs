@@ -76,7 +76,7 @@ impl Service {
         report: Report,
     ) -> Result<Heard, Fault> {
         let Some(open) = self.run_of_token(environment, id, token).await? else { return Ok(Heard::Unknown) };
-        let log = self.masked_log(&open.run, report.log.clone()).await?;
+        let log = self.masked_log(&open.run, open.release.as_ref(), token, report.log.clone()).await?;
         if report.phase == Reported::Running {
             let run = open.run;
             let write =

@@ -1,16 +1,19 @@
 //! What a run is told: credentials, configs, what earlier runs handed on, the bodies of deliveries.
 
-use super::credential::{self, NoCredential, Which};
+use super::credential::{self, NoCredential};
 use super::run::Task;
 use crate::{Fault, Service};
 use ::connect::config_schema::with_defaults;
+use ::connect::connection::Connection;
 use ::connect::connector::Definition;
 use ::connect::run::environment::{Past, Payload, Secrets, Surroundings, Told, ToldTrigger};
-use ::connect::run::{Failure, Run, Trigger};
-use kernel::ids::{OrganizationId, TenantId};
-use kernel::{Sealed, Slug};
+use ::connect::run::{Failure, PastRun, Run};
+use ::connect::webhook::Delivery;
+use kernel::Sealed;
+use kernel::ids::{DeliveryId, OrganizationId, TenantId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use store::deliveries::Content;
 use store::{connections, deliveries};
 
 /// Why an attempt never began.
@@ -31,19 +34,46 @@ impl NotBegun {
     }
 }
 
+/// Those that the manifest names, in its order, or, where it names nothing, all that the tenant has. What the tenant never
+/// had cannot be what it lacks.
+fn named_by(names: &[String], connections: &[Connection]) -> Vec<Connection> {
+    if names.is_empty() {
+        return connections.to_vec();
+    }
+    let named = names
+        .iter()
+        .filter_map(|name| connections.iter().find(|connection| connection.connector.as_str() == name));
+    named.cloned().collect()
+}
+
 impl Service {
+    /// The connections of a run's tenant, as they are now.
+    pub(super) async fn connections_of(
+        &self,
+        owner: &OrganizationId,
+        tenant: TenantId,
+    ) -> Result<Vec<Connection>, Fault> {
+        let owner = owner.clone();
+        let read =
+            self.db.read(move |tx| Box::pin(async move { connections::of_tenant(tx, &owner, tenant).await }));
+        Ok(read.await?)
+    }
+
     /// The credentials that the release reads, renewed where it is time. One that cannot be had ends the attempt.
-    pub(super) async fn run_secrets(self: &Arc<Self>, task: &Task) -> Result<Vec<Secrets>, NotBegun> {
+    pub(super) async fn run_secrets(
+        self: &Arc<Self>,
+        task: &Task,
+        connections: &[Connection],
+    ) -> Result<Vec<Secrets>, NotBegun> {
         let mut all = Vec::new();
-        for connector in self.connectors_of(task).await? {
-            let which =
-                Which::Of { tenant: task.run.tenant, connector: connector.clone(), environment: None };
-            match self.known_fresh(&task.run.organization, which, credential::Why::Run).await {
+        for connection in named_by(&task.release.manifest.connectors, connections) {
+            let connector = connection.connector.clone();
+            let found = self.known_fresh_of(connection, task.tenant.environment, credential::Why::Run).await;
+            match found {
                 Ok(known) => {
                     let definition: &Definition = &known.definition;
                     all.push(Secrets::of(connector.as_str(), definition, &known.credential, known.app()));
                 }
-                // What the tenant never had cannot be what it lacks.
                 Err(NoCredential::NotFound) => {}
                 Err(NoCredential::Fault(fault)) => return Err(NotBegun::Fault(fault)),
                 Err(no @ (NoCredential::Disconnected | NoCredential::NotNow { .. })) => {
@@ -57,30 +87,20 @@ impl Service {
         Ok(all)
     }
 
-    /// What the manifest names, or, where it names nothing, all that the tenant has.
-    async fn connectors_of(&self, task: &Task) -> Result<Vec<Slug>, Fault> {
-        let named = &task.release.manifest.connectors;
-        if !named.is_empty() {
-            return Ok(named.iter().filter_map(|name| Slug::parse(name).ok()).collect());
-        }
-        let (owner, tenant) = (task.run.organization.clone(), task.run.tenant);
-        let read =
-            self.db.read(move |tx| Box::pin(async move { connections::of_tenant(tx, &owner, tenant).await }));
-        Ok(read.await?.into_iter().map(|connection| connection.connector).collect())
-    }
-
     /// Every value of a tenant's credentials, as they are kept now: none of them may stand in a log.
     pub(super) async fn masked_values(
         &self,
         owner: &OrganizationId,
         tenant: TenantId,
     ) -> Result<Vec<String>, Fault> {
-        let (owner, id) = (owner.clone(), tenant);
-        let read =
-            self.db.read(move |tx| Box::pin(async move { connections::of_tenant(tx, &owner, id).await }));
+        self.values_of(&self.connections_of(owner, tenant).await?).await
+    }
+
+    /// Every value of the credentials of these connections.
+    pub(super) async fn values_of(&self, connections: &[Connection]) -> Result<Vec<String>, Fault> {
         let mut values = Vec::new();
-        for connection in read.await? {
-            if let Some(credential) = self.credential(&connection).await? {
+        for connection in connections {
+            if let Some(credential) = self.credential(connection).await? {
                 values.extend(credential.secret_values().into_iter().map(str::to_owned));
             }
         }
@@ -94,9 +114,10 @@ impl Service {
             Some(configs) => with_defaults(&configs.schema, chosen),
             None => chosen.clone(),
         };
-        let successful = self.past_run(task.last_successful.as_ref(), None).await?;
+        let owner = &task.run.organization;
+        let successful = self.past_run(owner, task.last_successful.as_ref(), None).await?;
         let before = successful.as_ref().and_then(|past| past.state.clone());
-        let last = self.past_run(task.last.as_ref(), before).await?;
+        let last = self.past_run(owner, task.last.as_ref(), before).await?;
         let mut opened = Opened {
             configs: configs.as_object().cloned().unwrap_or_default(),
             last,
@@ -110,12 +131,15 @@ impl Service {
     }
 
     /// A run that ended; where it did not come to its last word, `before` is what it hands on.
-    async fn past_run(&self, run: Option<&Run>, before: Option<String>) -> Result<Option<Past>, Fault> {
+    async fn past_run(
+        &self,
+        owner: &OrganizationId,
+        run: Option<&PastRun>,
+        before: Option<String>,
+    ) -> Result<Option<Past>, Fault> {
         let Some(run) = run else { return Ok(None) };
         let state = match &run.state {
-            Some(sealed) => {
-                Some(self.open_text(&run.organization, &format!("run:{}", run.id), sealed).await?)
-            }
+            Some(sealed) => Some(self.open_text(owner, &format!("run:{}", run.id), sealed).await?),
             None if run.had_its_say() => None,
             None => before,
         };
@@ -138,30 +162,33 @@ impl Service {
         Ok(String::from_utf8_lossy(&opened).into_owned())
     }
 
+    /// What was sent with a delivery: as it was read with the run, or from the database now.
+    pub(super) async fn content_of(&self, task: &Task, id: DeliveryId) -> Result<Option<Content>, Fault> {
+        if let Some(known) = task.contents.get(&id) {
+            return Ok(Some(known.clone()));
+        }
+        let owner = task.run.organization.clone();
+        let read = self.db.read(move |tx| Box::pin(async move { deliveries::by_id(tx, &owner, &id).await }));
+        let found: Option<Delivery> = read.await?;
+        Ok(found.map(|Delivery { headers, body, .. }| Content { headers, body }))
+    }
+
     /// Lays the bodies of deliveries into files, one at a time: together they may be large.
-    pub(super) async fn lay_bodies(
-        &self,
-        owner: &OrganizationId,
-        triggers: &[Trigger],
-        folder: &str,
-    ) -> Result<Vec<Payload>, NotBegun> {
+    pub(super) async fn lay_bodies(&self, task: &Task, folder: &str) -> Result<Vec<Payload>, NotBegun> {
         let mut payloads = Vec::new();
-        for trigger in triggers {
+        for trigger in &task.triggers {
             let Some(id) = trigger.delivery.clone() else {
                 payloads.push(trigger.payload.clone().map_or(Payload::Nothing, Payload::Given));
                 continue;
             };
-            let owner = owner.clone();
-            let read =
-                self.db.read(move |tx| Box::pin(async move { deliveries::by_id(tx, &owner, &id).await }));
-            let Some(delivery) = read.await? else {
+            let Some(Content { headers, body }) = self.content_of(task, id).await? else {
                 payloads.push(Payload::Nothing);
                 continue;
             };
             let file = format!("{folder}/trigger-{}", trigger.id);
             std::fs::create_dir_all(folder).map_err(NotBegun::platform)?;
-            tokio::fs::write(&file, &delivery.body).await.map_err(NotBegun::platform)?;
-            payloads.push(Payload::Delivery { file, headers: delivery.headers });
+            tokio::fs::write(&file, &body).await.map_err(NotBegun::platform)?;
+            payloads.push(Payload::Delivery { file, headers });
         }
         Ok(payloads)
     }

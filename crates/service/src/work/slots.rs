@@ -242,3 +242,102 @@ impl Drop for Reserved {
         used.claiming = used.claiming.saturating_sub(self.count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernel::Time;
+
+    const MOST: usize = 8;
+
+    fn organizations() -> [OrganizationId; 3] {
+        [1, 2, 3].map(|seed| OrganizationId::new(Time::from_seconds(0), &kernel::SeededChance::new(seed)))
+    }
+
+    fn open() -> (Arc<Slots>, mpsc::UnboundedReceiver<Said>) {
+        let (say, said) = mpsc::unbounded_channel();
+        let slots = Arc::new(Slots::default());
+        slots.open(Desk { service: Weak::new(), holder: Arc::from("node"), say, is_open: true });
+        (slots, said)
+    }
+
+    /// How many of this organization are born until there is no slot for another.
+    fn born(slots: &Slots, organization: &OrganizationId) -> usize {
+        (0..100).take_while(|_| slots.take(Kind::Run, organization, MOST).is_some()).count()
+    }
+
+    #[test]
+    fn nothing_is_born_where_nobody_works() {
+        let [acme, ..] = organizations();
+        let slots = Slots::default();
+        assert!(slots.take(Kind::Run, &acme, MOST).is_none());
+        let (slots, _said) = open();
+        assert_eq!(slots.take(Kind::Run, &acme, MOST).as_deref(), Some("node"));
+        slots.close();
+        assert!(slots.take(Kind::Run, &acme, MOST).is_none(), "the process stops");
+        assert!(!slots.are_empty());
+        slots.give_back(Kind::Run, &acme);
+        assert!(slots.are_empty());
+    }
+
+    #[test]
+    fn who_is_alone_gets_all_and_then_others_have_their_turn() {
+        let ([acme, other, _], (slots, _said)) = (organizations(), open());
+        assert_eq!(born(&slots, &acme), MOST);
+        assert!(slots.take(Kind::Notice, &acme, MOST).is_some(), "each kind has its own");
+        assert!(slots.take(Kind::Run, &other, MOST).is_none());
+        // The other one's job is ready now, and nobody is born ahead of it.
+        slots.give_back(Kind::Run, &acme);
+        assert!(slots.take(Kind::Run, &acme, MOST).is_none());
+        assert!(slots.can_begin_what_waits(|_| MOST));
+        let (mut reserved, under_way) = slots.reserve(Kind::Run, MOST).unwrap();
+        assert_eq!((reserved.asked, under_way.get(&acme)), (1, Some(&(MOST - 1))));
+        assert!(reserved.took(1), "as many as there were slots: there may be more");
+        assert!(slots.take(Kind::Run, &acme, MOST).is_none());
+        drop(reserved);
+        let (mut reserved, _) = slots.reserve(Kind::Run, MOST).unwrap();
+        assert!(!reserved.took(0));
+        drop(reserved);
+        assert!(!slots.can_begin_what_waits(|_| MOST));
+        assert!(slots.take(Kind::Run, &acme, MOST).is_some(), "nobody waits any more");
+    }
+
+    #[test]
+    fn while_several_have_work_under_way_each_gets_its_part() {
+        let ([acme, other, third], (slots, _said)) = (organizations(), open());
+        assert!(slots.take(Kind::Run, &other, MOST).is_some());
+        assert_eq!(born(&slots, &acme), 4, "a half");
+        assert!(slots.take(Kind::Run, &third, MOST).is_some());
+        assert_eq!(born(&slots, &other), 1, "a third is two");
+        assert_eq!(born(&slots, &third), 1);
+    }
+
+    #[test]
+    fn a_claim_leaves_room_for_what_is_born_meanwhile() {
+        let ([acme, ..], (slots, _said)) = (organizations(), open());
+        let (mut reserved, _) = slots.reserve(Kind::Run, MOST).unwrap();
+        assert_eq!(reserved.asked, MOST / 2);
+        assert_eq!(born(&slots, &acme), MOST / 2);
+        assert!(!reserved.took(1));
+        assert_eq!(slots.free(Kind::Run, MOST), MOST / 2 - 1, "what was not claimed is free again");
+        drop(reserved);
+        assert_eq!(slots.free(Kind::Run, MOST), MOST / 2);
+    }
+
+    #[test]
+    fn a_job_that_is_held_twice_counts_once_and_the_first_one_has_lost_it() {
+        let ([acme, ..], (slots, _said)) = (organizations(), open());
+        let id = JobId::new(Time::from_seconds(0), &kernel::SeededChance::new(7));
+        let (first, second) =
+            (Arc::new(Lease::new(Time::from_seconds(9))), Arc::new(Lease::new(Time::from_seconds(9))));
+        for lease in [&first, &second] {
+            slots.begins((id.clone(), Kind::Run, acme.clone()), false, Arc::clone(lease));
+        }
+        assert_eq!(slots.free(Kind::Run, MOST), MOST - 1);
+        assert!(first.is_lost() && !second.is_lost());
+        assert!(!slots.ends(&id, &first));
+        assert!(slots.is_under_way(&id));
+        assert!(slots.ends(&id, &second) && !slots.ends(&id, &second));
+        assert!(slots.are_empty());
+    }
+}

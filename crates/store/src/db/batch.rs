@@ -6,11 +6,10 @@
 
 use super::DbError;
 use super::lanes::Wrote;
-use super::postgres::{explain, parameter, row, statement, type_of};
+use super::postgres::{explain, parameter, statement, type_of, written};
 use super::statement::Query;
-use super::value::{Row, Value};
+use super::value::Value;
 use deadpool_postgres::Client;
-use futures_util::TryStreamExt as _;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -177,24 +176,6 @@ async fn run(client: &Client, statement: &Statement, group: &Group<'_>) -> Resul
         _ => Wrote::default(),
     };
     Ok(group.queries.iter().map(wrote).collect())
-}
-
-/// How many rows were written, and those that came back.
-async fn written(
-    client: &Client,
-    statement: &Statement,
-    values: &[&(dyn ToSql + Sync)],
-) -> Result<(u64, Vec<Row>), DbError> {
-    let written = async {
-        let mut returned = pin!(client.query_raw(statement, values.iter().copied()).await?);
-        let mut rows = Vec::new();
-        while let Some(next) = returned.try_next().await? {
-            rows.push(next);
-        }
-        Ok((returned.rows_affected().unwrap_or(0), rows))
-    };
-    let (count, rows) = written.await.map_err(|error: tokio_postgres::Error| explain(&error))?;
-    Ok((count, rows.iter().map(row).collect::<Result<_, _>>()?))
 }
 
 /// The statement for `rows` rows of `width` values: its one row of values, repeated under other numbers.

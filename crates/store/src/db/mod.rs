@@ -19,6 +19,7 @@ mod writer;
 
 pub use about::About;
 pub use error::DbError;
+pub(crate) use statement::several_on_postgres;
 pub use statement::{Query, Tx, next_id, next_ids, sql};
 pub use value::{Cell, FromCell, IntoValue, Row, Value, json};
 

@@ -6,7 +6,9 @@ use super::{Config, DbError, tls};
 use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
-use futures_util::future::join;
+use futures_util::TryStreamExt as _;
+use futures_util::future::{join, join_all, join3};
+use std::pin::pin;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
@@ -18,10 +20,11 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// One for single reads, one for single writes, one for everything else.
 const FEWEST: usize = 3;
 /// Nothing here takes long; what does is stuck, and must not hold locks for ever. Statements find few rows by their
-/// keys: to plan one anew for each value, or to compile it, would cost more than to run it.
+/// keys: to plan one anew for each value, or to compile it, would cost more than to run it. A plan may be made while
+/// its table is empty, and a read of the whole of it looks cheap then; it is kept for long after that has become wrong.
 const SESSION: &str = "SET statement_timeout = '15s'; SET lock_timeout = '5s'; \
                        SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning'; \
-                       SET plan_cache_mode = 'force_generic_plan'; SET jit = off";
+                       SET plan_cache_mode = 'force_generic_plan'; SET jit = off; SET enable_seqscan = off";
 
 pub(super) fn pool(config: &Config) -> Result<Pool, DbError> {
     let target = tls::target(&config.url)?;
@@ -107,6 +110,40 @@ impl Session {
         result.map_err(|error| explain(&error))?.iter().map(row).collect()
     }
 
+    /// Sends all of them without waiting in between. What comes behind one that failed has failed with it.
+    pub(super) async fn together(&mut self, queries: &[Query]) -> Result<Vec<Vec<Row>>, DbError> {
+        let statements = self.statements(queries).await?;
+        let starts = self.starts_now();
+        let client = self.client()?;
+        // They leave in this order: each is sent when it is first polled.
+        let begin = async { if starts { client.batch_execute("BEGIN").await } else { Ok(()) } };
+        let sent = queries.iter().zip(&statements).map(|(query, statement)| rows(client, query, statement));
+        let (begun, done) = join(begin, join_all(sent)).await;
+        begun.map_err(|error| explain(&error))?;
+        done.into_iter().collect()
+    }
+
+    /// The same, with COMMIT behind them; of a transaction in which something failed the server makes a ROLLBACK.
+    pub(super) async fn last(&mut self, queries: &[Query]) -> Result<Vec<Vec<Row>>, DbError> {
+        let statements = self.statements(queries).await?;
+        let starts = self.starts_now();
+        let client = self.client()?;
+        let begin = async { if starts { client.batch_execute("BEGIN").await } else { Ok(()) } };
+        let sent = queries.iter().zip(&statements).map(|(query, statement)| rows(client, query, statement));
+        let (begun, done, committed) = join3(begin, join_all(sent), client.batch_execute("COMMIT")).await;
+        begun.and(committed).map_err(|error| explain(&error))?;
+        self.open = false;
+        done.into_iter().collect()
+    }
+
+    async fn statements(&self, queries: &[Query]) -> Result<Vec<Statement>, DbError> {
+        let mut statements = Vec::with_capacity(queries.len());
+        for query in queries {
+            statements.push(statement(self.client()?, query).await?);
+        }
+        Ok(statements)
+    }
+
     pub(super) async fn script(&mut self, text: &str) -> Result<(), DbError> {
         if self.starts_now() {
             self.client()?.batch_execute("BEGIN").await.map_err(|error| explain(&error))?;
@@ -175,6 +212,28 @@ pub(super) fn parameter(value: &Value) -> &(dyn ToSql + Sync) {
 
 pub(super) fn parameters(query: &Query) -> Vec<&(dyn ToSql + Sync)> {
     query.values.iter().map(parameter).collect()
+}
+
+async fn rows(client: &Client, query: &Query, statement: &Statement) -> Result<Vec<Row>, DbError> {
+    written(client, statement, &parameters(query)).await.map(|(_, rows)| rows)
+}
+
+/// How many rows were written, and those that came back. The statement is sent when this is first polled.
+pub(super) async fn written(
+    client: &Client,
+    statement: &Statement,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<(u64, Vec<Row>), DbError> {
+    let written = async {
+        let mut returned = pin!(client.query_raw(statement, values.iter().copied()).await?);
+        let mut rows = Vec::new();
+        while let Some(next) = returned.try_next().await? {
+            rows.push(next);
+        }
+        Ok((returned.rows_affected().unwrap_or(0), rows))
+    };
+    let (count, rows) = written.await.map_err(|error: tokio_postgres::Error| explain(&error))?;
+    Ok((count, rows.iter().map(row).collect::<Result<_, _>>()?))
 }
 
 pub(super) fn row(row: &tokio_postgres::Row) -> Result<Row, DbError> {

@@ -116,6 +116,8 @@ impl Query {
 pub struct Tx {
     pub(super) driver: Driver,
     pub(super) failed: bool,
+    /// Whether the commit has been sent.
+    pub(super) over: bool,
 }
 
 #[derive(Debug)]
@@ -126,12 +128,15 @@ pub(super) enum Driver {
 
 impl Tx {
     pub(super) fn new(driver: Driver) -> Self {
-        Self { driver, failed: false }
+        Self { driver, failed: false, over: false }
     }
 
     fn begin_statement(&self, query: &Query) -> Result<(), DbError> {
         if self.failed {
             return Err(DbError::Bug("a statement after a failed one in the same unit of work".to_owned()));
+        }
+        if self.over {
+            return Err(DbError::Bug("a statement after the last one of a unit of work".to_owned()));
         }
         query.checked()
     }
@@ -152,6 +157,40 @@ impl Tx {
             Driver::Sqlite(session) => session.rows(query),
             Driver::Postgres(session) => session.rows(query).await,
         };
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Runs statements of which none needs what another returns, in this order; the rows of each. They travel to
+    /// PostgreSQL together: one round trip for all.
+    ///
+    /// # Errors
+    /// [`DbError`] of the first that failed; the unit of work is over then.
+    pub(crate) async fn together(&mut self, queries: &[Query]) -> Result<Vec<Vec<Row>>, DbError> {
+        for query in queries {
+            self.begin_statement(query)?;
+        }
+        let result = match &mut self.driver {
+            Driver::Sqlite(session) => queries.iter().map(|query| session.rows(query)).collect(),
+            Driver::Postgres(session) => session.together(queries).await,
+        };
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// As [`Self::together`], as the last of this unit of work: the commit travels with them. The body returns what they
+    /// came to and can no longer refuse.
+    ///
+    /// # Errors
+    /// [`DbError`]; nothing was kept then.
+    pub(crate) async fn last(&mut self, queries: &[Query]) -> Result<Vec<Vec<Row>>, DbError> {
+        let Driver::Postgres(_) = &self.driver else { return self.together(queries).await };
+        for query in queries {
+            self.begin_statement(query)?;
+        }
+        let Driver::Postgres(session) = &mut self.driver else { return Ok(Vec::new()) };
+        let result = session.last(queries).await;
+        self.over = true;
         self.failed |= result.is_err();
         result
     }
@@ -201,7 +240,7 @@ pub async fn next_id(tx: &mut Tx, sequence: &'static str) -> Result<i64, DbError
 pub async fn next_ids(tx: &mut Tx, sequence: &'static str, count: usize) -> Result<Vec<i64>, DbError> {
     let wanted = i64::try_from(count).map_err(|_| DbError::Bug("too many ids at once".to_owned()))?;
     if tx.is_postgres() {
-        let rows = sql(SEVERAL_ON_POSTGRES).bind(format!("{sequence}_ids")).bind(wanted).all(tx).await?;
+        let rows = several_on_postgres(sequence, wanted).all(tx).await?;
         let mut ids: Vec<i64> = rows.into_iter().map(|mut row| row.take()).collect::<Result<_, _>>()?;
         ids.sort_unstable();
         return Ok(ids);
@@ -210,6 +249,11 @@ pub async fn next_ids(tx: &mut Tx, sequence: &'static str, count: usize) -> Resu
     let mut row = row.ok_or_else(|| DbError::Bug(format!("there is no sequence `{sequence}`")))?;
     let last = row.take::<i64>()?;
     Ok((last - wanted + 1..=last).collect())
+}
+
+/// The statement of [`next_ids`] on PostgreSQL, to be sent with others.
+pub(crate) fn several_on_postgres(sequence: &'static str, count: i64) -> Query {
+    sql(SEVERAL_ON_POSTGRES).bind(format!("{sequence}_ids")).bind(count)
 }
 
 const SEVERAL_ON_POSTGRES: &str =

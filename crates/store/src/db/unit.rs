@@ -14,7 +14,7 @@ where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     E: From<DbError>,
 {
-    tx.failed = false;
+    (tx.failed, tx.over) = (false, false);
     let polled = catch_unwind(AssertUnwindSafe(|| {
         let mut future = body(tx);
         future.as_mut().poll(&mut Context::from_waker(Waker::noop()))

@@ -13,6 +13,7 @@ mod refreshing;
 mod releases;
 mod retention;
 mod runs;
+mod runs_together;
 mod schema;
 mod second_door;
 mod world;

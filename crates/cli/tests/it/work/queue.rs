@@ -147,13 +147,13 @@ on_both! {
         for service in [world.service(), other.service()] {
             for _ in 0..10 {
                 let service = std::sync::Arc::clone(service);
-                taking.push(tokio::spawn(async move { while service.take_deliveries(false).await.unwrap() {} }));
+                taking.push(tokio::spawn(async move { while service.take_deliveries(false).await.unwrap().more {} }));
             }
         }
         for taken in taking {
             taken.await.unwrap();
         }
-        while world.service().take_deliveries(true).await.unwrap() {}
+        while world.service().take_deliveries(true).await.unwrap().more {}
         assert_eq!(world.count("triggers WHERE source = 'Webhook' AND mode = 'webhook'").await, 40);
         let own = "triggers AS t JOIN deliveries AS d ON d.id = t.delivery_id AND d.trigger_id = t.id WHERE t.tenant_id = d.tenant_id";
         assert_eq!(world.count(own).await, 40, "each its own");
