@@ -202,7 +202,11 @@ fn insertion(text: &'static str, wish: &Wish<'_>, id: &JobId, now: Time) -> Quer
 /// # Errors
 /// [`DbError`].
 pub async fn enqueue(tx: &mut Tx, wish: &Wish<'_>, id: JobId, now: Time) -> Result<(), DbError> {
-    insertion(ENQUEUE, wish, &id, now).execute(tx).await.map(drop)
+    asking(wish, &id, now).execute(tx).await.map(drop)
+}
+
+pub(crate) fn asking(wish: &Wish<'_>, id: &JobId, now: Time) -> Query {
+    insertion(ENQUEUE, wish, id, now)
 }
 
 /// As [`enqueue`], at exactly the wish's time, whatever time the job had: for what depends on one date that changes.

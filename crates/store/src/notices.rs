@@ -130,11 +130,14 @@ pub async fn insert(
     lane: Option<&str>,
     now: Time,
 ) -> Result<(), DbError> {
-    let query = match lane {
+    addition(id, endpoint, event, lane, now).execute(tx).await.map(drop)
+}
+
+fn addition(id: &MessageId, endpoint: &EndpointId, event: &EventId, lane: Option<&str>, now: Time) -> Query {
+    match lane {
         Some(lane) => sql(INSERT_IN_LANE).bind(id).bind(endpoint).bind(event).bind(now).bind(lane),
         None => insertion(id, endpoint, event, now),
-    };
-    query.execute(tx).await.map(drop)
+    }
 }
 
 /// Outside a lane.

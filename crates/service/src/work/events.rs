@@ -4,8 +4,9 @@
 use connect::notice::Subject;
 use kernel::ids::{EventId, JobId, MessageId, OrganizationId, TenantId};
 use kernel::{Chance, Environment, Slug, Time};
-use store::jobs::{Kind, Wish};
-use store::{DbError, Tx, events, jobs, notice_endpoints, notices, tenants, users};
+use store::notice_endpoints::{self, Listener};
+use store::notices::tell::{Addressed, tell_all};
+use store::{DbError, Tx, tenants, users};
 
 pub use connect::notice::new_event::{Disconnection, FailedRun};
 pub use connect::notice::{EventType, NewEvent};
@@ -21,24 +22,17 @@ pub async fn emit(tx: &mut Tx, new: &NewEvent, now: Time, chance: &dyn Chance) -
     if listeners.is_empty() {
         return Ok(false);
     }
-    let event = EventId::new(now, chance);
-    events::insert(tx, &event, new, &new.message(now), now).await?;
-    for listener in listeners {
-        let id = MessageId::new(now, chance);
+    let addressed = |listener: Listener| {
+        let message = MessageId::new(now, chance);
         let subject = if listener.ordered {
             Subject::lane(&listener.endpoint, &new.order())
         } else {
-            Subject::Message(id.clone())
+            Subject::Message(message.clone())
         };
-        notices::insert(tx, &id, &listener.endpoint, &event, subject.as_lane(), now).await?;
-        let wish = Wish {
-            kind: Kind::Notice,
-            organization: &new.organization,
-            subject: subject.to_string(),
-            due: now,
-        };
-        jobs::enqueue(tx, &wish, JobId::new(now, chance), now).await?;
-    }
+        Addressed { message, endpoint: listener.endpoint, subject, job: JobId::new(now, chance) }
+    };
+    let addressed: Vec<_> = listeners.into_iter().map(addressed).collect();
+    tell_all(tx, &EventId::new(now, chance), new, &addressed, now).await?;
     Ok(true)
 }
 

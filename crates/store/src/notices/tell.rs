@@ -1,12 +1,12 @@
-//! An event told to one endpoint that the caller knows already: all of it at a stroke.
+//! Events on their way to endpoints, with their messages and jobs: in few round trips, or all of it at a stroke.
 
 use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
-use crate::jobs::{Hold, Kind, State};
+use crate::jobs::{self, Hold, Kind, State, Wish};
 use crate::statements::statements;
 use crate::{audit, events};
-use connect::notice::{Endpoint, NewEvent};
+use connect::notice::{Endpoint, NewEvent, Subject};
 use kernel::Time;
-use kernel::ids::{EventId, JobId, MessageId};
+use kernel::ids::{EndpointId, EventId, JobId, MessageId};
 
 // All of it, of all that tell something meanwhile.
 const TELL_ON_POSTGRES: &str =
@@ -116,4 +116,35 @@ fn many(telling: &Telling<'_>) -> Result<Query, DbError> {
     let query = query.bind(hold.map(|hold| hold.holder.as_str())).bind(hold.map(|hold| hold.until));
     let query = query.bind(&line.id).bind(json(&line.actor)?).bind(line.action).bind(&line.detail);
     Ok(query.bind(now))
+}
+
+/// A message of an event, with its job.
+#[derive(Debug)]
+pub struct Addressed {
+    pub message: MessageId,
+    pub endpoint: EndpointId,
+    /// What the job is about: the message, or the lane that the message goes to.
+    pub subject: Subject,
+    pub job: JobId,
+}
+
+/// Writes an event, its messages and their jobs: one round trip for all of it.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn tell_all(
+    tx: &mut Tx,
+    event: &EventId,
+    new: &NewEvent,
+    addressed: &[Addressed],
+    now: Time,
+) -> Result<(), DbError> {
+    let mut queries = vec![events::insertion(event, new, &new.message(now), now)];
+    for Addressed { message, endpoint, subject, job } in addressed {
+        queries.push(super::addition(message, endpoint, event, subject.as_lane(), now));
+        let (kind, organization) = (Kind::Notice, &new.organization);
+        let wish = Wish { kind, organization, subject: subject.to_string(), due: now };
+        queries.push(jobs::asking(&wish, job, now));
+    }
+    tx.together(&queries).await.map(drop)
 }

@@ -2,6 +2,7 @@
 //! (contract `runs.md`, section "Notices out").
 
 mod administering;
+mod born;
 mod documented;
 mod failing;
 mod many;
