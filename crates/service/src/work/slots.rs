@@ -207,9 +207,12 @@ impl Slots {
         let used = state.used.entry(kind).or_default();
         let free = used.free(most);
         let count = if used.somebody_waits { free } else { free.div_ceil(2) };
+        // Before there is anything that would give slots back: that takes the lock which is held here.
+        if count == 0 {
+            return None;
+        }
         used.claiming += count;
-        let reserved = Reserved { slots: Arc::clone(self), kind, asked: count, count };
-        (count > 0).then(|| (reserved, used.by.clone()))
+        Some((Reserved { slots: Arc::clone(self), kind, asked: count, count }, used.by.clone()))
     }
 }
 
@@ -250,6 +253,16 @@ mod tests {
 
     const MOST: usize = 8;
 
+    #[test]
+    fn who_finds_every_slot_taken_gets_none_and_does_not_wait() {
+        let (slots, _said) = open();
+        slots.waits(Kind::Run, true);
+        let all = slots.reserve(Kind::Run, MOST).unwrap();
+        assert!(slots.reserve(Kind::Run, MOST).is_none());
+        drop(all);
+        assert!(slots.reserve(Kind::Run, MOST).is_some());
+    }
+
     fn organizations() -> [OrganizationId; 3] {
         [1, 2, 3].map(|seed| OrganizationId::new(Time::from_seconds(0), &kernel::SeededChance::new(seed)))
     }
@@ -284,6 +297,7 @@ mod tests {
     fn who_is_alone_gets_all_and_then_others_have_their_turn() {
         let ([acme, other, _], (slots, _said)) = (organizations(), open());
         assert_eq!(born(&slots, &acme), MOST);
+        assert!(slots.reserve(Kind::Run, MOST).is_none());
         assert!(slots.take(Kind::Notice, &acme, MOST).is_some(), "each kind has its own");
         assert!(slots.take(Kind::Run, &other, MOST).is_none());
         // The other one's job is ready now, and nobody is born ahead of it.
