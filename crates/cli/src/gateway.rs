@@ -4,7 +4,6 @@
 
 use crate::master_keys::{MasterKeysRefused, load_master_keys};
 use crate::settings::{Environments, Programs, Settings, Synchronous};
-use axum::Router;
 use connect::connector::{Catalogue, Loopback, Policy, Problem, shipped};
 use kernel::{Chance, Clock, Environment, MasterKeys, SystemChance, SystemClock};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -17,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::migrate::{MIGRATIONS, Migration};
 use store::{Config, Db, DbError};
+use web::front::Front;
 
 /// Why there is no gateway. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -197,9 +197,9 @@ fn machine(programs: &Programs) -> Machine {
     }
 }
 
-/// The router of a service, as the settings want it.
-pub fn router(service: Arc<Service>, settings: &Settings, metrics: Option<PrometheusHandle>) -> Router {
-    web::router(web::Web::with(
+/// What answers the requests of a service, as the settings want it.
+pub fn front(service: Arc<Service>, settings: &Settings, metrics: Option<PrometheusHandle>) -> Front {
+    web::front(web::Web::with(
         service,
         web::Options {
             metrics,

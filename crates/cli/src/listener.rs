@@ -1,30 +1,33 @@
 //! Connections: accepted, bounded in time, brought to an end in order.
 
+mod pulse;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use pulse::{Beat, Pulse};
 use rustls::ServerConfig;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 /// Bytes of one request's headers, in both protocols.
 const HEADER_BYTES: usize = 64 * 1024;
-/// Headers of one request.
-const HEADERS: usize = 100;
 /// Requests of one HTTP/2 connection at a time.
 const STREAMS: u32 = 100;
 /// How often a silent HTTP/2 connection is asked whether it is still there.
@@ -58,17 +61,36 @@ pub enum Ended {
     Cut,
 }
 
+/// Answers the requests of a listener.
+pub trait Answers: Clone + Send + Sync + 'static {
+    fn answer(self, peer: SocketAddr, request: Request<Body>) -> impl Future<Output = Response> + Send;
+}
+
+impl Answers for web::front::Front {
+    async fn answer(self, peer: SocketAddr, request: Request<Body>) -> Response {
+        Self::answer(&self, Some(peer.ip()), request).await
+    }
+}
+
+impl Answers for Router {
+    async fn answer(mut self, peer: SocketAddr, mut request: Request<Body>) -> Response {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let Ok(response) = self.call(request).await;
+        response
+    }
+}
+
 /// Serves until `stop` is over; then takes no new connection, lets open requests finish within
 /// [`Listening::stop`], and less where `at_once` is over before.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    answers: impl Answers,
     how: &Listening,
     stop: impl Future<Output = ()>,
     at_once: impl Future<Output = ()>,
 ) -> Ended {
     let graceful = GracefulShutdown::new();
-    let connection = Connection { builder: Arc::new(builder(how)), router, header_read: how.header_read };
+    let connection = Connection { builder: Arc::new(builder(how)), answers, header_read: how.header_read };
     let tls = how.tls.clone().map(TlsAcceptor::from);
     let mut room = Room::new(how.connections);
     tokio::pin!(stop);
@@ -114,8 +136,10 @@ fn is_gone(error: &io::Error) -> bool {
 fn builder(how: &Listening) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     let mut one = builder.http1();
-    one.timer(TokioTimer::new()).header_read_timeout(how.header_read);
-    one.max_buf_size(HEADER_BYTES).max_headers(HEADERS);
+    // The driver would set and clear a timer for every request; `Pulse` does the same with one for a connection.
+    one.header_read_timeout(None);
+    // A hundred headers at most is the driver's own bound; to state it would have it clear room for as many each time.
+    one.max_buf_size(HEADER_BYTES);
     let mut two = builder.http2();
     two.timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(how.header_read);
     two.max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX)).max_concurrent_streams(STREAMS);
@@ -151,13 +175,13 @@ impl Room {
 }
 
 #[derive(Clone)]
-struct Connection {
+struct Connection<A> {
     builder: Arc<Builder<TokioExecutor>>,
-    router: Router,
+    answers: A,
     header_read: Duration,
 }
 
-impl Connection {
+impl<A: Answers> Connection<A> {
     async fn begin(self, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, watcher: Watcher) {
         // An answer is written at once; nothing is gained by waiting for more of it.
         let _ = stream.set_nodelay(true);
@@ -174,30 +198,25 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { builder, router, header_read } = self;
-        let heard = Arc::new(Notify::new());
-        let first = Arc::clone(&heard);
+        let Self { builder, answers, header_read } = self;
+        let pulse = Arc::new(Pulse::new());
+        let beats = Arc::clone(&pulse);
         let service = service_fn(move |request: Request<Incoming>| {
-            heard.notify_one();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
+            let (answers, beat) = (answers.clone(), Beat::begin(&beats, request.version()));
+            async move {
+                let answer = answers.answer(peer, request.map(Body::new)).await;
+                Ok::<_, Infallible>(beat.lasting(answer))
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        // The driver's own bound begins with the first byte of HTTP/1; a client that says nothing, or half of
-        // HTTP/2's greeting, would stay for ever.
-        let silent = async {
-            if tokio::time::timeout(header_read, first.notified()).await.is_ok() {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
+            biased;
             ended = watcher.watch(connection) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");
                 }
             }
-            () = silent => tracing::debug!("a connection without a request was closed"),
+            () = pulse.quiet_for(header_read) => tracing::debug!("a silent connection was closed"),
         }
     }
 }
@@ -267,6 +286,64 @@ mod tests {
             let told = tokio::time::timeout(Duration::from_secs(10), said(&mut stream)).await;
             assert!(!told.unwrap_or_else(|_| panic!("{half:?} is still open")).contains("200"), "{half:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_closed_between_requests_and_not_within_one() {
+        let (enter, mut entered) = tokio::sync::mpsc::unbounded_channel();
+        let leave = Arc::new(tokio::sync::Notify::new());
+        let leaves = Arc::clone(&leave);
+        let slow = move || {
+            let (enter, leaves) = (enter.clone(), Arc::clone(&leaves));
+            async move {
+                enter.send(()).unwrap();
+                leaves.notified().await;
+                "done"
+            }
+        };
+        // The pieces of the second one come when the test lets them.
+        let pieces = Arc::clone(&leave);
+        let long = move || {
+            let pieces = Arc::clone(&pieces);
+            let piece = move |at: u8| {
+                let pieces = Arc::clone(&pieces);
+                async move {
+                    if at > 0 {
+                        pieces.notified().await;
+                    }
+                    (at < 2).then(|| (std::io::Result::Ok(format!("piece {at}")), at + 1))
+                }
+            };
+            async move { Body::from_stream(futures_util::stream::unfold(0, piece)) }
+        };
+        let bound = Duration::from_millis(50);
+        let running =
+            running(Router::new().route("/slow", get(slow)).route("/long", get(long)), how(50, 0)).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        entered.recv().await.unwrap();
+        // Somebody who is silent for as long is cut off meanwhile.
+        let mut silent = TcpStream::connect(running.address).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        assert_eq!(said(&mut silent).await, "");
+        assert!(begun.elapsed() >= bound);
+        leave.notify_one();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).ends_with("done") {
+            assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "cut off within a request");
+        }
+        stream.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        while !String::from_utf8_lossy(&seen).contains("piece 0") {
+            assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "cut off within a request");
+        }
+        let mut silent = TcpStream::connect(running.address).await.unwrap();
+        assert_eq!(said(&mut silent).await, "");
+        leave.notify_one();
+        while !String::from_utf8_lossy(&seen).contains("piece 1") {
+            assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "cut off within an answer");
+        }
+        leave.notify_one();
+        assert!(said(&mut stream).await.ends_with("0\r\n\r\n"), "the answer ends, and then the connection");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
+use std::fmt;
 use std::net::IpAddr;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -24,6 +25,40 @@ pub fn client_address(peer: IpAddr, trusted: &[IpNet], headers: &HeaderMap) -> I
     address
 }
 
+/// An address as the log has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown(pub IpAddr);
+
+impl fmt::Display for Shown {
+    /// As the library writes it, but an IPv4 address in one piece: each request has one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IpAddr::V4(address) = self.0 else { return self.0.fmt(f) };
+        let mut text = [0; 15];
+        let mut places = text.iter_mut();
+        let mut length = 0;
+        let mut put = |byte| {
+            if let Some(place) = places.next() {
+                *place = byte;
+                length += 1;
+            }
+        };
+        for (at, number) in address.octets().into_iter().enumerate() {
+            if at > 0 {
+                put(b'.');
+            }
+            if number > 99 {
+                put(b'0' + number / 100);
+            }
+            if number > 9 {
+                put(b'0' + number / 10 % 10);
+            }
+            put(b'0' + number % 10);
+        }
+        let text = text.get(..length).and_then(|text| std::str::from_utf8(text).ok());
+        f.write_str(text.unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +79,13 @@ mod tests {
         assert_eq!(seen("203.0.113.9", &["10.0.0.0/8"], &["198.51.100.1"]), "203.0.113.9");
         assert_eq!(seen("10.0.0.1", &["10.0.0.0/8"], &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(seen("10.0.0.1", &["10.0.0.0/8"], &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_address_is_shown_as_the_library_writes_it() {
+        for text in ["0.0.0.0", "127.0.0.1", "9.10.99.100", "255.255.255.255", "::1", "2001:db8::a"] {
+            assert_eq!(Shown(text.parse().unwrap()).to_string(), text);
+        }
     }
 
     #[test]

@@ -48,9 +48,12 @@ const FIXED: &[(HeaderName, &str)] = &[
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
+/// How many headers an answer is given at most beside its handler's: the fixed ones, a policy, the request id, and the
+/// one of https.
+pub const ADDED: usize = FIXED.len() + 3;
+
 /// Adds the headers that no answer goes without, where the handler did not choose its own.
 pub fn add_fixed(headers: &mut HeaderMap) {
-    headers.reserve(FIXED.len() + 1);
     for (name, value) in FIXED {
         if !headers.contains_key(name) {
             headers.insert(name.clone(), HeaderValue::from_static(value));

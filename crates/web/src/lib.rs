@@ -8,14 +8,15 @@ pub mod client_address;
 pub mod cookies;
 pub mod dialog_page;
 pub mod first_page;
+pub mod front;
 pub mod headers;
 pub mod idempotency;
 pub mod json_body;
 pub mod listing;
 pub mod messages;
+mod meters;
 pub mod oauth_answer;
 pub mod oauth_form;
-pub mod observe;
 pub mod openapi;
 pub mod pages;
 pub mod routes;
@@ -30,6 +31,7 @@ use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, options, post};
+use front::Front;
 use headers::Framing;
 use ipnet::IpNet;
 use kernel::ids::RequestIds;
@@ -49,7 +51,6 @@ pub struct Web(Arc<Parts>);
 struct Parts {
     service: Arc<Service>,
     options: Options,
-    meters: observe::Meters,
     request_ids: RequestIds,
     letters: first_page::Letters,
 }
@@ -82,9 +83,8 @@ impl Web {
 
     pub fn with(service: Arc<Service>, options: Options) -> Self {
         let request_ids = RequestIds::new(&*service.chance);
-        let meters = observe::Meters::new(routes().into_iter().map(|route| route.path));
         let letters = first_page::Letters::default();
-        Self(Arc::new(Parts { service, options, meters, request_ids, letters }))
+        Self(Arc::new(Parts { service, options, request_ids, letters }))
     }
 
     pub fn options(&self) -> &Options {
@@ -107,23 +107,22 @@ impl Web {
         &self.0.request_ids
     }
 
-    pub(crate) fn meters(&self) -> &observe::Meters {
-        &self.0.meters
-    }
-
     pub fn has_gallery(&self) -> bool {
         self.0.options.gallery
     }
 }
 
-/// The router of a gateway.
+/// What answers the requests of a gateway.
+pub fn front(web: Web) -> Front {
+    let (router, routes) = table().into_parts();
+    let router =
+        router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(web.clone());
+    Front::new(web, router, routes.into_iter().map(|route| route.path))
+}
+
+/// The same as a router of a library's.
 pub fn router(web: Web) -> Router {
-    let (router, _) = table().into_parts();
-    router
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(observe::Observe(web.clone()))
-        .with_state(web)
+    front(web).into_router()
 }
 
 /// Every route with what its caller proves, for the reference and the tests.
@@ -176,7 +175,7 @@ fn operator(table: Table<Web>) -> Table<Web> {
 
 fn embed(table: Table<Web>) -> Table<Web> {
     let (bearer, change) = (Proof::DialogBearer, Proof::DialogBearerAndOrigin);
-    let auth = "/{organization}/{connector}/auth";
+    let auth = landing::ROUTE;
     let report = "/reports/frames/{organization}";
     table
         .add(Method::GET, "/embed/v1.js", Proof::Nothing, "the embed script", get(files::embed_script))
@@ -184,7 +183,7 @@ fn embed(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, "/static/{hash}/{name}", Proof::Nothing, "styles and scripts", get(files::asset))
         .add(Method::GET, auth, Proof::TenantToken, "auth-only page, token in the query", get(landing::get))
         .add(Method::POST, auth, Proof::TenantToken, "auth-only page, token in a form", post(landing::post))
-        .add(Method::GET, "/dialogs/{dialog}", bearer, "the dialog's page", get(dialogs::page))
+        .add(Method::GET, dialogs::ROUTE, bearer, "the dialog's page", get(dialogs::page))
         .add(Method::GET, "/dialogs/{dialog}/state", bearer, "its state as JSON", get(dialogs::state))
         .add(Method::GET, "/dialogs/{dialog}/events", bearer, "its state as events", get(dialogs::events))
         .add(Method::POST, "/dialogs/{dialog}/start", change, "a fresh start link", post(dialogs::start_link))

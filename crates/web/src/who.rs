@@ -2,13 +2,12 @@
 
 use crate::Web;
 use crate::answer;
-use axum::RequestExt as _;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRef, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRef, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use kernel::{Origin, Plain};
+use percent_encoding::percent_decode_str;
 use service::connect::land::Parent;
 use service::connect::look_up::Caller;
 use service::{Place, Service};
@@ -145,9 +144,9 @@ impl Fetch {
 
 /// Whether every name in the path is a text. No name of ours is written otherwise, and each route would have its own
 /// words for it.
-pub async fn is_readable(request: &mut Request) -> bool {
-    let names = request.extract_parts::<RawPathParams>().await;
-    !matches!(names, Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)))
+pub fn is_readable(path: &str) -> bool {
+    // Only what is escaped can be no text.
+    !path.contains('%') || percent_decode_str(path).decode_utf8().is_ok()
 }
 
 /// Whether the caller reads JSON rather than a page.

@@ -61,7 +61,7 @@ async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()>
     }
     let how = listening(settings, tls);
     let metrics = aside_or_here(aside, metrics, &how, &signals, &mut beside);
-    let router = gateway::router(Arc::clone(&service), settings, metrics);
+    let front = gateway::front(Arc::clone(&service), settings, metrics);
     ready(&service, settings, socket.local_addr().unwrap_or(settings.listen));
 
     let stop = async {
@@ -69,7 +69,7 @@ async fn serve(arguments: &Arguments, settings: &Settings) -> anyhow::Result<()>
         tracing::info!(at_most_s = how.stop.as_secs(), "stopping; open requests are finished first");
         service.stopping.begin();
     };
-    let ended = listener::serve(socket, router, &how, stop, signals.reached(2)).await;
+    let ended = listener::serve(socket, front, &how, stop, signals.reached(2)).await;
     // What was begun for a request that is gone by now is finished too: a call to an outside system whose
     // answer must be kept. Both are bounded by themselves; at a second signal they are left.
     let rest = async {

@@ -20,6 +20,8 @@ use service::connect::view::DialogContext;
 use std::convert::Infallible;
 use std::time::Duration;
 
+/// The page's, in the table.
+pub const ROUTE: &str = "/dialogs/{dialog}";
 /// How often those who wait look at the database, for changes that another node made.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use connect::refusal::{Code, Refusal};
 use service::Place;
 use service::connect::land::{Landed, Landing};
+use std::borrow::Cow;
 
-/// As refusals name it.
-const ROUTE: &str = "/{organization}/{connector}/auth";
+/// In the table, and as refusals name it.
+pub const ROUTE: &str = "/{organization}/{connector}/auth";
 
 /// What the query or the form carries.
 #[derive(Debug, Default)]
@@ -28,7 +29,8 @@ impl Carried {
     fn read(pairs: &[u8]) -> Self {
         let mut carried = Self::default();
         let mut seen = 0;
-        for (name, value) in url::form_urlencoded::parse(pairs) {
+        for pair in pairs.split(|byte| *byte == b'&') {
+            let (name, value) = read_pair(pair);
             match &*name {
                 "tenant" => {
                     seen += 1;
@@ -40,6 +42,17 @@ impl Carried {
         }
         carried
     }
+}
+
+/// A name and its value; both empty where nothing stands between two `&`. A token needs no decoding, and is not looked
+/// through for what does.
+fn read_pair(pair: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
+    let is_plain = !pair.iter().any(|byte| matches!(byte, b'%' | b'+'));
+    if let (true, Ok(text)) = (is_plain, std::str::from_utf8(pair)) {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        return (Cow::Borrowed(name), Cow::Borrowed(value));
+    }
+    url::form_urlencoded::parse(pair).next().unwrap_or_default()
 }
 
 /// The published form: the token in the query. HEAD and prefetch use nothing up.
@@ -110,5 +123,31 @@ async fn land(
         }
         Ok(Landed::Refused(refused)) => answer::refused(web, headers, locale, &refused),
         Err(fault) => answer::fault(web, headers, &fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_token_that_stands_twice_is_none_that_can_be_read() {
+        let read = |pairs: &str| Carried::read(pairs.as_bytes()).token;
+        assert_eq!(read("a=b&tenant=x.y-z_&&c"), Some("x.y-z_".to_owned()));
+        assert_eq!(read("tenant=x%2Ey+z"), Some("x.y z".to_owned()));
+        assert_eq!(read("tenant=x&tenant=x"), Some("twice".to_owned()));
+        assert_eq!(read("tenant=x&%74enant=x"), Some("twice".to_owned()));
+        assert_eq!((read("tenant"), read("=tenant"), read("")), (Some(String::new()), None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_are_read_as_the_library_reads_them(pairs in proptest::collection::vec(0u8..=255, 0..40), dense: bool) {
+            let pairs: Vec<u8> =
+                pairs.into_iter().map(|byte| if dense { b"a=&%+4\xff"[usize::from(byte % 7)] } else { byte }).collect();
+            let ours = pairs.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(read_pair);
+            prop_assert!(ours.eq(url::form_urlencoded::parse(&pairs)));
+        }
     }
 }

@@ -12,6 +12,9 @@ use connect::webhook_verify::ChallengeReply;
 use kernel::Plain;
 use service::connect::receive_webhook::{Arrival, Received};
 
+/// In the table.
+pub const ROUTE: &str = "/v1/webhooks/{hash}";
+
 /// Stores the delivery durably and answers 202.
 pub async fn post(
     State(web): State<Web>,
