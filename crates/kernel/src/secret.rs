@@ -20,13 +20,9 @@ pub fn sha256_base64url(bytes: &[u8]) -> String {
 
 /// Two lower-case hexadecimal digits for each byte. Every request needs some, so no formatter is asked for each.
 pub fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
+    let digits: Vec<u8> = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// A random 256-bit secret in base64url, 43 characters, with an optional readable prefix.

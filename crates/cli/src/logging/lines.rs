@@ -3,12 +3,13 @@
 //! Every request writes a line, so its parts are written straight into the line's buffer.
 
 use super::LogFormat;
+use kernel::{Clock as _, SystemClock, Time};
 use service::asked::asked;
+use std::cell::Cell;
 use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -41,7 +42,7 @@ fn text(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
         [""; 3]
     };
     writer.write_str(faint)?;
-    SystemTime.format_time(writer)?;
+    time(writer)?;
     writer.write_str(plain)?;
     // As wide as the widest.
     let level = event.metadata().level().as_str();
@@ -69,6 +70,31 @@ fn text(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     writer.write_char('\n')
 }
 
+thread_local! {
+    /// The second of the last line of this thread, and its text up to the point.
+    static SECOND: Cell<(i64, [u8; 19])> = const { Cell::new((i64::MIN, [0; 19])) };
+}
+
+/// The present, as `2026-01-31T12:00:00.123456Z`. Lines come many in a second, and each second is written once.
+fn time(writer: &mut Writer<'_>) -> fmt::Result {
+    let micros = SystemClock.now().micros();
+    let second = micros.div_euclid(1_000_000);
+    let (known, mut text) = SECOND.get();
+    if known != second {
+        let shown = Time::from_seconds(second).iso_seconds();
+        text = *shown.as_bytes().first_chunk().ok_or(fmt::Error)?;
+        SECOND.set((second, text));
+    }
+    writer.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
+    let mut rest = micros.rem_euclid(1_000_000);
+    let mut fraction = *b".000000Z";
+    for digit in fraction.iter_mut().skip(1).take(6).rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+    }
+    writer.write_str(std::str::from_utf8(&fraction).map_err(|_| fmt::Error)?)
+}
+
 const fn colour(level: Level) -> &'static str {
     match level {
         Level::ERROR => "\u{1b}[31m",
@@ -81,7 +107,7 @@ const fn colour(level: Level) -> &'static str {
 
 fn json(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     writer.write_str("{\"timestamp\":\"")?;
-    SystemTime.format_time(writer)?;
+    time(writer)?;
     writer.write_str("\",\"level\":\"")?;
     writer.write_str(event.metadata().level().as_str())?;
     writer.write_char('"')?;

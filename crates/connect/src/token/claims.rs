@@ -66,7 +66,7 @@ impl Claims {
         let payload = strict_json(&payload.0).map_err(|error| {
             Refusal::new(Code::TokenMalformed, format!("The token's payload is refused: {error}."))
         })?;
-        let Value::Object(payload) = payload else {
+        let Value::Object(mut payload) = payload else {
             return Err(Refusal::new(Code::TokenMalformed, "The token's payload must be a JSON object."));
         };
         let top = Reader::new("", &payload);
@@ -85,14 +85,25 @@ impl Claims {
             ));
         };
         let extra = read_extra(&payload, &top)?;
-        let visitor = read_visitor(&payload, &top, username, extra.as_ref())?;
+        let mut visitor = read_visitor(&top, username)?;
         let window = rules.max_age_s.max(LIFE_S);
         let last = Time::from_seconds(issued_at)
             .plus_seconds(window)
             .plus_seconds(rules.ahead_s.max(0))
             .plus_seconds(1);
         let open = rules.now.plus_seconds(dialog::LIFETIME_S + dialog::GRACE_S);
-        Ok(Self { issued_at, jti: jti.to_owned(), visitor, extra, replay_until: last.max(open) })
+        let jti = jti.to_owned();
+        // What is kept as it was sent is taken out, not copied.
+        let mut taken = |path: &[&str]| {
+            let (first, rest) = path.split_first()?;
+            rest.iter()
+                .try_fold(payload.get_mut(*first)?, |value, name| value.get_mut(*name))
+                .map(Value::take)
+        };
+        visitor.meta = taken(&["meta"]).filter(|meta| *meta != "").unwrap_or_default();
+        let xti = extra.as_ref().and_then(|extra| taken(&extra.path.split('.').collect::<Vec<_>>()));
+        visitor.extra = xti.map(masked).unwrap_or_default();
+        Ok(Self { issued_at, jti, visitor, extra, replay_until: last.max(open) })
     }
 
     /// `xti.token`, the credential for the own connector.
@@ -123,7 +134,7 @@ impl Claims {
             return Err(Refusal::new(Code::ClaimMissing, told).of_claim("xti"));
         };
         let missing = |name: &str, meaning: &str| {
-            let object = extra.masked.as_object().cloned().unwrap_or_default();
+            let object = self.visitor.extra.as_object().cloned().unwrap_or_default();
             Reader::new(extra.path, &object).missing(name, meaning)
         };
         let connector_name = extra.connector_name.clone().ok_or_else(|| {
@@ -226,7 +237,8 @@ fn read_extra(payload: &Map<String, Value>, top: &Reader<'_>) -> Result<Option<E
     match (inner, outer) {
         (Some(inner), Some(outer)) if inner != outer => {
             let told = "The claims `ti.xti` and `xti` differ. Send one of them.";
-            let seen = json!({ "ti.xti": masked(inner), "xti": masked(outer) });
+            let [inner, outer] = [inner, outer].map(|object| masked(Value::Object(object.clone())));
+            let seen = json!({ "ti.xti": inner, "xti": outer });
             Err(Refusal::new(Code::ClaimInvalid, told).of_claim("xti").seen(seen))
         }
         (Some(inner), _) => Extra::read("ti.xti", inner).map(Some),
@@ -235,12 +247,8 @@ fn read_extra(payload: &Map<String, Value>, top: &Reader<'_>) -> Result<Option<E
     }
 }
 
-fn read_visitor(
-    payload: &Map<String, Value>,
-    top: &Reader<'_>,
-    username: &str,
-    extra: Option<&Extra>,
-) -> Result<Visitor, Refusal> {
+/// Without `meta` and `extra`, which are taken out of the payload at the end.
+fn read_visitor(top: &Reader<'_>, username: &str) -> Result<Visitor, Refusal> {
     let empty = Map::new();
     let ti = Reader::new("ti", top.object("ti")?.unwrap_or(&empty));
     let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -255,11 +263,11 @@ fn read_visitor(
         display_name: owned(ti.text("udn", 255)?),
         full_name: owned(ti.text("ufn", 255)?),
         external_id: owned(top.text("external_id", 255)?),
-        meta: payload.get("meta").filter(|meta| *meta != "").cloned().unwrap_or_default(),
+        meta: Value::Null,
         external_integrations: ti.texts("ili")?.unwrap_or_default(),
         acting_id: owned(ti.text("aid", 255)?),
         acting_name: owned(ti.text("adn", 255)?),
-        extra: extra.map(|extra| extra.masked.clone()).unwrap_or_default(),
+        extra: Value::Null,
     })
 }
 

@@ -36,8 +36,6 @@ pub(super) struct Extra {
     pub integration_name: Option<Slug>,
     pub token: Option<SecretText>,
     pub marketplace: Marketplace,
-    /// As sent, in its own order, with `token` masked.
-    pub masked: Value,
 }
 
 impl Extra {
@@ -63,7 +61,6 @@ impl Extra {
                 allowed_installs: read_allowed(&reader)?,
                 user_group: reader.text("user_group", 255)?.map(str::to_owned),
             },
-            masked: masked(object),
         })
     }
 }
@@ -86,10 +83,9 @@ fn read_allowed(reader: &Reader<'_>) -> Result<Option<AllowedInstalls>, Refusal>
 }
 
 /// The object with `token` masked, whatever type it has; its order is kept.
-pub(super) fn masked(object: &Map<String, Value>) -> Value {
-    let mut copy = object.clone();
-    if let Some(token) = copy.get_mut("token") {
+pub(super) fn masked(mut object: Value) -> Value {
+    if let Some(token) = object.get_mut("token") {
         *token = Value::from(MASKED);
     }
-    Value::Object(copy)
+    object
 }

@@ -4,6 +4,8 @@ use super::{MASKED, shortened};
 use crate::refusal::{Code, Refusal};
 use serde_json::{Map, Value, json};
 
+/// As many members as the objects of usual tokens have at most.
+const SMALL: usize = 24;
 /// The longest list of texts that a claim may be.
 const LIST: usize = 100;
 
@@ -24,7 +26,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn present(&self, name: &str) -> Option<&'a Value> {
-        self.object.get(name).filter(|value| !value.is_null() && *value != "")
+        self.member(name).filter(|value| !value.is_null() && *value != "")
+    }
+
+    /// To look at each name of a small object is quicker than to compute where one would stand.
+    fn member(&self, name: &str) -> Option<&'a Value> {
+        if self.object.len() > SMALL {
+            return self.object.get(name);
+        }
+        self.object.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// `claim_invalid` with what was seen, except of a secret.

@@ -65,7 +65,7 @@ impl Compact {
         match strict_json(&header_bytes).map_err(CompactRefused::Header)? {
             Value::Object(read) => Ok(Self {
                 header: read,
-                signed: format!("{header}.{payload}"),
+                signed: [header, payload].join("."),
                 payload: payload_bytes,
                 signature,
             }),

@@ -1,6 +1,7 @@
 //! JSON without repeated members.
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
@@ -93,12 +94,15 @@ impl<'de> Visitor<'de> for StrictValue {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if map.contains_key(&name) {
-                let name = super::shortened(&name);
-                return Err(A::Error::custom(format!("the member `{name}` stands twice in one object")));
+            match map.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(members.next_value_seed(StrictValue)?);
+                }
+                Entry::Occupied(found) => {
+                    let name = super::shortened(found.key());
+                    return Err(A::Error::custom(format!("the member `{name}` stands twice in one object")));
+                }
             }
-            let value = members.next_value_seed(StrictValue)?;
-            map.insert(name, value);
         }
         Ok(Value::Object(map))
     }
