@@ -6,6 +6,9 @@ use super::{Config, DbError, Synchronous};
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OpenFlags, ffi};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Earlier versions can corrupt a database in WAL mode when two processes checkpoint at once.
@@ -23,6 +26,9 @@ const LOG_KEPT: u32 = 64 << 20;
 pub(super) struct Session {
     connection: Connection,
     last_error: Option<DbError>,
+    /// Of statements that are constants, by their places in memory and lengths: whether their placeholders first appear
+    /// in the order of their numbers, as they mostly do. To ask for each one's name takes longer than to bind it.
+    in_order: RefCell<HashMap<(usize, usize), bool>>,
 }
 
 /// `sqlite:file`, `sqlite:/abs/file` or `sqlite:///abs/file`.
@@ -115,7 +121,7 @@ impl Session {
         // Without it every value bound to a column of a partial index has the statement prepared once more, which
         // costs more than running it.
         let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
-        let session = Self { connection, last_error: None };
+        let session = Self { connection, last_error: None, in_order: RefCell::default() };
         stable.map_err(|error| session.explain(&error))?;
         session.connection.busy_timeout(config.busy_timeout).map_err(|error| session.explain(&error))?;
         Ok(session)
@@ -161,19 +167,28 @@ impl Session {
         if statement.parameter_count() != query.values.len() {
             return Err(Trouble::Parameters);
         }
+        let in_order = self.is_in_order(query, &statement);
         for index in 1..=query.values.len() {
-            // `$2` is a name for SQLite, and it numbers names by their first appearance.
-            let name = statement.parameter_name(index).and_then(|name| name.strip_prefix('$'));
-            let number =
-                name.and_then(|digits| digits.parse::<usize>().ok()).and_then(|number| number.checked_sub(1));
-            let value = number.and_then(|number| query.values.get(number)).ok_or(Trouble::Parameters)?;
-            match value {
+            let number = if in_order { Some(index) } else { placeholder(&statement, index) };
+            let value = number.and_then(|number| query.values.get(number.checked_sub(1)?));
+            match value.ok_or(Trouble::Parameters)? {
                 Value::Text(text) => statement.raw_bind_parameter(index, text)?,
                 Value::Int(number) => statement.raw_bind_parameter(index, number)?,
                 Value::Bool(flag) => statement.raw_bind_parameter(index, flag)?,
             }
         }
         Ok(statement)
+    }
+
+    fn is_in_order(&self, query: &Query, statement: &CachedStatement<'_>) -> bool {
+        let look = || (1..=query.values.len()).all(|index| placeholder(statement, index) == Some(index));
+        match &query.text {
+            Cow::Borrowed(text) => {
+                let place = (text.as_ptr().addr(), text.len());
+                *self.in_order.borrow_mut().entry(place).or_insert_with(look)
+            }
+            Cow::Owned(_) => false,
+        }
     }
 
     fn told<T>(&mut self, result: Result<T, Trouble>) -> Result<T, DbError> {
@@ -238,6 +253,11 @@ impl Session {
             _ => format!("{table}_pkey"),
         }
     }
+}
+
+/// The number of a placeholder, from 1: `$2` is a name for SQLite, and it numbers names by their first appearance.
+fn placeholder(statement: &CachedStatement<'_>, index: usize) -> Option<usize> {
+    statement.parameter_name(index)?.strip_prefix('$')?.parse().ok()
 }
 
 enum Trouble {
