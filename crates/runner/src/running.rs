@@ -1,27 +1,38 @@
 //! A program that runs, as the gateway sees it.
 
 use crate::program::{Ended, Program};
-use crate::watch::{self, Wish};
+use crate::watch::{self, Waiting, Wish};
 use crate::{Deadline, VERB};
 use bytes::Bytes;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch as latest};
 
 /// Pieces of a log that wait to be taken; a program that is ahead of them waits.
 const PIECES: usize = 64;
 
+/// How long a supervisor is kept ready that nobody needs.
+const READY: Duration = Duration::from_secs(30);
+
 /// Starts programs, each under a supervisor of its own.
+///
+/// To start a supervisor takes longer than most of the rest. So after the end of a program one is kept ready for the next,
+/// for a while: a process that knows nothing yet, and ends when its pipe to this one closes.
 #[derive(Clone, Debug)]
 pub struct Runner {
     executable: PathBuf,
     words: Vec<OsString>,
+    ready: Arc<Mutex<Option<Waiting>>>,
 }
 
 impl Runner {
     /// Supervisors are `executable`, started with `words`; it must then call [`crate::supervise`].
     pub fn new(executable: impl Into<PathBuf>, words: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        Self { executable: executable.into(), words: words.into_iter().map(Into::into).collect() }
+        let words = words.into_iter().map(Into::into).collect();
+        Self { executable: executable.into(), words, ready: Arc::default() }
     }
 
     /// Supervisors are this very executable, also where its file was replaced meanwhile.
@@ -36,10 +47,46 @@ impl Runner {
     pub fn start(&self, program: Program, deadline: Deadline) -> Running {
         let (wishes, wished) = latest::channel(Wish { deadline, cancelled: false });
         let (happened, happenings) = mpsc::channel(PIECES);
+        // One that something has ended meanwhile is none.
+        let ready = self.ready().take().and_then(Waiting::still);
+        let supervisor = ready.map_or_else(|| self.supervisor(), Ok);
+        let runner = self.clone();
+        tokio::spawn(async move {
+            watch::watch(supervisor, program, wished, happened).await;
+            runner.keep_ready().await;
+        });
+        Running { wishes, happenings }
+    }
+}
+
+impl Runner {
+    fn ready(&self) -> std::sync::MutexGuard<'_, Option<Waiting>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn supervisor(&self) -> io::Result<Waiting> {
         let mut command = tokio::process::Command::new(&self.executable);
         command.args(&self.words);
-        tokio::spawn(watch::watch(command, program, wished, happened));
-        Running { wishes, happenings }
+        Waiting::new(command)
+    }
+
+    /// Keeps a supervisor ready, unless one is. Where it cannot be started the next program's own try tells why.
+    async fn keep_ready(self) {
+        if self.ready().is_some() {
+            return;
+        }
+        let Ok(new) = self.supervisor() else { return };
+        let id = new.id();
+        let before = self.ready().replace(new);
+        if let Some(before) = before {
+            before.leave().await;
+        }
+        tokio::time::sleep(READY).await;
+        let is_this = |ready: &mut Waiting| ready.id() == id;
+        let unneeded = self.ready().take_if(is_this);
+        if let Some(unneeded) = unneeded {
+            unneeded.leave().await;
+        }
     }
 }
 

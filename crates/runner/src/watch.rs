@@ -31,15 +31,15 @@ pub struct Wish {
     pub cancelled: bool,
 }
 
-/// Runs the program to its end and tells what happens.
+/// Runs the program to its end under this supervisor and tells what happens.
 pub async fn watch(
-    command: Command,
+    supervisor: io::Result<Waiting>,
     program: Program,
     wished: latest::Receiver<Wish>,
     happened: mpsc::Sender<Happening>,
 ) {
     let wish = *wished.borrow();
-    let ended = match Started::new(command, &program, wish) {
+    let ended = match supervisor.and_then(|supervisor| Started::new(supervisor, &program, wish)) {
         Ok(started) => started.followed(&program, wished, &happened).await,
         Err(error) => nothing_ran(How::NotStarted(format!("no supervisor could be started: {error}"))),
     };
@@ -65,12 +65,19 @@ struct Started {
     first: Vec<u8>,
 }
 
-impl Started {
-    fn new(mut command: Command, program: &Program, wish: Wish) -> io::Result<Self> {
-        let first = wire::line(&Order::Begin(Box::new(Task::of(program, wish.deadline))))?;
+/// A supervisor that has been started and knows of no program yet. Where this is dropped it ends.
+#[derive(Debug)]
+pub struct Waiting {
+    supervisor: Child,
+    ours: std::os::unix::net::UnixStream,
+}
+
+impl Waiting {
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn new(mut command: Command) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let (reports, orders) = UnixStream::from_std(ours)?.into_split();
         let supervisor = command
             .env_clear()
             .current_dir("/")
@@ -78,7 +85,32 @@ impl Started {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        Ok(Self { supervisor, orders, reports, first })
+        Ok(Self { supervisor, ours })
+    }
+
+    pub fn id(&self) -> Option<u32> {
+        self.supervisor.id()
+    }
+
+    /// Itself, where it is still there.
+    pub fn still(mut self) -> Option<Self> {
+        matches!(self.supervisor.try_wait(), Ok(None)).then_some(self)
+    }
+
+    /// Ends it, as nobody needs it.
+    pub async fn leave(self) {
+        let Self { mut supervisor, ours } = self;
+        drop(ours);
+        // What it ended with is of no interest.
+        drop(supervisor.wait().await);
+    }
+}
+
+impl Started {
+    fn new(waiting: Waiting, program: &Program, wish: Wish) -> io::Result<Self> {
+        let first = wire::line(&Order::Begin(Box::new(Task::of(program, wish.deadline))))?;
+        let (reports, orders) = UnixStream::from_std(waiting.ours)?.into_split();
+        Ok(Self { supervisor: waiting.supervisor, orders, reports, first })
     }
 
     async fn followed(
@@ -119,7 +151,8 @@ impl Started {
             }
             told
         };
-        let _ = self.supervisor.wait().await;
+        // It has said its last word and only has to leave: nobody needs to wait for that.
+        tokio::spawn(async move { self.supervisor.wait().await });
         let (stdout, stdout_cut) = stdout.finish();
         let (how, took, peak_memory) = told.outcome(begun);
         Ended { how, stdout, stdout_cut, log_cut: log.is_cut(), took, peak_memory }
@@ -150,6 +183,7 @@ async fn reported(reports: OwnedReadHalf) -> Told {
             Ok(Report::Started) => told.started = true,
             Ok(Report::Ended { how, took_micros, peak_memory }) => {
                 told.end = Some((how, Duration::from_micros(took_micros), peak_memory));
+                return told;
             }
             Err(error) => tracing::warn!(%error, "a supervisor says what nobody understands"),
         }

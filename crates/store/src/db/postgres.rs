@@ -3,6 +3,7 @@
 use super::statement::Query;
 use super::value::{Cell, Row, Value};
 use super::{Config, DbError, tls};
+use crate::revision;
 use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
@@ -21,10 +22,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 const FEWEST: usize = 3;
 /// Nothing here takes long; what does is stuck, and must not hold locks for ever. Statements find few rows by their
 /// keys: to plan one anew for each value, or to compile it, would cost more than to run it. A plan may be made while
-/// its table is empty, and a read of the whole of it looks cheap then; it is kept for long after that has become wrong.
+/// its table is empty, and a read of the whole of it looks cheap then; it is kept for long after that has become wrong. So
+/// rows are found by an index, one by one, which is what the statements are written for and all that SQLite does.
 const SESSION: &str = "SET statement_timeout = '15s'; SET lock_timeout = '5s'; \
                        SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning'; \
-                       SET plan_cache_mode = 'force_generic_plan'; SET jit = off; SET enable_seqscan = off";
+                       SET plan_cache_mode = 'force_generic_plan'; SET jit = off; SET enable_seqscan = off; \
+                       SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 pub(super) fn pool(config: &Config) -> Result<Pool, DbError> {
     let target = tls::target(&config.url)?;
@@ -157,9 +160,14 @@ impl Session {
 
     /// Ends the unit of work. A lost connection during COMMIT leaves the outcome unknown; it is reported as
     /// weather, and callers' keys make a second try safe.
-    pub(super) async fn finish(&mut self, keep: bool) -> Result<(), DbError> {
+    pub(super) async fn finish(&mut self, keep: bool, moves: bool) -> Result<(), DbError> {
         if self.open {
-            let text = if keep { "COMMIT" } else { "ROLLBACK" };
+            let text = match (keep, moves) {
+                (true, false) => "COMMIT",
+                // The row that all such changes meet in is locked last, and no longer than for this.
+                (true, true) => revision::MOVE_AND_COMMIT,
+                (false, _) => "ROLLBACK",
+            };
             self.client()?.batch_execute(text).await.map_err(|error| explain(&error))?;
             self.open = false;
         }

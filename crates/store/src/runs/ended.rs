@@ -6,7 +6,8 @@ use connect::run::Run;
 use kernel::ids::JobId;
 
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
-// has written what it is for: so either he is seen here, or he sees that the job is gone.
+// has written what it is for: so either he is seen here, or he sees that the job is gone. Jobs are locked in the order of
+// their subjects, as by everybody.
 const END_MANY: &str = "WITH new (run, organization, attempts, phase, state, exit_code, started, completed, job, holder,
         awake, stays) AS (VALUES ($1, $2, CAST($3 AS BIGINT), $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT),
             CAST($8 AS BIGINT), $9, $10, CAST($11 AS BOOLEAN), CAST($12 AS BOOLEAN))),
@@ -15,17 +16,18 @@ const END_MANY: &str = "WITH new (run, organization, attempts, phase, state, exi
         FROM new WHERE runs.id = CAST(new.run AS BIGINT) AND runs.organization_id = new.organization
             AND runs.attempts = new.attempts AND runs.completed_at IS NULL
         RETURNING runs.tenant_id, new.run, new.completed, new.job, new.holder, new.awake, new.stays),
-    judged AS (SELECT saved.*, EXISTS (SELECT 1 FROM triggers AS t WHERE t.tenant_id = saved.tenant_id
-        AND t.claimed_at IS NULL AND (saved.awake OR t.source IN ('API', 'Manual'))) AS waits FROM saved),
-    gone AS (DELETE FROM jobs USING judged AS j WHERE jobs.id = j.job AND jobs.holder = j.holder
-        AND jobs.state = 'held' AND jobs.again_at IS NULL AND NOT j.waits RETURNING jobs.id),
-    again AS (UPDATE jobs SET state = CASE WHEN j.stays THEN 'held' ELSE 'ready' END,
-            attempts = CASE WHEN j.stays THEN 1 ELSE 0 END, failure = NULL, due_at = j.completed, again_at = NULL,
-            holder = CASE WHEN j.stays THEN jobs.holder END, held_until = CASE WHEN j.stays THEN jobs.held_until END
-        FROM judged AS j WHERE jobs.id = j.job AND jobs.holder = j.holder AND jobs.state = 'held'
-            AND (jobs.again_at <= j.completed OR j.waits) RETURNING jobs.id)
-    SELECT j.run, CASE WHEN gone.id IS NOT NULL THEN 'done' WHEN again.id IS NOT NULL THEN 'again' ELSE 'kept' END
-    FROM judged AS j LEFT JOIN gone ON gone.id = j.job LEFT JOIN again ON again.id = j.job";
+    locked AS (SELECT saved.*, j.id, j.again_at FROM saved JOIN jobs AS j ON j.id = saved.job
+            AND j.holder = saved.holder AND j.state = 'held' ORDER BY j.subject FOR UPDATE OF j),
+    judged AS (SELECT locked.*, EXISTS (SELECT 1 FROM triggers AS t WHERE t.tenant_id = locked.tenant_id
+        AND t.claimed_at IS NULL AND (locked.awake OR t.source IN ('API', 'Manual'))) AS waits FROM locked),
+    gone AS (DELETE FROM jobs USING judged AS g WHERE jobs.id = g.id AND g.again_at IS NULL AND NOT g.waits
+        RETURNING jobs.id),
+    again AS (UPDATE jobs SET state = CASE WHEN g.stays THEN 'held' ELSE 'ready' END,
+            attempts = CASE WHEN g.stays THEN 1 ELSE 0 END, failure = NULL, due_at = g.completed, again_at = NULL,
+            holder = CASE WHEN g.stays THEN jobs.holder END, held_until = CASE WHEN g.stays THEN jobs.held_until END
+        FROM judged AS g WHERE jobs.id = g.id AND (g.again_at <= g.completed OR g.waits) RETURNING jobs.id)
+    SELECT s.run, CASE WHEN gone.id IS NOT NULL THEN 'done' WHEN again.id IS NOT NULL THEN 'again' ELSE 'kept' END
+    FROM saved AS s LEFT JOIN gone ON gone.id = s.job LEFT JOIN again ON again.id = s.job";
 
 /// The texts that only PostgreSQL is told.
 pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("runs/ended::END", END_MANY)];
