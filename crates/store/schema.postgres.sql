@@ -711,6 +711,12 @@ CREATE TABLE reruns (
 
 CREATE INDEX reruns_tenant ON reruns USING btree (tenant_id);
 
+CREATE TABLE revisions (
+    name TEXT NOT NULL,
+    value BIGINT NOT NULL,
+    CONSTRAINT revisions_pkey PRIMARY KEY (name)
+);
+
 CREATE TABLE revoked_tokens (
     jti TEXT NOT NULL,
     until_at BIGINT NOT NULL,

@@ -672,6 +672,11 @@ CREATE TABLE reruns (
 
 CREATE INDEX reruns_tenant ON reruns (tenant_id);
 
+CREATE TABLE revisions (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+
 CREATE TABLE revoked_tokens (
     jti TEXT NOT NULL PRIMARY KEY,
     until_at BIGINT NOT NULL

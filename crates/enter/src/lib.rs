@@ -16,6 +16,7 @@ pub mod context;
 pub mod domain;
 pub mod entry;
 pub mod ids;
+mod members;
 pub mod notice;
 pub mod oidc;
 pub mod older;

@@ -315,3 +315,10 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_at ON audit (at);
 CREATE INDEX audit_organization ON audit (organization_id, at);
+
+-- How often something was changed or taken away that is decided by from memory: see `revision.rs`.
+CREATE TABLE revisions (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+INSERT INTO revisions (name, value) VALUES ('second_door', 1);

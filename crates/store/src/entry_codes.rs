@@ -1,24 +1,38 @@
 //! Entry codes, found by their hash.
 
-use crate::db::{Db, DbError, Row, Tx, json, sql};
+use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
+use crate::revision::present;
 use crate::standings::{Revision, revision};
 use crate::statements::statements;
-use crate::{accounts, people, sessions};
+use crate::{accounts, people, session_apps, sessions};
 use enter::account::{Account, Identity, PartnerUserId, Person};
 use enter::app::BackUrl;
 use enter::context::ServiceContext;
 use enter::domain::{PageUrl, ReturnUrl};
 use enter::entry::{EntryCode, NextUrl, Nonce, Order, State};
 use enter::ids::{AppId, PartnerId, sortable};
-use enter::session::Session;
+use enter::session::{Session, SessionApp};
 use kernel::{Environment, Hashed, SafeUrl, Time};
 use serde::{Deserialize, Serialize};
 
 statements! {
     INSERT = "INSERT INTO entry_codes (hash, environment, partner_id, app_id, partner_user, account_id, ordered,
         issued_at, redeemed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    // What was decided from memory is confirmed with the row. SQLite does it in two statements, of which the second writes
+    // one row and nothing else; PostgreSQL takes the codes of all who ask meanwhile in one.
+    CONFIRMED = concat!("SELECT 1 WHERE COALESCE($1, ", present!(), ") = ", present!(), "
+        AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $2)");
+    INSERT_CONFIRMED = "WITH new (hash, environment, partner_id, app_id, partner_user, account_id, ordered, issued_at,
+            redeemed_at, revision, jti) AS (VALUES ($1, $2, $3, $4, $5, $6, $7, CAST($8 AS BIGINT), CAST($9 AS BIGINT),
+            CAST($10 AS BIGINT), $11))
+        INSERT INTO entry_codes (hash, environment, partner_id, app_id, partner_user, account_id, ordered, issued_at,
+            redeemed_at)
+        SELECT new.hash, new.environment, new.partner_id, new.app_id, new.partner_user, new.account_id, new.ordered,
+            new.issued_at, new.redeemed_at
+        FROM new JOIN revisions AS r ON r.name = 'second_door' AND r.value = COALESCE(new.revision, r.value)
+        WHERE NOT EXISTS (SELECT 1 FROM revoked_tokens AS v WHERE v.jti = new.jti) RETURNING hash";
     // The code with everything that its entry depends on, and the session of the browser that brings it.
-    ARRIVAL = "SELECT x.hash, x.partner_id, x.app_id, x.ordered, x.issued_at, x.redeemed_at,
+    ARRIVAL = concat!("SELECT ", present!(), ", x.hash, x.partner_id, x.app_id, x.ordered, x.issued_at, x.redeemed_at,
         p.id, p.modified_at, CASE WHEN po.disabled THEN COALESCE(p.disabled_at, p.modified_at) ELSE p.disabled_at END,
         a.id, a.modified_at, CASE WHEN ao.disabled THEN COALESCE(a.disabled_at, a.modified_at) ELSE a.disabled_at END,
         v.app_id IS NOT NULL, r.roles,
@@ -43,11 +57,31 @@ statements! {
         LEFT JOIN people AS h ON h.id = s.person_id
         LEFT JOIN partners AS t ON t.id = s.partner_id AND t.environment = $2
         LEFT JOIN organizations AS o ON o.id = t.organization_id
-        WHERE x.hash = $1 AND x.environment = $2";
+        WHERE x.hash = $1 AND x.environment = $2");
     // The NULL guard is the one thing that makes a code single-use: of any number of browsers at once, on any node,
     // one sees its row written.
     MARK_REDEEMED = "UPDATE entry_codes SET redeemed_at = $3
         WHERE hash = $1 AND environment = $2 AND redeemed_at IS NULL";
+    // The same with all that an entry writes whose user is known and whose browser had no session: a new session, and
+    // what the entry says for its app. It was decided by what was read at a revision, which is confirmed with it. SQLite
+    // does it in statements of which the first reads what the others could fail by; PostgreSQL takes all who come
+    // meanwhile in one, in which a code that several bring is used by the one that `used` names.
+    UNUSED = concat!("SELECT 1 FROM entry_codes WHERE hash = $1 AND environment = $2 AND redeemed_at IS NULL
+        AND $3 = ", present!());
+    ENTER = "WITH new (session_id, code, environment, at, revision, hash, partner_id, person_id, partner_session, detail,
+            expires_at, app_id, account_id, back_url, back_url_text) AS (VALUES ($1, $2, $3, CAST($4 AS BIGINT),
+            CAST($5 AS BIGINT), $6, $7, $8, $9, $10, CAST($11 AS BIGINT), $12, $13, $14, $15)),
+        used AS (UPDATE entry_codes AS x SET redeemed_at = new.at
+            FROM new JOIN revisions AS r ON r.name = 'second_door' AND r.value = new.revision
+            WHERE x.hash = new.code AND x.environment = new.environment AND x.redeemed_at IS NULL
+            RETURNING new.session_id),
+        opened AS (INSERT INTO sessions (id, hash, environment, partner_id, person_id, partner_session, authenticated_at,
+            detail, created_at, touched_at, expires_at)
+            SELECT new.session_id, new.hash, new.environment, new.partner_id, new.person_id, new.partner_session, new.at,
+            new.detail, new.at, new.at, new.expires_at FROM new JOIN used ON used.session_id = new.session_id)
+        INSERT INTO session_apps (session_id, app_id, account_id, back_url, back_url_text, entered_at)
+        SELECT new.session_id, new.app_id, new.account_id, new.back_url, new.back_url_text, new.at
+        FROM new JOIN used ON used.session_id = new.session_id RETURNING session_id";
     DELETE_BEFORE = "DELETE FROM entry_codes WHERE hash IN
         (SELECT hash FROM entry_codes WHERE hash < $1 ORDER BY hash LIMIT $2)";
 }
@@ -135,25 +169,50 @@ fn code(row: &mut Row) -> Result<EntryCode, DbError> {
     Ok(EntryCode { hash, order: ordered.order(partner, app)?, issued, state })
 }
 
-/// A fresh code, by itself.
+/// What a code was made by: the caller's token, and the revision of what was in memory ([`crate::revision`]), `None` where
+/// everything was just read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MadeBy {
+    pub revision: Option<i64>,
+    /// Of an access token; empty where there is none.
+    pub jti: String,
+}
+
+/// A fresh code, by itself. `false` where what it was made by is no more: nothing is kept then.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn insert(db: &Db, environment: Environment, new: &EntryCode) -> Result<(), DbError> {
+pub async fn insert(
+    db: &Db,
+    environment: Environment,
+    new: &EntryCode,
+    by: &MadeBy,
+) -> Result<bool, DbError> {
+    if db.engine() == "postgres" {
+        let query = inserting(INSERT_CONFIRMED, environment, new)?.for_many();
+        return Ok(db.execute(query.bind(by.revision).bind(&by.jti)).await? > 0);
+    }
+    let confirmed = sql(CONFIRMED).bind(by.revision).bind(&by.jti);
+    let query = inserting(INSERT, environment, new)?;
+    Ok(db.write_after(confirmed, move |_| Ok((query, ()))).await?.is_some())
+}
+
+fn inserting(text: &'static str, environment: Environment, new: &EntryCode) -> Result<Query, DbError> {
     let redeemed = match new.state {
         State::Issued => None,
         State::Redeemed { at } => Some(at),
     };
     let order = &new.order;
-    let query = sql(INSERT).bind(&new.hash).bind(environment).bind(&order.identity.partner);
+    let query = sql(text).bind(&new.hash).bind(environment).bind(&order.identity.partner);
     let query = query.bind(&order.app).bind(&order.identity.partner_user).bind(order.context.account());
-    let query = query.bind(json(&Ordered::from(order))?).bind(new.issued).bind(redeemed);
-    db.execute(query).await.map(drop)
+    Ok(query.bind(json(&Ordered::from(order))?).bind(new.issued).bind(redeemed))
 }
 
 /// A code with everything that its entry depends on; also what is over or switched off: the rules decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
+    /// The revision at which all but code and session was read; see [`crate::revision`].
+    pub revision: i64,
     pub code: EntryCode,
     pub partner: Revision<PartnerId>,
     pub app: Revision<AppId>,
@@ -185,6 +244,7 @@ pub async fn arrival(
     let Some(mut row) = db.maybe(query).await? else { return Ok(None) };
     let row = &mut row;
     Ok(Some(Arrived {
+        revision: row.take()?,
         code: code(row)?,
         partner: revision(row)?,
         app: revision(row)?,
@@ -209,6 +269,43 @@ pub async fn mark_redeemed(
     at: Time,
 ) -> Result<bool, DbError> {
     sql(MARK_REDEEMED).bind(hash).bind(environment).bind(at).wrote(tx).await
+}
+
+/// An entry whose user is known and whose browser had no session.
+#[derive(Debug, Clone, Copy)]
+pub struct FreshEntry<'a> {
+    pub environment: Environment,
+    /// The code's hash.
+    pub code: &'a Hashed,
+    /// Opened by it, at the time of the entry.
+    pub session: &'a Session,
+    /// What the entry says for its app.
+    pub entry: &'a SessionApp,
+    /// The revision at which all of it was decided; see [`crate::revision`].
+    pub revision: i64,
+}
+
+/// Uses the code up and opens the session. `false` where the code was used, or something has changed: nothing is
+/// written then.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn enter(db: &Db, new: &FreshEntry<'_>) -> Result<bool, DbError> {
+    let FreshEntry { environment, code, session, entry, revision } = *new;
+    let at = session.created;
+    if db.engine() == "postgres" {
+        let query =
+            sql(ENTER).for_many().bind(&session.id).bind(code).bind(environment).bind(at).bind(revision);
+        let query = query.bind(&session.secret).bind(&session.partner).bind(&session.person);
+        let query = query.bind(&session.partner_session).bind(json(&session.detail)?).bind(session.expires);
+        let query = query.bind(&entry.app).bind(entry.context.account());
+        let query = query.bind(entry.back_url.as_deref()).bind(entry.back_url_text.as_deref());
+        return Ok(db.write_one(query).await?.is_some());
+    }
+    let unused = sql(UNUSED).bind(code).bind(environment).bind(revision);
+    let used = sql(MARK_REDEEMED).bind(code).bind(environment).bind(at);
+    let opened = sessions::inserting(environment, session)?;
+    db.write_all_after(unused, vec![used, opened, session_apps::inserting(entry)]).await
 }
 
 /// Deletes at most `limit` codes from before `before`.

@@ -2,10 +2,11 @@
 //! [`crate::standings`].
 
 use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
+use crate::revision::present;
 use crate::statements::statements;
 use enter::ids::{AppId, ClientId, GrantId, PersonId, SessionId};
 use enter::oidc::{AuthorizationCode, Grant};
-use kernel::{Environment, Time};
+use kernel::{Environment, Hashed, Time};
 
 macro_rules! columns {
     () => {
@@ -14,10 +15,28 @@ macro_rules! columns {
     };
 }
 
+macro_rules! own {
+    () => {
+        "id, client_id, person_id, session_id, account_id, scopes, claims, created_at, expires_at, revoked_at,
+        code_hash, redirect_uri, challenge, nonce"
+    };
+}
+
 statements! {
-    INSERT = "INSERT INTO grants (id, client_id, person_id, session_id, account_id, scopes, claims, created_at,
-        expires_at, revoked_at, code_hash, redirect_uri, challenge, nonce)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    INSERT = concat!("INSERT INTO grants (", own!(), ")
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)");
+    // What was decided from memory is confirmed with the row: the revision of what is watched, and the session as it was
+    // found by its cookie. SQLite does it in two statements, of which the second writes one row and nothing else;
+    // PostgreSQL takes the grants of all who ask meanwhile in one.
+    CONFIRMED = concat!("SELECT 1 FROM sessions WHERE id = $1 AND hash = $2 AND ended_at IS NULL AND $3 = ", present!());
+    INSERT_CONFIRMED = concat!("WITH new (", own!(), ", cookie, revision) AS (VALUES ($1, $2, $3, $4, $5, $6, $7,
+            CAST($8 AS BIGINT), CAST($9 AS BIGINT), CAST($10 AS BIGINT), $11, $12, $13, $14, $15, CAST($16 AS BIGINT)))
+        INSERT INTO grants (", own!(), ")
+        SELECT new.id, new.client_id, new.person_id, new.session_id, new.account_id, new.scopes, new.claims,
+            new.created_at, new.expires_at, new.revoked_at, new.code_hash, new.redirect_uri, new.challenge, new.nonce
+        FROM new JOIN sessions AS s ON s.id = new.session_id AND s.hash = new.cookie AND s.ended_at IS NULL
+        JOIN revisions AS r ON r.name = 'second_door' AND r.value = new.revision
+        WHERE TRUE RETURNING id");
     FIND = concat!("SELECT ", columns!(), " FROM grants AS g JOIN clients AS c ON c.id = g.client_id
         JOIN apps AS a ON a.id = c.app_id WHERE g.id = $1 AND a.environment = $2");
     BURN = "UPDATE grants SET burnt_at = $2 WHERE id = $1 AND burnt_at IS NULL";
@@ -40,8 +59,8 @@ pub(crate) fn grant(row: &mut Row) -> Result<Grant, DbError> {
     Ok(Grant { id, client, person, session, account, scopes, claims, created, expires, revoked })
 }
 
-fn inserting(new: &Grant, code: &AuthorizationCode) -> Result<Query, DbError> {
-    let query = sql(INSERT).bind(&new.id).bind(&new.client).bind(&new.person).bind(&new.session);
+fn inserting(text: &'static str, new: &Grant, code: &AuthorizationCode) -> Result<Query, DbError> {
+    let query = sql(text).bind(&new.id).bind(&new.client).bind(&new.person).bind(&new.session);
     let query = query.bind(new.account.as_ref()).bind(json(&new.scopes)?);
     let query = query.bind(new.claims.as_ref().map(json).transpose()?);
     let query = query.bind(new.created).bind(new.expires).bind(new.revoked).bind(&code.hash);
@@ -53,15 +72,29 @@ fn inserting(new: &Grant, code: &AuthorizationCode) -> Result<Query, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn insert(tx: &mut Tx, new: &Grant, code: &AuthorizationCode) -> Result<(), DbError> {
-    inserting(new, code)?.execute(tx).await.map(drop)
+    inserting(INSERT, new, code)?.execute(tx).await.map(drop)
 }
 
-/// The same by itself; it shares its commit with others.
+/// The same by itself, where what it was decided by is still so; it shares its commit with others. `cookie` is the
+/// hash that the session was found by, `revision` that of everything else ([`crate::revision`]). `false` where
+/// something has changed: nothing is kept then.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn insert_alone(db: &Db, new: &Grant, code: &AuthorizationCode) -> Result<(), DbError> {
-    db.execute(inserting(new, code)?).await.map(drop)
+pub async fn insert_confirmed(
+    db: &Db,
+    new: &Grant,
+    code: &AuthorizationCode,
+    cookie: &Hashed,
+    revision: i64,
+) -> Result<bool, DbError> {
+    if db.engine() == "postgres" {
+        let query = inserting(INSERT_CONFIRMED, new, code)?.for_many();
+        return Ok(db.execute(query.bind(cookie).bind(revision)).await? > 0);
+    }
+    let still = sql(CONFIRMED).bind(&new.session).bind(cookie).bind(revision);
+    let query = inserting(INSERT, new, code)?;
+    Ok(db.write_after(still, move |_| Ok((query, ()))).await?.is_some())
 }
 
 /// Also a revoked or expired one: the rule decides.

@@ -46,6 +46,7 @@ pub mod refusals;
 pub mod releases;
 pub mod reruns;
 pub mod retention;
+pub mod revision;
 pub mod revoked_tokens;
 pub mod run_logs;
 pub mod runs;
@@ -128,6 +129,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("releases/parts", releases::parts::STATEMENTS),
         named("releases/retirement", releases::retirement::STATEMENTS),
         named("reruns", reruns::STATEMENTS),
+        named("revision", revision::STATEMENTS),
         named("revoked_tokens", revoked_tokens::STATEMENTS),
         named("run_logs", run_logs::STATEMENTS),
         named("runs", runs::STATEMENTS),

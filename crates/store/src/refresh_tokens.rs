@@ -1,16 +1,28 @@
 //! Refresh tokens: the families of grants. They are read with what they rest on ([`crate::standings`]).
 
 use crate::db::{Db, DbError, sql};
+use crate::revision::present;
 use crate::statements::statements;
 use enter::ids::GrantId;
 use kernel::{Hashed, Time};
 
 statements! {
     // The primary key is the one thing that lets one of many uses at once win, on any node: each writes the number
-    // after the last one that it saw. A grant that was revoked, or whose code was burnt, has no more tokens.
-    INSERT = "INSERT INTO refresh_tokens (grant_id, number, hash, given_for, issued_at)
-        SELECT g.id, $2, $3, $4, $5 FROM grants AS g WHERE g.id = $1 AND g.revoked_at IS NULL AND g.burnt_at IS NULL
+    // after the last one that it saw. A grant that was revoked, or whose code was burnt, has no more tokens; nor has
+    // one that was decided about from memory, where that is of another revision than the present one. SQLite does it in
+    // two statements, of which the second writes one row and nothing else; PostgreSQL takes the tokens of all who ask
+    // meanwhile in one.
+    ALIVE = concat!("SELECT 1 FROM grants WHERE id = $1 AND revoked_at IS NULL AND burnt_at IS NULL
+        AND COALESCE($2, ", present!(), ") = ", present!());
+    INSERT = "INSERT INTO refresh_tokens (grant_id, number, hash, given_for, issued_at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (grant_id, number) DO NOTHING";
+    INSERT_MANY = "WITH new (hash, grant_id, number, given_for, issued_at, revision) AS (VALUES ($1, $2,
+            CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT)))
+        INSERT INTO refresh_tokens (grant_id, number, hash, given_for, issued_at)
+        SELECT g.id, new.number, new.hash, new.given_for, new.issued_at FROM new
+        JOIN grants AS g ON g.id = new.grant_id AND g.revoked_at IS NULL AND g.burnt_at IS NULL
+        JOIN revisions AS r ON r.name = 'second_door' AND r.value = COALESCE(new.revision, r.value)
+        WHERE TRUE ON CONFLICT (grant_id, number) DO NOTHING RETURNING hash";
 }
 
 /// A token to be given out.
@@ -22,14 +34,22 @@ pub struct Next {
     pub hash: Hashed,
     /// The number of the token that it is given out for; 0 is the code.
     pub given_for: i64,
+    /// The revision at which that was decided from memory ([`crate::revision`]); `None` where everything was just read.
+    pub revision: Option<i64>,
 }
 
-/// `false` where another one has this number already, or the grant has ended: the decision was made from what is no
-/// more.
+/// `false` where another one has this number already, the grant has ended, or the revision is another: the decision was
+/// made from what is no more.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn insert(db: &Db, next: &Next, now: Time) -> Result<bool, DbError> {
-    let query = sql(INSERT).bind(&next.grant).bind(next.number).bind(&next.hash).bind(next.given_for);
-    Ok(db.execute(query.bind(now)).await? > 0)
+    if db.engine() == "postgres" {
+        let query = sql(INSERT_MANY).for_many().bind(&next.hash).bind(&next.grant).bind(next.number);
+        return Ok(db.execute(query.bind(next.given_for).bind(now).bind(next.revision)).await? > 0);
+    }
+    let alive = sql(ALIVE).bind(&next.grant).bind(next.revision);
+    let query =
+        sql(INSERT).bind(&next.grant).bind(next.number).bind(&next.hash).bind(next.given_for).bind(now);
+    Ok(db.write_after(alive, move |_| Ok((query, ()))).await?.is_some())
 }

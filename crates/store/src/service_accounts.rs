@@ -2,6 +2,7 @@
 
 use crate::db::{Db, DbError, Row, Tx, json, sql};
 use crate::listing::{Kept, next_revision};
+use crate::revision::present;
 use crate::standings::Revision;
 use crate::statements::statements;
 use enter::ids::{PartnerId, ServiceKeyId};
@@ -37,7 +38,7 @@ statements! {
     FIND = concat!("SELECT ", columns!(), " FROM service_accounts AS s JOIN partners AS p ON p.id = s.partner_id
         WHERE s.email = $1 AND p.environment = $2");
     // All that an assertion or a token of a service account rests on, in one question.
-    PRINCIPAL = concat!("SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $4), p.id, p.modified_at,
+    PRINCIPAL = concat!("SELECT ", present!(), ", EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $4), p.id, p.modified_at,
         CASE WHEN o.disabled THEN COALESCE(p.disabled_at, p.modified_at) ELSE p.disabled_at END,
         s.email, s.partner_id, s.scopes, s.disabled_at, ", key_columns!(), " FROM service_accounts AS s
         JOIN partners AS p ON p.id = s.partner_id JOIN organizations AS o ON o.id = p.organization_id
@@ -116,6 +117,8 @@ pub async fn find(
 /// A service account with its partner, and one of its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
+    /// The revision at which this was read; see [`crate::revision`].
+    pub revision: i64,
     /// The access token that was asked about is revoked by itself.
     pub revoked: bool,
     pub account: ServiceAccount,
@@ -138,13 +141,13 @@ pub async fn principal(
 ) -> Result<Option<Principal>, DbError> {
     let query = sql(PRINCIPAL).bind(email).bind(environment).bind(key).bind(jti);
     let Some(mut row) = db.maybe(query).await? else { return Ok(None) };
-    let revoked = row.take()?;
+    let (revision, revoked) = (row.take()?, row.take()?);
     let partner = Revision { id: row.take()?, version: row.take()?, disabled: row.take()? };
     let (email, of, scopes) = (row.take()?, row.take()?, row.take_json()?);
     let account = ServiceAccount { email, partner: of, scopes, disabled: row.take()? };
     let id = row.take::<Option<ServiceKeyId>>()?;
     let key = id.map(|id| read_key(id, row)).transpose()?;
-    Ok(Some(Principal { revoked, account, partner, key }))
+    Ok(Some(Principal { revision, revoked, account, partner, key }))
 }
 
 /// By address, also disabled ones.

@@ -1,12 +1,14 @@
 //! What each entry said for one app within a session.
 
-use crate::db::{DbError, Row, Tx, sql};
+use crate::db::{DbError, Query, Row, Tx, sql};
 use crate::statements::statements;
 use enter::context::ServiceContext;
 use enter::ids::{AccountId, AppId, SessionId};
 use enter::session::SessionApp;
 
 statements! {
+    INSERT = "INSERT INTO session_apps (session_id, app_id, account_id, back_url, back_url_text, entered_at)
+        VALUES ($1, $2, $3, $4, $5, $6)";
     UPSERT = "INSERT INTO session_apps (session_id, app_id, account_id, back_url, back_url_text, entered_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (session_id, app_id) DO UPDATE SET
         account_id = excluded.account_id, back_url = excluded.back_url, back_url_text = excluded.back_url_text,
@@ -20,12 +22,17 @@ statements! {
 /// # Errors
 /// [`DbError`].
 pub async fn upsert(tx: &mut Tx, new: &SessionApp) -> Result<(), DbError> {
-    let account = match &new.context {
-        ServiceContext::Account(account) => Some(account),
-        ServiceContext::Partner(_) | ServiceContext::SuperAdmin => None,
-    };
-    let query = sql(UPSERT).bind(&new.session).bind(&new.app).bind(account).bind(new.back_url.as_deref());
-    query.bind(new.back_url_text.as_deref()).bind(new.entered).execute(tx).await.map(drop)
+    bound(UPSERT, new).execute(tx).await.map(drop)
+}
+
+/// The first of a session that is new.
+pub(crate) fn inserting(new: &SessionApp) -> Query {
+    bound(INSERT, new)
+}
+
+fn bound(text: &'static str, new: &SessionApp) -> Query {
+    let query = sql(text).bind(&new.session).bind(&new.app).bind(new.context.account());
+    query.bind(new.back_url.as_deref()).bind(new.back_url_text.as_deref()).bind(new.entered)
 }
 
 /// # Errors

@@ -1,6 +1,6 @@
 //! Browsers' sessions with the gateway, found by the hash of their cookie's secret.
 
-use crate::db::{DbError, Row, Tx, json, sql};
+use crate::db::{DbError, Query, Row, Tx, json, sql};
 use crate::statements::statements;
 use enter::ids::{PartnerId, PersonId, SessionId};
 use enter::session::Session;
@@ -58,10 +58,14 @@ pub(crate) fn session(row: &mut Row) -> Result<Session, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn insert(tx: &mut Tx, environment: Environment, new: &Session) -> Result<(), DbError> {
+    inserting(environment, new)?.execute(tx).await.map(drop)
+}
+
+pub(crate) fn inserting(environment: Environment, new: &Session) -> Result<Query, DbError> {
     let query = sql(INSERT).bind(environment).bind(&new.id).bind(&new.secret).bind(&new.partner);
     let query = query.bind(&new.person).bind(&new.partner_session).bind(new.authenticated);
     let query = query.bind(json(&new.detail)?).bind(new.created).bind(new.touched).bind(new.expires);
-    query.bind(new.ended).execute(tx).await.map(drop)
+    Ok(query.bind(new.ended))
 }
 
 /// By the hash of the cookie's secret, which is what names it. Also one that is over: the rule decides.

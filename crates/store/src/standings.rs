@@ -4,6 +4,7 @@
 //! rest in memory and compare. Everything else is read as it is now.
 
 use crate::db::{Db, DbError, Row, Tx, sql};
+use crate::revision::present;
 use crate::sessions;
 use crate::statements::statements;
 use enter::account::Person;
@@ -26,6 +27,8 @@ pub struct Revision<I> {
 /// All that a grant rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rests {
+    /// The revision at which all but grant, session and entry was read; see [`crate::revision`].
+    pub revision: i64,
     pub grant: Grant,
     pub client: Revision<ClientId>,
     pub app: Revision<AppId>,
@@ -66,7 +69,8 @@ macro_rules! revisions {
 macro_rules! columns {
     () => {
         concat!(
-            "g.id, g.client_id, g.person_id, g.session_id, g.account_id, g.scopes, g.claims, g.created_at,
+            present!(),
+            ", g.id, g.client_id, g.person_id, g.session_id, g.account_id, g.scopes, g.claims, g.created_at,
             g.expires_at, g.revoked_at, ",
             revisions!(),
             ", s.id, s.hash, s.partner_id, s.person_id, s.partner_session, s.authenticated_at, s.detail, s.created_at,
@@ -104,6 +108,10 @@ statements! {
         (SELECT issued_at FROM refresh_tokens WHERE grant_id = g.id AND number = 1), ", columns!(), " ", rests!());
     OF_REFRESH_TOKEN = concat!("SELECT (SELECT hash FROM refresh_tokens WHERE grant_id = g.id AND number = $3),
         (SELECT MAX(number) FROM refresh_tokens WHERE grant_id = g.id), ", columns!(), " ", rests!());
+    // Whether what is in memory of a grant is still so: what is watched has one revision, grant and session are looked at.
+    STILL = concat!("SELECT ", present!(), ", EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $2) FROM grants AS g
+        JOIN sessions AS s ON s.id = g.session_id
+        WHERE g.id = $1 AND g.revoked_at IS NULL AND s.ended_at IS NULL");
     OF_CLIENT = "SELECT c.id, c.version, c.disabled_at,
         a.id, a.modified_at, CASE WHEN o.disabled THEN COALESCE(a.disabled_at, a.modified_at) ELSE a.disabled_at END
         FROM clients AS c JOIN apps AS a ON a.id = c.app_id JOIN organizations AS o ON o.id = a.organization_id
@@ -118,23 +126,38 @@ pub(crate) fn revision<I: crate::db::FromCell>(row: &mut Row) -> Result<Revision
 }
 
 fn rests(row: &mut Row) -> Result<Rests, DbError> {
+    let revision = row.take()?;
     let grant = crate::grants::grant(row)?;
-    let (client, app, partner) = (revision(row)?, revision(row)?, revision::<PartnerId>(row)?);
+    let (client, app, partner) =
+        (self::revision(row)?, self::revision(row)?, self::revision::<PartnerId>(row)?);
     let session = sessions::session(row)?;
     let person = crate::people::person(row)?;
-    let entry = entry(row, &session, &app)?;
+    let entry = entry(row, &session, &app.id)?;
     let (account_live, activated, roles) = (row.take()?, row.take()?, row.take_json_or_null()?);
-    Ok(Rests { grant, client, app, partner, session, person, entry, account_live, activated, roles })
+    Ok(Rests {
+        revision,
+        grant,
+        client,
+        app,
+        partner,
+        session,
+        person,
+        entry,
+        account_live,
+        activated,
+        roles,
+    })
 }
 
-fn entry(row: &mut Row, session: &Session, app: &Revision<AppId>) -> Result<Option<SessionApp>, DbError> {
+/// What the entry for `app` said, from its four columns.
+pub(crate) fn entry(row: &mut Row, session: &Session, app: &AppId) -> Result<Option<SessionApp>, DbError> {
     let (entered, account) = (row.take::<Option<Time>>()?, row.take::<Option<AccountId>>()?);
     let (back_url, back_url_text) = (row.take()?, row.take()?);
     // An entry that is for no account is for the session's own partner: no other context is let in.
     let partner = || ServiceContext::Partner(session.partner.clone());
     Ok(entered.map(|entered| SessionApp {
         session: session.id.clone(),
-        app: app.id.clone(),
+        app: app.clone(),
         context: account.map_or_else(partner, ServiceContext::Account),
         back_url,
         back_url_text,
@@ -167,6 +190,17 @@ pub async fn of_access_token(
 ) -> Result<Option<(bool, Rests)>, DbError> {
     let row = db.maybe(sql(OF_ACCESS_TOKEN).bind(grant).bind(environment).bind(jti)).await?;
     row.map(|mut row| Ok((row.take()?, rests(&mut row)?))).transpose()
+}
+
+/// The revision at which what is in memory of a grant still counts; `None` where the grant has ended, its session has, or
+/// the token with this `jti` was revoked by itself.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn still(db: &Db, grant: &GrantId, jti: &str) -> Result<Option<i64>, DbError> {
+    let Some(mut row) = db.maybe(sql(STILL).bind(grant).bind(jti)).await? else { return Ok(None) };
+    let (revision, revoked) = (row.take()?, row.take::<bool>()?);
+    Ok((!revoked).then_some(revision))
 }
 
 /// By the grant that an authorization code names. The caller compares the hash.

@@ -1,8 +1,9 @@
 //! Access tokens for service accounts, and JSON that every client in the field decodes.
 
 use crate::ids::{PartnerId, ServiceKeyId};
+use crate::members::{AsciiObject, Members as _, escaped};
 use kernel::Time;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// How long an access token lives, in seconds (contract `enter.md`, section 5).
 pub const ACCESS_TOKEN_LIFETIME_S: i64 = 30 * 60;
@@ -26,17 +27,17 @@ impl AccessClaims<'_> {
     /// The payload, ready to sign.
     pub fn payload(&self) -> String {
         let issued = self.now.seconds();
-        ascii_json(&json!({
-            "iss": self.issuer,
-            "sub": self.subject,
-            "aud": self.issuer,
-            "partner_id": self.partner,
-            "scope": self.scopes.join(" "),
-            "key": self.key,
-            "jti": self.jti,
-            "iat": issued,
-            "exp": issued.saturating_add(ACCESS_TOKEN_LIFETIME_S),
-        }))
+        let mut claims = AsciiObject::default();
+        claims.text("iss", self.issuer);
+        claims.text("sub", self.subject);
+        claims.text("aud", self.issuer);
+        claims.text("partner_id", self.partner.as_str());
+        claims.text("scope", &self.scopes.join(" "));
+        claims.text("key", self.key.as_str());
+        claims.text("jti", self.jti);
+        claims.number("iat", issued);
+        claims.number("exp", issued.saturating_add(ACCESS_TOKEN_LIFETIME_S));
+        claims.end()
     }
 }
 
@@ -50,9 +51,7 @@ pub fn ascii_json(value: &Value) -> String {
         if c.is_ascii() && !matches!(c, '>' | '?' | '~' | '\u{7f}') {
             out.push(c);
         } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
+            escaped(c, &mut out);
         }
     }
     out

@@ -145,7 +145,23 @@ impl SigningKey {
     /// # Errors
     /// [`SigningRefused::Signing`].
     pub fn jws(&self, header: &Value, payload: &str) -> Result<String, SigningRefused> {
-        let mut text = URL_SAFE_NO_PAD.encode(header.to_string());
+        self.jws_under(&Self::header(header), payload)
+    }
+
+    /// A header as it stands in front of what is signed.
+    pub fn header(header: &Value) -> String {
+        URL_SAFE_NO_PAD.encode(header.to_string())
+    }
+
+    /// The same under a header that [`Self::header`] has written.
+    ///
+    /// # Errors
+    /// [`SigningRefused::Signing`].
+    pub fn jws_under(&self, header: &str, payload: &str) -> Result<String, SigningRefused> {
+        // Header, payload and signature in base64url, with two points.
+        let room = header.len() + payload.len() / 3 * 4 + 128;
+        let mut text = String::with_capacity(room);
+        text.push_str(header);
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut text);
         let signature = self.sign(text.as_bytes())?;

@@ -1,20 +1,22 @@
 //! `/enter`: a browser arrives with an entry code.
 
-use super::enter_session::{Entering, enter};
+use super::enter_session::{Entered, Entering, enter, enter_at_once};
 use super::proceed::issuer;
 use super::refuse::Denial;
+use super::remembered::KnownVisit;
 use super::reply::{AskEntry, Named, Reply, Step};
 use super::session::{Browser, LiveSession};
+use super::visit::{FoundPlace, Visited};
 use crate::{Fault, Place, Service};
 use ::enter::account::{Account, Person};
 use ::enter::app::{App, TemplateRefused};
 use ::enter::entry::{
-    Admission, Arrival, EntryCode, EntryRefused, Known, Live, Nonce, Onward, PENDING_LIFETIME_S,
+    Admission, Answers, Arrival, EntryCode, EntryRefused, Known, Live, Onward, PENDING_LIFETIME_S,
     PendingRequests, Question, admit, onward,
 };
 use ::enter::ids::PersonId;
 use ::enter::partner::Partner;
-use ::enter::session::Session;
+use ::enter::session::{Session, SessionApp};
 use kernel::{Environment, Hashed, Plain, Time};
 use serde_json::json;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub(super) const ROUTE: &str = "/enter";
 /// A code with everything that its entry depends on, read at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
+    /// See [`store::revision`].
+    revision: i64,
     pub(super) code: EntryCode,
     pub(super) partner: Arc<Partner>,
     pub(super) app: Arc<App>,
@@ -172,13 +176,26 @@ impl Service {
         let found = entry_codes::arrival(&self.db, environment, &code, session.as_ref()).await?;
         let Some(found) = found else { return Ok(None) };
         let partner = self.partner_at(environment, &found.partner).await?;
-        let app = self.app_at(environment, &found.app).await?;
+        let app = self.app_at(environment, &found.app, found.revision).await?;
         let Some((partner, app)) = partner.zip(app) else { return Ok(None) };
         let pending = self.waiting_of(environment, browser).await?;
-        let Arrived { code, roles, account, person, activated, session, holder, holders_partner, .. } = found;
+        let Arrived { revision, code, roles, account, person, activated, .. } = found;
+        let Arrived { session, holder, holders_partner, .. } = found;
         let live = self.live_of(environment, session.clone(), holder, holders_partner).await?;
         let active = app.open_to_all || activated;
-        Ok(Some(Found { code, partner, app, account, person, roles, active, session, live, pending }))
+        Ok(Some(Found {
+            revision,
+            code,
+            partner,
+            app,
+            account,
+            person,
+            roles,
+            active,
+            session,
+            live,
+            pending,
+        }))
     }
 
     /// The requests that wait in this browser and are still open.
@@ -303,17 +320,26 @@ impl Service {
             order: found.code.order.clone(),
             admission,
             person: found.person.clone(),
+            roles: found.roles.clone(),
             session: found.session.clone(),
             limits: self.enter.session,
             now: self.clock.now(),
             chance: Arc::clone(&self.chance),
         };
-        let write = self.db.write(move |tx| Box::pin(async move { enter(tx, &entering).await }));
-        let entered = match write.await? {
-            Ok(entered) => entered,
-            Err(refused) => return self.denied(place, ROUTE, found.denial(refused), browser).await,
+        let entered = match enter_at_once(&self.db, &entering, found.revision).await? {
+            Some(entered) => entered,
+            None => {
+                let write = self.db.write(move |tx| Box::pin(async move { enter(tx, &entering).await }));
+                match write.await? {
+                    Ok(entered) => {
+                        self.tell_soon();
+                        entered
+                    }
+                    Err(refused) => return self.denied(place, ROUTE, found.denial(refused), browser).await,
+                }
+            }
         };
-        self.tell_soon();
+        self.remember_entry(&found, &entered);
         browser.session = Some(entered.cookie);
         browser.recent = browser.recent.with(&found.partner.id);
         let person = entered.session.person.clone();
@@ -330,6 +356,33 @@ impl Service {
         }
     }
 
+    /// Remembers who came, and for what: the app's authorize request follows.
+    fn remember_entry(&self, found: &Found, entered: &Entered) {
+        let context = found.code.order.context.clone();
+        let for_account = context.account().is_some();
+        if for_account && entered.roles.is_none() {
+            return;
+        }
+        let entry = SessionApp::of(&entered.session.id, &found.code.order, entered.session.authenticated);
+        let live = LiveSession {
+            session: entered.session.clone(),
+            person: entered.person.clone(),
+            partner: Arc::clone(&found.partner),
+        };
+        let place = FoundPlace {
+            context: context.clone(),
+            partner: Some(Arc::clone(&found.partner)),
+            account: found.account.clone(),
+            roles: entered.roles.clone().filter(|_| for_account),
+            active: found.active,
+        };
+        let (answers, remembered) = (Answers::default(), None);
+        let visited = Visited { live: Some(live), place: Some(place), answers, remembered };
+        let of = (entered.session.secret.clone(), found.app.id.clone(), context);
+        let known = KnownVisit { revision: found.revision, visited, entry: Some(entry) };
+        self.remembered.keep_visit(of, known);
+    }
+
     async fn no_way(
         &self,
         place: &Place,
@@ -344,36 +397,5 @@ impl Service {
         let denial = Denial::new("app_needs_account", 400, why.to_string()).of(&found.partner.organization);
         let denial = denial.seen(json!({ "app": found.app.id.as_str() }));
         self.denied(place, ROUTE, denial, browser).await
-    }
-
-    /// A browser that came back to `nextUrl` itself, without an entry code.
-    ///
-    /// Where its person was vouched for meanwhile, the request goes on; otherwise a page says what happened, because
-    /// another trip would end the same way.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub async fn come_without_code(
-        &self,
-        place: &Place,
-        nonce: Option<&str>,
-        browser: Browser,
-    ) -> Result<Reply, Fault> {
-        let live = self.live_session(place, &browser).await?;
-        let nonce = nonce.and_then(Nonce::parse).filter(|nonce| browser.waiting.contains(nonce));
-        if let (Some(live), Some(nonce)) = (live, nonce) {
-            let (environment, wanted) = (place.environment, nonce.clone());
-            let read = self.db.read(move |tx| {
-                Box::pin(async move { pending_requests::find(tx, environment, &wanted).await })
-            });
-            let waiting: Option<::enter::entry::Waiting> = read.await.map_err(Fault::from)?;
-            let sent = waiting.and_then(|waiting| waiting.sent);
-            if sent.is_some_and(|sent| live.session.authenticated >= sent) {
-                return Box::pin(self.go_on(place, &nonce, browser)).await;
-            }
-        }
-        let text = "the browser came back to nextUrl without an entry code; the session-transfer endpoint must call \
-                    GetEntryURLWithCode and redirect to the entryUrl of its answer";
-        self.denied(place, ROUTE, Denial::new("entry_code_missing", 400, text), browser).await
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::sync::Arc;
 use store::pushed_requests;
 use store::standings::{self, Revision};
-use store::{DbError, clients};
+use store::{DbError, clients, revision};
 
 /// As refusals name it.
 pub(super) const ROUTE: &str = "/oauth2/auth";
@@ -95,13 +95,25 @@ impl Service {
         let id = parameters.get("client_id").and_then(|id| ClientId::parse(id).ok());
         let known = id.and_then(|id| self.client_in_memory(place.environment, &id));
         let app = known.as_ref().and_then(|known| self.app_in_memory(&known.client.app));
-        let (Some(known), Some((app_version, app))) = (known, app) else { return Ok(Err(browser)) };
-        let Ok(request) = check(parameters, Some(&known.client)) else { return Ok(Err(browser)) };
-        let hint = self.judge_hint(place, parameters.get("id_token_hint"), &known.client).await?;
+        let (Some(client), Some(app)) = (known, app) else { return Ok(Err(browser)) };
+        let Ok(request) = check(parameters, Some(&client.client)) else { return Ok(Err(browser)) };
+        let hint = self.judge_hint(place, parameters.get("id_token_hint"), &client.client).await?;
         let (place, query) = (place.clone(), parameters.query());
-        let request = Request { place, app, client: known.client, request, query, hint, waiting: None };
-        match self.visit_at_once(&request, (known.version, app_version), &browser).await? {
-            Some(visited) => self.proceed_with(request, visited, browser).await.map(Ok),
+        let request = Request {
+            place,
+            app: Arc::clone(&app.app),
+            client: Arc::clone(&client.client),
+            request,
+            query,
+            hint,
+            waiting: None,
+        };
+        let browser = match self.answer_from_memory(&request, (&client, &app), browser).await? {
+            Ok(reply) => return Ok(Ok(reply)),
+            Err(browser) => browser,
+        };
+        match self.visit_at_once(&request, (client.version, app.version), &browser).await? {
+            Some((visited, seen)) => self.proceed_seen(request, visited, Some(seen), browser).await.map(Ok),
             None => Ok(Err(browser)),
         }
     }
@@ -123,13 +135,16 @@ impl Service {
         id: &ClientId,
     ) -> Result<Option<(Arc<Client>, Arc<App>)>, Fault> {
         let (environment, wanted) = (place.environment, id.clone());
-        let read = self
-            .db
-            .read(move |tx| Box::pin(async move { standings::of_client(tx, environment, &wanted).await }));
-        let found: Option<(Revision<ClientId>, Revision<AppId>)> = read.await?;
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let at = revision::read(tx).await?;
+                Ok::<_, DbError>((at, standings::of_client(tx, environment, &wanted).await?))
+            })
+        });
+        let (at, found): (i64, Option<(Revision<ClientId>, Revision<AppId>)>) = read.await?;
         let Some((client, app)) = found else { return Ok(None) };
-        let client = self.client_at(environment, &client).await?;
-        let app = self.app_at(environment, &app).await?;
+        let client = self.client_at(environment, &client, at).await?;
+        let app = self.app_at(environment, &app, at).await?;
         Ok(client.zip(app).map(|(client, app)| match (client.disabled, app.disabled) {
             (None, Some(_)) => (Arc::new(Client { disabled: app.disabled, ..(*client).clone() }), app),
             _ => (client, app),

@@ -81,6 +81,14 @@ pub struct Claimed {
     unconfirmed: Option<(KnownClient, Claim)>,
 }
 
+impl Claimed {
+    /// The client, where it is the one of this revision of everything; see [`store::revision`].
+    pub(super) fn confirmed_at(&self, revision: i64) -> Option<&Client> {
+        let (known, _) = self.unconfirmed.as_ref()?;
+        known.is_of(revision).then_some(&*known.client)
+    }
+}
+
 impl Service {
     /// The client that `form` and `basic` prove, as the database has it now.
     ///

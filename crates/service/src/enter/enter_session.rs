@@ -10,8 +10,9 @@ use ::enter::session::{Before, Opened, Session, SessionApp, SessionLimits};
 use kernel::ids::OrganizationId;
 use kernel::{Actor, Chance, Environment, Hashed, Plain, Time, audit};
 use std::sync::Arc;
+use store::entry_codes::FreshEntry;
 use store::logout_notices::Ending;
-use store::{DbError, Tx, associations, entry_codes, people, session_apps, sessions};
+use store::{Db, DbError, Tx, associations, entry_codes, people, session_apps, sessions};
 
 /// An entry that was decided.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Entering {
     pub(super) admission: Admission,
     /// The user of the order's identity, where there was one when it was decided.
     pub(super) person: Option<Person>,
+    /// That user's roles at the order's account, where there were any.
+    pub(super) roles: Option<Vec<String>>,
     /// The session that the browser had. What becomes of it is guarded by its secret.
     pub(super) session: Option<Session>,
     pub(super) limits: SessionLimits,
@@ -37,6 +40,41 @@ pub(super) struct Entering {
 pub(super) struct Entered {
     pub(super) cookie: Plain,
     pub(super) session: Session,
+    pub(super) person: Person,
+    /// The person's at the order's account; `None` where they are not known.
+    pub(super) roles: Option<Vec<String>>,
+}
+
+/// Carries an entry out whose user is known and whose browser had no session, in one statement where the database can.
+/// `None` where it is another one, or where something has changed since it was decided, at `revision`: nothing has
+/// happened then.
+pub(super) async fn enter_at_once(
+    db: &Db,
+    entering: &Entering,
+    revision: i64,
+) -> Result<Option<Entered>, DbError> {
+    let Entering { environment, code, order, admission, person, limits, now, chance, .. } = entering;
+    let (Some(code), Some(person)) = (code, person) else { return Ok(None) };
+    let learns = order.email.is_some() && order.email != person.email;
+    if learns
+        || admission.create_person
+        || admission.create_association.is_some()
+        || person.disabled.is_some()
+    {
+        return Ok(None);
+    }
+    let before = entering.session.clone();
+    let Opened { cookie, session, before } =
+        Session::open(order, &person.id, before, *limits, *now, &**chance);
+    if before != Before::None {
+        return Ok(None);
+    }
+    let entry = SessionApp::of(&session.id, order, *now);
+    let new = FreshEntry { environment: *environment, code, session: &session, entry: &entry, revision };
+    if !entry_codes::enter(db, &new).await? {
+        return Ok(None);
+    }
+    Ok(Some(Entered { cookie, session, person: person.clone(), roles: entering.roles.clone() }))
 }
 
 /// Carries it out. A refusal within leaves the code used up.
@@ -54,13 +92,13 @@ pub(super) async fn enter(
     if person.disabled.is_some() {
         return Ok(Err(EntryRefused::UserDisabled));
     }
-    entering.associate(tx, &person.id).await?;
+    let roles = entering.associate(tx, &person.id).await?;
     let live = entering.session.clone();
     let old = live.as_ref().map(|session| session.secret.clone());
     let opened = Session::open(order, &person.id, live, *limits, *now, &**chance);
-    let entered = entering.keep(tx, opened, old.as_ref(), &person.id).await?;
-    session_apps::upsert(tx, &SessionApp::of(&entered.session.id, order, *now)).await?;
-    Ok(Ok(entered))
+    let (cookie, session) = entering.keep(tx, opened, old.as_ref(), &person.id).await?;
+    session_apps::upsert(tx, &SessionApp::of(&session.id, order, *now)).await?;
+    Ok(Ok(Entered { cookie, session, person, roles }))
 }
 
 impl Entering {
@@ -106,19 +144,21 @@ impl Entering {
         }
     }
 
-    async fn associate(&self, tx: &mut Tx, person: &PersonId) -> Result<(), DbError> {
+    /// The person's roles at the account afterwards; `None` where somebody else has just written them.
+    async fn associate(&self, tx: &mut Tx, person: &PersonId) -> Result<Option<Vec<String>>, DbError> {
         let (Some(role), ServiceContext::Account(account)) =
             (self.admission.create_association, &self.order.context)
         else {
-            return Ok(());
+            return Ok(self.roles.clone());
         };
         let (person, account) = (person.clone(), account.clone());
         let subject = format!("{person}:{account}");
         let new = Association { person, account, roles: vec![role.to_owned()] };
-        if associations::insert_if_new(tx, &new, self.now).await? {
-            self.tell(tx, "association.created", &subject).await?;
+        if !associations::insert_if_new(tx, &new, self.now).await? {
+            return Ok(None);
         }
-        Ok(())
+        self.tell(tx, "association.created", &subject).await?;
+        Ok(Some(new.roles))
     }
 
     /// Stores the opened session and what becomes of the one before, whose secret was `old`.
@@ -128,17 +168,17 @@ impl Entering {
         opened: Opened,
         old: Option<&Hashed>,
         person: &PersonId,
-    ) -> Result<Entered, DbError> {
+    ) -> Result<(Plain, Session), DbError> {
         let Opened { cookie, session, before } = opened;
         match (before, old) {
             (Before::Renewed, Some(old)) => {
                 if sessions::renew(tx, old, &session).await? {
-                    return Ok(Entered { cookie, session });
+                    return Ok((cookie, session));
                 }
                 // Another entry has just renewed it, or it has ended: this one has a session of its own.
                 let opened = Session::open(&self.order, person, None, self.limits, self.now, &*self.chance);
                 sessions::insert(tx, self.environment, &opened.session).await?;
-                return Ok(Entered { cookie: opened.cookie, session: opened.session });
+                return Ok((opened.cookie, opened.session));
             }
             (Before::Left(left), Some(old)) => {
                 sessions::change_secret(tx, &left.id, old, &left.secret).await?;
@@ -150,7 +190,7 @@ impl Entering {
             (Before::None | Before::Renewed | Before::Left(_), _) => {}
         }
         sessions::insert(tx, self.environment, &session).await?;
-        Ok(Entered { cookie, session })
+        Ok((cookie, session))
     }
 
     async fn tell(&self, tx: &mut Tx, action: &'static str, subject: &str) -> Result<(), DbError> {

@@ -1,69 +1,21 @@
-//! Grants: made with an authorization code, and looked at again whenever one of their tokens is used.
+//! Grants: looked at again whenever one of their tokens is used. They are made with an [authorization
+//! code](super::issued_code).
 
+use super::remembered::{KnownCaller, KnownGrant};
 use crate::{Fault, Place, Service};
 use ::enter::account::Person;
 use ::enter::app::App;
-use ::enter::ids::{AccountId, ClientId, GrantId, PersonId, ServiceKeyId, SessionId};
+use ::enter::ids::{ClientId, GrantId, ServiceKeyId};
 use ::enter::oidc::claims::Issue;
-use ::enter::oidc::{AuthorizationCode, Client, CodeState, Grant, GrantRefused, Standing, TokenKind};
+use ::enter::oidc::{Client, Grant, GrantRefused, Standing, TokenKind};
 use ::enter::partner::Partner;
 use ::enter::service_account::{ServiceAccount, ServiceKey};
 use ::enter::session::{Session, SessionApp};
-use kernel::{Environment, Plain, SafeUrl, Time};
+use kernel::{Environment, SafeUrl, Time};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use store::service_accounts::{self, Principal};
 use store::standings::{self, Rests, Revision};
-use store::{Db, DbError, Tx, grants};
-
-/// What an authorize request that is granted leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCode {
-    pub client: ClientId,
-    pub person: PersonId,
-    pub session: SessionId,
-    /// The session's absolute end, with which the grant ends.
-    pub session_expires: Time,
-    /// `None` for the partner's own context.
-    pub account: Option<AccountId>,
-    pub scopes: Vec<String>,
-    /// The `claims` parameter.
-    pub claims: Option<Map<String, Value>>,
-    /// As the request had it, byte for byte.
-    pub redirect_uri: String,
-    pub challenge: Option<String>,
-    pub nonce: Option<String>,
-}
-
-/// A code to show once, and what to store for it.
-#[derive(Debug)]
-pub struct IssuedCode {
-    pub code: Plain,
-    grant: Grant,
-    record: AuthorizationCode,
-}
-
-impl IssuedCode {
-    /// Stores grant and code in the caller's unit of work.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn insert(&self, tx: &mut Tx) -> Result<(), DbError> {
-        grants::insert(tx, &self.grant, &self.record).await
-    }
-
-    /// The same by itself.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn insert_alone(&self, db: &Db) -> Result<(), DbError> {
-        grants::insert_alone(db, &self.grant, &self.record).await
-    }
-
-    pub fn grant(&self) -> &GrantId {
-        &self.grant.id
-    }
-}
 
 /// A grant with everything that it rests on, read at one moment.
 #[derive(Debug, Clone)]
@@ -76,9 +28,9 @@ pub struct Loaded {
     pub session: Session,
     /// What the entry for this app said.
     pub entry: Option<SessionApp>,
-    account_live: bool,
-    active: bool,
-    roles: Option<Vec<String>>,
+    pub(super) account_live: bool,
+    pub(super) active: bool,
+    pub(super) roles: Option<Vec<String>>,
 }
 
 impl Loaded {
@@ -181,19 +133,19 @@ enum Subject {
 }
 
 /// The claims of a proven access token that every one of ours has.
-struct Named {
+pub(super) struct TokenClaims {
     subject: String,
-    jti: String,
-    issued: Time,
-    expires: Time,
-    scopes: Vec<String>,
+    pub(super) jti: String,
+    pub(super) issued: Time,
+    pub(super) expires: Time,
+    pub(super) scopes: Vec<String>,
 }
 
-fn named(claims: &Map<String, Value>) -> Option<Named> {
+fn named(claims: &Map<String, Value>) -> Option<TokenClaims> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let time = |name: &str| claims.get(name).and_then(Value::as_i64).map(Time::from_seconds);
     let scopes = text("scope")?.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect();
-    Some(Named {
+    Some(TokenClaims {
         subject: text("sub")?.to_owned(),
         jti: text("jti")?.to_owned(),
         issued: time("iat")?,
@@ -202,42 +154,12 @@ fn named(claims: &Map<String, Value>) -> Option<Named> {
     })
 }
 
-fn only_known(mut scopes: Vec<String>, known: &[String]) -> Vec<String> {
+pub(super) fn only_known(mut scopes: Vec<String>, known: &[String]) -> Vec<String> {
     scopes.retain(|scope| known.contains(scope));
     scopes
 }
 
 impl Service {
-    /// A code for a granted request. It counts once [`IssuedCode::insert`] is committed.
-    pub fn issue_code(&self, new: NewCode) -> IssuedCode {
-        let now = self.clock.now();
-        let grant = Grant {
-            id: GrantId::new(now, &*self.chance),
-            client: new.client.clone(),
-            person: new.person,
-            session: new.session,
-            account: new.account,
-            scopes: new.scopes.clone(),
-            claims: new.claims,
-            created: now,
-            expires: new.session_expires,
-            revoked: None,
-        };
-        let code = AuthorizationCode::text(&grant.id, &*self.chance);
-        let record = AuthorizationCode {
-            hash: code.hashed(),
-            client: new.client,
-            grant: grant.id.clone(),
-            redirect_uri: new.redirect_uri,
-            challenge: new.challenge,
-            nonce: new.nonce,
-            scopes: new.scopes,
-            issued: now,
-            state: CodeState::Issued,
-        };
-        IssuedCode { code, grant, record }
-    }
-
     /// Who holds this access token, as everything that it rests on is at this moment (lesson 14).
     ///
     /// # Errors
@@ -274,7 +196,14 @@ impl Service {
                 let held = self.held_by_user(place, named, &grant, check).await?;
                 Ok(held.map(|(token, _)| TokenHolder::User(Box::new(token))))
             }
-            Ok((named, Subject::Key(key))) => self.held_by_service_account(place, named, &key).await,
+            Ok((named, Subject::Key(key))) => {
+                let held = self.held_by_service_account(place, named, &key).await?;
+                Ok(held.map(|(token, revision)| {
+                    let known = KnownCaller { revision, token: token.clone() };
+                    self.remembered.keep_caller((place.environment, token.jti.clone()), known);
+                    TokenHolder::ServiceAccount(Box::new(token))
+                }))
+            }
             Err(why) => Ok(Err(why)),
         }
     }
@@ -284,7 +213,7 @@ impl Service {
         &self,
         place: &Place,
         text: &str,
-    ) -> Result<Result<(Named, Subject), BearerRefused>, Fault> {
+    ) -> Result<Result<(TokenClaims, Subject), BearerRefused>, Fault> {
         let typ = TokenKind::AccessToken.header_type().unwrap_or_default();
         let Some(claims) = self.own_token(place.environment, text, typ).await? else {
             return Ok(Err(BearerRefused::Unproven));
@@ -321,17 +250,35 @@ impl Service {
         }
     }
 
+    /// A proven access token of a user whose grant is in memory, where a short question finds that all of it is still so;
+    /// in every other case everything is read (see [`super::remembered`]).
+    pub(super) async fn remembered_token(
+        &self,
+        place: &Place,
+        text: &str,
+    ) -> Result<Option<(Arc<KnownGrant>, TokenClaims)>, Fault> {
+        let Ok((named, Subject::Grant(grant))) = self.read_claims(place, text).await? else {
+            return Ok(None);
+        };
+        let of = (place.environment, grant);
+        let Some(known) = self.remembered.grant(&of) else { return Ok(None) };
+        let still = standings::still(&self.db, &of.1, &named.jti).await? == Some(known.revision);
+        let holds = known.loaded.standing().check(self.clock.now()).is_ok();
+        let same = known.loaded.person.id.as_str() == named.subject;
+        Ok((still && holds && same).then_some((known, named)))
+    }
+
     /// What rests on a grant with all that it was read with; `None` where a part of it is gone by now.
     pub(super) async fn loaded(
         &self,
         environment: Environment,
         rests: Rests,
     ) -> Result<Option<Loaded>, Fault> {
-        let Rests { grant, client, app, partner, session, person, entry, account_live, activated, roles } =
-            rests;
-        let Some(client) = self.client_at(environment, &client).await? else { return Ok(None) };
-        let Some(app) = self.app_at(environment, &app).await? else { return Ok(None) };
+        let Rests { revision, grant, client, app, partner, .. } = rests;
+        let Some(client) = self.client_at(environment, &client, revision).await? else { return Ok(None) };
+        let Some(app) = self.app_at(environment, &app, revision).await? else { return Ok(None) };
         let Some(partner) = self.partner_at(environment, &partner).await? else { return Ok(None) };
+        let Rests { session, person, entry, account_live, activated, roles, .. } = rests;
         let active = app.open_to_all || activated;
         Ok(Some(Loaded { grant, client, app, partner, person, session, entry, account_live, active, roles }))
     }
@@ -339,7 +286,7 @@ impl Service {
     async fn held_by_user(
         &self,
         place: &Place,
-        named: Named,
+        named: TokenClaims,
         grant: &GrantId,
         check: StandingCheck,
     ) -> Result<Result<(UserToken, Revision<ClientId>), BearerRefused>, Fault> {
@@ -350,30 +297,46 @@ impl Service {
             Some((true, _)) => return Ok(Err(BearerRefused::Revoked)),
             None => return Ok(Err(BearerRefused::Ended)),
         };
-        let client = rests.client.clone();
+        let (client, revision) = (rests.client.clone(), rests.revision);
         let Some(mut loaded) = self.loaded(environment, rests).await? else {
             return Ok(Err(BearerRefused::Ended));
         };
         if check(&loaded.standing(), now).is_err() || loaded.person.id.as_str() != named.subject {
             return Ok(Err(BearerRefused::Ended));
         }
+        let known = KnownGrant { revision, loaded: loaded.clone() };
+        self.remembered.keep_grant((environment, grant.clone()), known);
         loaded.grant.scopes = only_known(named.scopes, &loaded.grant.scopes);
-        let Named { jti, issued, expires, .. } = named;
+        let TokenClaims { jti, issued, expires, .. } = named;
         Ok(Ok((UserToken { loaded, jti, issued, expires }, client)))
+    }
+
+    /// A program's token by what is in memory, with the revision that the caller has to confirm.
+    pub(super) async fn remembered_caller(
+        &self,
+        place: &Place,
+        text: &str,
+    ) -> Result<Option<Arc<KnownCaller>>, Fault> {
+        let Ok((named, Subject::Key(key))) = self.read_claims(place, text).await? else { return Ok(None) };
+        let known = self.remembered.caller(&(place.environment, named.jti));
+        let now = self.clock.now();
+        Ok(known.filter(|known| known.token.key.id == key && known.token.key.is_live(now)))
     }
 
     async fn held_by_service_account(
         &self,
         place: &Place,
-        named: Named,
+        named: TokenClaims,
         key: &ServiceKeyId,
-    ) -> Result<Result<TokenHolder, BearerRefused>, Fault> {
+    ) -> Result<Result<(ServiceToken, i64), BearerRefused>, Fault> {
         let environment = place.environment;
         let found =
             service_accounts::principal(&self.db, environment, &named.subject, key, &named.jti).await?;
-        let (account, key, partner) = match found {
+        let (revision, account, key, partner) = match found {
             Some(Principal { revoked: true, .. }) => return Ok(Err(BearerRefused::Revoked)),
-            Some(Principal { account, key: Some(key), partner, .. }) => (account, key, partner),
+            Some(Principal { revision, account, key: Some(key), partner, .. }) => {
+                (revision, account, key, partner)
+            }
             _ => return Ok(Err(BearerRefused::Ended)),
         };
         let Some(partner) = self.partner_at(environment, &partner).await? else {
@@ -387,8 +350,7 @@ impl Service {
             return Ok(Err(BearerRefused::Ended));
         }
         let scopes = only_known(named.scopes, &account.scopes);
-        let Named { jti, issued, expires, .. } = named;
-        let token = ServiceToken { account, partner, key, scopes, jti, issued, expires };
-        Ok(Ok(TokenHolder::ServiceAccount(Box::new(token))))
+        let TokenClaims { jti, issued, expires, .. } = named;
+        Ok(Ok((ServiceToken { account, partner, key, scopes, jti, issued, expires }, revision)))
     }
 }

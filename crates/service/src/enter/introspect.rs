@@ -1,11 +1,11 @@
 //! Introspection (RFC 7662).
 
 use super::client_proof::Claimed;
-use super::grant::UserToken;
+use super::grant::{Loaded, TokenClaims, UserToken, only_known};
 use super::oauth::{OAuthDenied, OAuthRefused};
 use crate::{Place, Service};
 use ::enter::oidc::revocation::{AccessToken, Asked, Found, introspect};
-use ::enter::oidc::{Client, TokenKind};
+use ::enter::oidc::{Client, Grant, TokenKind};
 use serde_json::Value;
 
 impl Service {
@@ -28,6 +28,11 @@ impl Service {
         if TokenKind::of_opaque(token) == Some(TokenKind::RefreshToken) {
             return self.introspect_refresh(place, client, token).await;
         }
+        if let Some((known, claims)) = self.remembered_token(place, token).await?
+            && let Some(client) = client.confirmed_at(known.revision)
+        {
+            return self.told_from_memory(place, client, &known.loaded, &claims);
+        }
         let found = self.user_token(place, token).await?;
         let client = self.confirmed(place, client, found.as_ref().map(|(_, client)| client)).await?;
         let Some((UserToken { loaded, jti, issued, expires }, _)) = &found else {
@@ -45,6 +50,33 @@ impl Service {
         // It was verified with all that it rests on.
         let asked = Asked { found, app: &loaded.app.id, grant: &loaded.grant, stands: true };
         self.told(place, &client, Some(asked))
+    }
+
+    fn told_from_memory(
+        &self,
+        place: &Place,
+        client: &Client,
+        loaded: &Loaded,
+        claims: &TokenClaims,
+    ) -> Result<Value, OAuthDenied> {
+        let narrowed;
+        let grant = if loaded.grant.scopes == claims.scopes {
+            &loaded.grant
+        } else {
+            let scopes = only_known(claims.scopes.clone(), &loaded.grant.scopes);
+            narrowed = Grant { scopes, ..loaded.grant.clone() };
+            &narrowed
+        };
+        let access = AccessToken {
+            jti: &claims.jti,
+            client: &grant.client,
+            grant: &grant.id,
+            partner: &loaded.session.partner,
+            issued: claims.issued,
+            expires: claims.expires,
+        };
+        let asked = Asked { found: Found::Access(access), app: &loaded.app.id, grant, stands: true };
+        self.told(place, client, Some(asked))
     }
 
     async fn introspect_refresh(

@@ -1,5 +1,6 @@
 //! The gateway's own signing keys at work: made at their first use, changed by plan, kept opened in memory.
 
+use super::private_key::Private;
 use crate::{Fault, Service};
 use ::enter::ids::IssuerKeyId;
 use ::enter::signing::{self, IssuerKey, Rhythm, Step};
@@ -27,7 +28,7 @@ const TOKEN_BYTES: usize = 8 * 1024;
 pub struct KeySet {
     version: [i64; 4],
     keys: Vec<IssuerKey>,
-    private: HashMap<IssuerKeyId, Arc<SigningKey>>,
+    private: HashMap<IssuerKeyId, Arc<Private>>,
     public: HashMap<IssuerKeyId, PublicKey>,
     document: Arc<str>,
 }
@@ -44,9 +45,9 @@ impl KeySet {
         Arc::clone(&self.document)
     }
 
-    fn signing(&self, algorithm: Algorithm, now: Time) -> Option<(&IssuerKeyId, &Arc<SigningKey>)> {
+    fn signing(&self, algorithm: Algorithm, now: Time) -> Option<&Arc<Private>> {
         let key = signing::current(&self.keys, algorithm, now)?;
-        Some((&key.id, self.private.get(&key.id)?))
+        self.private.get(&key.id)
     }
 
     fn knows(&self, kid: &str) -> bool {
@@ -196,7 +197,7 @@ impl Service {
             let opened = self.vault.masters().open(&place_of(environment, &key.id), private_key)?;
             let read = SigningKey::from_der(key.algorithm, &opened);
             let read = read.map_err(|_| wrong("its private half does not read"))?;
-            private.insert(key.id.clone(), Arc::new(read));
+            private.insert(key.id.clone(), Arc::new(Private::new(&key.id, key.algorithm, read)));
         }
         let keys: Vec<IssuerKey> = kept.into_iter().map(|kept| kept.key).collect();
         let document = signing::jwks(&keys).to_string().into();
@@ -322,22 +323,21 @@ impl Service {
         &self,
         environment: Environment,
         algorithm: Algorithm,
-        typ: &str,
+        typ: &'static str,
         payload: String,
     ) -> Result<String, Fault> {
         let set = self.issuer_keys(environment).await?;
-        let (id, key) = set.signing(algorithm, self.clock.now()).ok_or_else(|| {
+        let key = set.signing(algorithm, self.clock.now()).ok_or_else(|| {
             Fault::broken(format!("there is no {} key in {environment}", algorithm.as_str()))
         })?;
-        let header = json!({ "alg": algorithm.as_str(), "typ": typ, "kid": id });
         let failed =
             |error: &dyn fmt::Display| Fault::broken(format!("a token could not be signed: {error}"));
         if algorithm != Algorithm::Rs256 {
-            return key.jws(&header, &payload).map_err(|error| failed(&error));
+            return key.jws(typ, &payload).map_err(|error| failed(&error));
         }
         // RSA takes about half a millisecond, in which the thread could answer others.
         let key = Arc::clone(key);
-        let signed = tokio::task::spawn_blocking(move || key.jws(&header, &payload)).await;
+        let signed = tokio::task::spawn_blocking(move || key.jws(typ, &payload)).await;
         signed.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 

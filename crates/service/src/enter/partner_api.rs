@@ -2,6 +2,7 @@
 
 use super::grant::TokenHolder;
 use super::refuse::Denial;
+use super::remembered::KnownSubject;
 use crate::{Fault, Place, Service};
 use ::enter::account::Account;
 use ::enter::app::App;
@@ -9,6 +10,7 @@ use ::enter::context::ServiceContext;
 use ::enter::ids::AppId;
 use ::enter::partner::Partner;
 use ::enter::sso::{Code, Method, Refused, check_app, check_own};
+use kernel::SecretText;
 use std::sync::Arc;
 use store::{DbError, visits};
 
@@ -21,6 +23,18 @@ pub struct PartnerCaller {
     pub account: String,
     /// Those of its token.
     pub scopes: Vec<String>,
+    /// Names its token.
+    pub(super) jti: String,
+    /// `None` where everything that it rests on was just read.
+    pub(super) unconfirmed: Option<Unconfirmed>,
+}
+
+/// What a caller was known by.
+#[derive(Debug, Clone)]
+pub(super) struct Unconfirmed {
+    /// See [`store::revision`].
+    pub(super) revision: i64,
+    bearer: SecretText,
 }
 
 /// How a call ends that did not do what was asked.
@@ -49,6 +63,10 @@ impl From<DbError> for CallFailed {
 }
 
 impl PartnerCaller {
+    pub const fn is_confirmed(&self) -> bool {
+        self.unconfirmed.is_none()
+    }
+
     /// # Errors
     /// Code 7 where the token lacks the method's scope.
     pub fn check_scope(&self, method: Method) -> Result<(), Refused> {
@@ -98,8 +116,45 @@ impl Service {
         let Some(found) = visits::entered(&self.db, environment, app, context.account()).await? else {
             return Ok(Subject { app: None, account: None, active: false });
         };
-        let app = self.app_at(environment, &found.app).await?;
-        Ok(Subject { app, account: found.account, active: found.activated })
+        let of = (environment, app.clone(), context.clone());
+        let app = self.app_at(environment, &found.app, found.revision).await?;
+        let subject = Subject { app, account: found.account, active: found.activated };
+        self.remembered.keep_subject(of, KnownSubject { revision: found.revision, subject: subject.clone() });
+        Ok(subject)
+    }
+
+    /// Who presents this access token, by what is in memory: for a call that confirms it with what it writes, and that is
+    /// otherwise made once more by the caller that [`Self::confirmed_caller`] finds.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn remembered_partner_caller(
+        &self,
+        place: &Place,
+        bearer: Option<&str>,
+    ) -> Result<Option<PartnerCaller>, Fault> {
+        let Some(bearer) = bearer else { return Ok(None) };
+        let Some(known) = self.remembered_caller(place, bearer).await? else { return Ok(None) };
+        let unconfirmed = Unconfirmed { revision: known.revision, bearer: SecretText::new(bearer) };
+        Ok(Some(PartnerCaller {
+            place: place.clone(),
+            partner: Arc::clone(&known.token.partner),
+            account: known.token.account.email.clone(),
+            scopes: known.token.scopes.clone(),
+            jti: known.token.jti.clone(),
+            unconfirmed: Some(unconfirmed),
+        }))
+    }
+
+    /// The same caller as the database has it now.
+    ///
+    /// # Errors
+    /// As [`Self::partner_caller`].
+    pub async fn confirmed_caller(&self, caller: PartnerCaller) -> Result<PartnerCaller, CallFailed> {
+        match &caller.unconfirmed {
+            Some(unconfirmed) => self.partner_caller(&caller.place, Some(unconfirmed.bearer.reveal())).await,
+            None => Ok(caller),
+        }
     }
 
     /// Who presents this access token: a service account whose key, account and partner are in force (lesson 14).
@@ -122,6 +177,8 @@ impl Service {
                 partner: token.partner,
                 account: token.account.email,
                 scopes: token.scopes,
+                jti: token.jti,
+                unconfirmed: None,
             }),
             Ok(TokenHolder::User(_)) => {
                 Err(refused("this is a user's token; send one of a service account".to_owned()).into())

@@ -1,18 +1,20 @@
 //! An authorize request goes on: it is answered, sent to the partner, or asks the person something.
 
 use super::authorize::ROUTE;
-use super::grant::NewCode;
+use super::issued_code::{IssuedCode, NewCode};
 use super::refuse::Denial;
+use super::remembered::{KnownApp, KnownClient, KnownCode, KnownVisit};
 use super::reply::{AskConsent, ChoosePartner, Named, Reply, Step};
 use super::session::{Browser, LiveSession};
-use super::visit::{Request, Visited};
+use super::visit::{Request, Seen, Visited};
 use crate::{Fault, Place, Service};
 use ::enter::context::ServiceContext;
 use ::enter::entry::{Answers, EntryRefused, NextUrl, Nonce, Pending, Waiting};
 use ::enter::oidc::authenticate::{Next, Visit, next};
 use ::enter::oidc::authorize::{ErrorRedirect, Parameters, code_url, error_url};
 use ::enter::oidc::claims::Requested;
-use kernel::SafeUrl;
+use ::enter::session::SessionApp;
+use kernel::{Plain, SafeUrl};
 use serde_json::json;
 use store::{DbError, organizations, partners, pending_requests};
 
@@ -20,18 +22,32 @@ impl Service {
     /// Decides and carries out the next step of a request that has passed its checks.
     pub(super) async fn proceed(&self, request: Request, browser: Browser) -> Result<Reply, Fault> {
         let visited = self.visit(&request, &browser).await?;
-        self.proceed_with(request, visited, browser).await
+        self.proceed_seen(request, visited, None, browser).await
     }
 
-    /// The same with what was found already.
-    pub(super) async fn proceed_with(
+    /// The same with what was found already, and `seen` beside it where that was one statement.
+    pub(super) async fn proceed_seen(
         &self,
         request: Request,
         visited: Visited,
+        seen: Option<Seen>,
         browser: Browser,
     ) -> Result<Reply, Fault> {
+        match self.next_step(&request, &visited) {
+            Next::Answer(context) => self.answer(request, visited, seen, context, browser).await,
+            Next::GoToPartner { context, .. } => {
+                self.go_to_partner(request, visited, &context, browser).await
+            }
+            Next::ChooseAccount => self.choose_account(request, visited, "", browser).await,
+            Next::ChoosePartner => self.choose_partner(&request, browser).await,
+            Next::Consent(scopes) => self.ask_consent(request, visited, scopes, browser).await,
+            Next::Error(answer) => self.error(request, &visited, &answer, browser).await,
+        }
+    }
+
+    fn next_step(&self, request: &Request, visited: &Visited) -> Next {
         let requested = Requested::read(request.request.claims.as_ref());
-        let to_consent = super::consent::missing(&request, &requested, &visited);
+        let to_consent = super::consent::missing(request, &requested, visited);
         let visit = Visit {
             live: visited.live.as_ref().map(|live| (&live.session, &live.person)),
             place: visited.place.as_ref().map(super::visit::FoundPlace::as_rule),
@@ -43,15 +59,75 @@ impl Service {
             consented: visited.answers.consented,
             now: self.clock.now(),
         };
-        match next(&request.request, &visit) {
-            Next::Answer(context) => self.answer(request, visited, context, browser).await,
-            Next::GoToPartner { context, .. } => {
-                self.go_to_partner(request, visited, &context, browser).await
+        next(&request.request, &visit)
+    }
+
+    /// Grants a request by what is in memory, where all of it is of one revision, and the statement that keeps the code
+    /// finds that revision, and the session as its cookie opens it. In every other case nothing has happened, and
+    /// everything is read (see [`super::remembered`]).
+    pub(super) async fn answer_from_memory(
+        &self,
+        request: &Request,
+        (client, app): (&KnownClient, &KnownApp),
+        mut browser: Browser,
+    ) -> Result<Result<Reply, Browser>, Fault> {
+        let visiting = browser.session.as_ref().zip(request.request.context.clone());
+        let Some((cookie, context)) = visiting else { return Ok(Err(browser)) };
+        let of = (cookie.hashed(), request.app.id.clone(), context);
+        let Some(known) = self.remembered.visit(&of) else { return Ok(Err(browser)) };
+        let (revision, now) = (known.revision, self.clock.now());
+        let live = known.visited.live.as_ref();
+        let live = live.filter(|live| live.session.is_live(now, self.enter.session));
+        let is_quiet = live.is_some_and(|live| live.session.touch(now).is_none());
+        if let Some(live) = live
+            && is_quiet
+            && client.is_of(revision)
+            && app.is_of(revision)
+            && (client.client.disabled, app.app.disabled) == (None, None)
+            && let Next::Answer(context) = self.next_step(request, &known.visited)
+        {
+            let issued = self.issue_code(new_code(request, live, &context));
+            if issued.insert_confirmed(&self.db, &of.0, revision).await? {
+                let to = answered(request, &issued.code, &mut browser);
+                self.remember_code(request, &known.visited, known.entry.clone(), revision, issued);
+                return Ok(Ok(Reply { step: Step::Go(to), browser }));
             }
-            Next::ChooseAccount => self.choose_account(request, visited, "", browser).await,
-            Next::ChoosePartner => self.choose_partner(&request, browser).await,
-            Next::Consent(scopes) => self.ask_consent(request, visited, scopes, browser).await,
-            Next::Error(answer) => self.error(request, &visited, &answer, browser).await,
+        }
+        self.remembered.forget_visit(&of);
+        Ok(Err(browser))
+    }
+
+    /// Remembers what was granted and by what, for the next request of this browser and for the code.
+    fn remember_answer(
+        &self,
+        request: &Request,
+        visited: Visited,
+        seen: Seen,
+        issued: IssuedCode,
+        is_quiet: bool,
+    ) {
+        let Seen { revision, entry } = seen;
+        self.remember_code(request, &visited, entry.clone(), revision, issued);
+        let cookie = visited.live.as_ref().map(|live| live.session.secret.clone());
+        // A session that was just seen is older in memory than it is.
+        if let Some((cookie, context)) = cookie.zip(request.request.context.clone()).filter(|_| is_quiet) {
+            let visited = Visited { remembered: None, ..visited };
+            let of = (cookie, request.app.id.clone(), context);
+            self.remembered.keep_visit(of, KnownVisit { revision, visited, entry });
+        }
+    }
+
+    fn remember_code(
+        &self,
+        request: &Request,
+        visited: &Visited,
+        entry: Option<SessionApp>,
+        revision: i64,
+        issued: IssuedCode,
+    ) {
+        let of = (request.place.environment, issued.grant().clone());
+        if let Some((code, loaded)) = issued.rests_on(request, visited, entry) {
+            self.remembered.keep_code(of, KnownCode { revision, code, loaded });
         }
     }
 
@@ -59,38 +135,40 @@ impl Service {
         &self,
         request: Request,
         visited: Visited,
+        seen: Option<Seen>,
         context: ServiceContext,
         mut browser: Browser,
     ) -> Result<Reply, Fault> {
-        let live = visited.live.ok_or_else(|| Fault::broken("a request was answered for nobody"))?;
-        self.touch(&live.session).await?;
-        let issued = self.issue_code(new_code(&request, &live, &context));
-        let (nonce, now, code) = (nonce_of(&request), self.clock.now(), issued.code.clone());
-        let first = match nonce {
-            None => issued.insert_alone(&self.db).await.map(|()| true)?,
-            Some(nonce) => {
-                let write = self.db.write(move |tx| {
-                    Box::pin(async move {
-                        let first = pending_requests::finish(tx, &nonce, now).await?;
-                        if first {
-                            issued.insert(tx).await?;
-                        }
-                        Ok::<_, DbError>(first)
-                    })
-                });
-                write.await?
+        let live = visited.live.as_ref().ok_or_else(|| Fault::broken("a request was answered for nobody"))?;
+        let is_quiet = !self.touch(&live.session).await?;
+        let issued = self.issue_code(new_code(&request, live, &context));
+        if let Some(seen) = seen {
+            if !issued.insert_confirmed(&self.db, &live.session.secret, seen.revision).await? {
+                // Something has changed since it was read: everything is read and decided once more.
+                return Box::pin(self.proceed(request, browser)).await;
             }
-        };
-        if !first {
+            let to = answered(&request, &issued.code, &mut browser);
+            self.remember_answer(&request, visited, seen, issued, is_quiet);
+            return Ok(Reply { step: Step::Go(to), browser });
+        }
+        let (nonce, now) = (nonce_of(&request), self.clock.now());
+        let code = issued.code.clone();
+        let write = self.db.write(move |tx| {
+            Box::pin(async move {
+                let first = match nonce {
+                    Some(nonce) => pending_requests::finish(tx, &nonce, now).await?,
+                    None => true,
+                };
+                if first {
+                    issued.insert(tx).await?;
+                }
+                Ok::<_, DbError>(first)
+            })
+        });
+        if !write.await? {
             return self.over(&request.place, browser).await;
         }
-        match &request.waiting {
-            Some(waiting) => browser.forgets(&waiting.pending.nonce),
-            // Answered without a trip: the app kept what it got before, so nothing goes round.
-            None => browser.trips = std::mem::take(&mut browser.trips).arrived(&request.app.id),
-        }
-        let state = request.request.state.as_deref();
-        let to = code_url(&request.request.redirect_uri, state, code.reveal(), request.place.url());
+        let to = answered(&request, &code, &mut browser);
         Ok(Reply { step: Step::Go(to), browser })
     }
 
@@ -255,6 +333,17 @@ impl Service {
         let text = "the request went on already, or has waited for more than 15 minutes";
         self.denied(place, ROUTE, Denial::new("request_over", 410, text), browser).await
     }
+}
+
+/// Where a request that was answered leads, and what the browser keeps of it.
+fn answered(request: &Request, code: &Plain, browser: &mut Browser) -> String {
+    match &request.waiting {
+        Some(waiting) => browser.forgets(&waiting.pending.nonce),
+        // Answered without a trip: the app kept what it got before, so nothing goes round.
+        None => browser.trips = std::mem::take(&mut browser.trips).arrived(&request.app.id),
+    }
+    let state = request.request.state.as_deref();
+    code_url(&request.request.redirect_uri, state, code.reveal(), request.place.url())
 }
 
 fn nonce_of(request: &Request) -> Option<Nonce> {

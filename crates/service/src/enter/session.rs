@@ -107,12 +107,13 @@ impl Service {
         Ok(found)
     }
 
-    pub(super) async fn touch(&self, session: &Session) -> Result<(), Fault> {
-        let Some(now) = session.touch(self.clock.now()) else { return Ok(()) };
+    /// Whether that was written.
+    pub(super) async fn touch(&self, session: &Session) -> Result<bool, Fault> {
+        let Some(now) = session.touch(self.clock.now()) else { return Ok(false) };
         let id = session.id.clone();
         let write = self.db.write(move |tx| Box::pin(async move { sessions::touch(tx, &id, now).await }));
         write.await?;
-        Ok(())
+        Ok(true)
     }
 
     /// The key of the cookie that names the partners last used.

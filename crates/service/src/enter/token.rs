@@ -10,7 +10,7 @@ use ::enter::oidc::claims::{self, ACCESS_TOKEN_LIFETIME_S};
 use ::enter::oidc::{
     AuthorizationCode, Client, CodeRefused, Redemption, RefreshToken, RefreshUse, Reuse, TokenKind,
 };
-use kernel::{Plain, SafeUrl, SecretText};
+use kernel::{Hashed, Plain, SafeUrl, SecretText};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use store::grants;
@@ -80,7 +80,13 @@ impl Service {
             Err(refused) => return Err(refused.of(&*self.confirmed(place, client, None).await?).into()),
         };
         let hash = Plain::presented(text).hashed();
-        let found = match AuthorizationCode::grant_of(text) {
+        let named = AuthorizationCode::grant_of(text);
+        if let Some(grant) = &named
+            && let Some(tokens) = self.redeem_from_memory(place, &client, grant, &hash, form).await?
+        {
+            return Ok(tokens);
+        }
+        let found = match named {
             Some(grant) => standings::of_code(&self.db, place.environment, &grant).await?,
             None => None,
         };
@@ -108,6 +114,39 @@ impl Service {
         }
     }
 
+    /// Redeems a code that was given out here by what is in memory, where the statement that uses it up finds that all of
+    /// it is still so; in every other case nothing has happened, and everything is read (see [`super::remembered`]).
+    async fn redeem_from_memory(
+        &self,
+        place: &Place,
+        client: &Claimed,
+        grant: &GrantId,
+        hash: &Hashed,
+        form: &Parameters,
+    ) -> Result<Option<Tokens>, OAuthDenied> {
+        let (of, now) = ((place.environment, grant.clone()), self.clock.now());
+        let Some(known) = self.remembered.code(&of).filter(|known| known.code.hash == *hash) else {
+            return Ok(None);
+        };
+        let Some(client) = client.confirmed_at(known.revision) else { return Ok(None) };
+        let (uri, verifier) = (form.get("redirect_uri"), form.get("code_verifier"));
+        let Redemption::Tokens(code) = known.code.clone().redeem(client, uri, verifier, now) else {
+            return Ok(None);
+        };
+        if known.loaded.standing().check(now).is_err() {
+            return Ok(None);
+        }
+        let refresh = RefreshToken::text(grant, 1, &*self.chance);
+        let revision = Some(known.revision);
+        let first = Next { grant: grant.clone(), number: 1, hash: refresh.hashed(), given_for: 0, revision };
+        if !refresh_tokens::insert(&self.db, &first, now).await? {
+            return Ok(None);
+        }
+        self.remembered.forget_code(&of);
+        let loaded = Arc::try_unwrap(known).map_or_else(|known| known.loaded.clone(), |known| known.loaded);
+        self.tokens(place, loaded, code.scopes, code.nonce.as_deref(), refresh).await.map(Some)
+    }
+
     /// Uses a code up for its family's first refresh token.
     async fn first_token(
         &self,
@@ -123,7 +162,13 @@ impl Service {
             }
         };
         let refresh = RefreshToken::text(&code.grant, 1, &*self.chance);
-        let first = Next { grant: code.grant.clone(), number: 1, hash: refresh.hashed(), given_for: 0 };
+        let first = Next {
+            grant: code.grant.clone(),
+            number: 1,
+            hash: refresh.hashed(),
+            given_for: 0,
+            revision: None,
+        };
         if refresh_tokens::insert(&self.db, &first, self.clock.now()).await? {
             return Ok(Ok((loaded, code, refresh)));
         }
@@ -219,7 +264,8 @@ impl Service {
         match token.present(client, hash.clone(), successor.as_ref(), now) {
             // That the token is used, or that its first successor is revoked, is told by the place of the next one.
             RefreshUse::Rotate(_) => {
-                let next = Next { grant, number: last.saturating_add(1), hash, given_for: number };
+                let next =
+                    Next { grant, number: last.saturating_add(1), hash, given_for: number, revision: None };
                 let first = refresh_tokens::insert(&self.db, &next, now).await?;
                 Ok(if first { Turn::Done(Box::new(loaded), scopes, refresh) } else { Turn::Raced })
             }

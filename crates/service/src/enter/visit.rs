@@ -10,6 +10,7 @@ use ::enter::oidc::Client;
 use ::enter::oidc::authorize::AuthorizeRequest;
 use ::enter::oidc::consent::Consent;
 use ::enter::partner::Partner;
+use ::enter::session::SessionApp;
 use ::enter::{ids::PersonId, oidc::authenticate};
 use kernel::{Environment, Plain};
 use std::sync::Arc;
@@ -64,6 +65,15 @@ pub(super) struct Visited {
     pub(super) remembered: Option<Consent>,
 }
 
+/// What was read in the same statement and is remembered with it.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// See [`store::revision`].
+    pub(super) revision: i64,
+    /// What the session's entry for the app said.
+    pub(super) entry: Option<SessionApp>,
+}
+
 /// Looks a context up, for `person` where somebody is signed in.
 pub(super) async fn find_place(
     tx: &mut Tx,
@@ -103,7 +113,7 @@ impl Service {
         request: &Request,
         (client, app): (i64, i64),
         browser: &Browser,
-    ) -> Result<Option<Visited>, Fault> {
+    ) -> Result<Option<(Visited, Seen)>, Fault> {
         let secret = browser.session.as_ref().map(Plain::hashed);
         let environment = request.place.environment;
         let context = &request.request.context;
@@ -118,6 +128,10 @@ impl Service {
         if off || (found.client.version, found.app.version) != (client, app) {
             return Ok(None);
         }
+        let at = found.revision;
+        // That they are the present ones was just read.
+        self.client_at(environment, &found.client, at).await?;
+        self.app_at(environment, &found.app, at).await?;
         let live = self.live_of(environment, found.session, found.person, found.partner).await?;
         let somebody = live.is_some();
         let place = match context.clone() {
@@ -134,7 +148,8 @@ impl Service {
             }),
         };
         let remembered = found.consent.filter(|_| somebody);
-        Ok(Some(Visited { live, place, answers: Answers::default(), remembered }))
+        let seen = Seen { revision: at, entry: found.entry.filter(|_| somebody) };
+        Ok(Some((Visited { live, place, answers: Answers::default(), remembered }, seen)))
     }
 
     pub(super) async fn visit(&self, request: &Request, browser: &Browser) -> Result<Visited, Fault> {

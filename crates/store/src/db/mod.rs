@@ -28,6 +28,7 @@ use statement::Driver;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use unit::Size;
 
 /// Whether a commit on SQLite waits for the disk. PostgreSQL's own configuration decides there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +135,7 @@ impl Db {
     {
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
-                let (unit, answer) = unit::Unit::new(body, false);
+                let (unit, answer) = unit::Unit::new(body, Size::Any);
                 writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(E::from(writer::ended())))
             }
@@ -170,10 +171,13 @@ impl Db {
     /// # Errors
     /// [`DbError`].
     pub async fn execute(&self, query: Query) -> Result<u64, DbError> {
+        if query.moves() {
+            return self.write(|tx| Box::pin(query.execute(tx))).await;
+        }
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
                 let (unit, answer) =
-                    unit::Unit::new(|tx| Box::pin(async move { query.execute(tx).await }), true);
+                    unit::Unit::new(|tx| Box::pin(async move { query.execute(tx).await }), Size::Single);
                 writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(writer::ended()))
             }
@@ -189,10 +193,13 @@ impl Db {
     /// # Errors
     /// [`DbError`].
     pub async fn write_one(&self, query: Query) -> Result<Option<Row>, DbError> {
+        if query.moves() {
+            return self.write(|tx| Box::pin(query.maybe(tx))).await;
+        }
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
                 let (unit, answer) =
-                    unit::Unit::new(|tx| Box::pin(async move { query.maybe(tx).await }), true);
+                    unit::Unit::new(|tx| Box::pin(async move { query.maybe(tx).await }), Size::Single);
                 writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(writer::ended()))
             }
@@ -216,11 +223,30 @@ impl Db {
     {
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
-                let (unit, answer) = unit::Unit::new(|tx| Box::pin(read_then_write(tx, read, decide)), true);
+                let (unit, answer) =
+                    unit::Unit::new(|tx| Box::pin(read_then_write(tx, read, decide)), Size::Single);
                 writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(writer::ended()))
             }
             Engine::Postgres { .. } => self.write(|tx| Box::pin(read_then_write(tx, read, decide))).await,
+        }
+    }
+
+    /// Reads, and where there is a row runs all of `writes`; whether there was one. What was read must be all that they
+    /// could fail by: on SQLite nothing but a failure of the database itself undoes a part of them, and that undoes
+    /// everybody's of the same commit. They share it as [`Self::execute`] does.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub(crate) async fn write_all_after(&self, read: Query, writes: Vec<Query>) -> Result<bool, DbError> {
+        match &*self.engine {
+            Engine::Sqlite { writer, .. } => {
+                let (unit, answer) =
+                    unit::Unit::new(|tx| Box::pin(read_then_write_all(tx, read, writes)), Size::Sure);
+                writer.submit(Box::new(unit))?;
+                answer.await.unwrap_or_else(|_| Err(writer::ended()))
+            }
+            Engine::Postgres { .. } => self.write(|tx| Box::pin(read_then_write_all(tx, read, writes))).await,
         }
     }
 
@@ -270,6 +296,16 @@ async fn read_then_write<T>(
     Ok(write.wrote(tx).await?.then_some(told))
 }
 
+async fn read_then_write_all(tx: &mut Tx, read: Query, writes: Vec<Query>) -> Result<bool, DbError> {
+    if read.maybe(tx).await?.is_none() {
+        return Ok(false);
+    }
+    for write in writes {
+        write.execute(tx).await?;
+    }
+    Ok(true)
+}
+
 async fn on_postgres<T, E, F>(session: postgres::Session, body: F) -> Result<T, E>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
@@ -281,7 +317,7 @@ where
         result = Err(E::from(DbError::Bug("a unit of work went on after a failed statement".to_owned())));
     }
     let Driver::Postgres(session) = &mut tx.driver else { return result };
-    match session.finish(result.is_ok()).await {
+    match session.finish(result.is_ok(), tx.moves).await {
         // The body's own error says more than a rollback that failed; dropping the session deals with that.
         Err(error) if result.is_ok() => Err(E::from(error)),
         _ => result,

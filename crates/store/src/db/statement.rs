@@ -2,6 +2,7 @@
 
 use super::value::{IntoValue, Row, Value};
 use super::{DbError, postgres, sqlite};
+use crate::revision;
 use std::borrow::Cow;
 
 /// A statement to which values are bound in the order of its placeholders: `sql("..").bind(a).bind(b)`.
@@ -98,6 +99,11 @@ impl Query {
             .ok_or_else(|| DbError::Bug("a statement had no row where one was due".to_owned()))
     }
 
+    /// Whether it moves [`crate::revision`], which is a second statement of its unit of work.
+    pub(super) fn moves(&self) -> bool {
+        revision::is_moved_by(&self.text)
+    }
+
     /// PostgreSQL's TEXT has no NUL and SQLite's has, so it is refused before either sees it.
     pub(super) fn checked(&self) -> Result<(), DbError> {
         let has_nul = |value: &Value| matches!(value, Value::Text(Some(text)) if text.contains('\0'));
@@ -118,6 +124,8 @@ pub struct Tx {
     pub(super) failed: bool,
     /// Whether the commit has been sent.
     pub(super) over: bool,
+    /// Whether one of its statements moves [`crate::revision`].
+    pub(super) moves: bool,
 }
 
 #[derive(Debug)]
@@ -128,16 +136,17 @@ pub(super) enum Driver {
 
 impl Tx {
     pub(super) fn new(driver: Driver) -> Self {
-        Self { driver, failed: false, over: false }
+        Self { driver, failed: false, over: false, moves: false }
     }
 
-    fn begin_statement(&self, query: &Query) -> Result<(), DbError> {
+    fn begin_statement(&mut self, query: &Query) -> Result<(), DbError> {
         if self.failed {
             return Err(DbError::Bug("a statement after a failed one in the same unit of work".to_owned()));
         }
         if self.over {
             return Err(DbError::Bug("a statement after the last one of a unit of work".to_owned()));
         }
+        self.moves |= query.moves();
         query.checked()
     }
 
@@ -184,7 +193,11 @@ impl Tx {
     /// # Errors
     /// [`DbError`]; nothing was kept then.
     pub(crate) async fn last(&mut self, queries: &[Query]) -> Result<Vec<Vec<Row>>, DbError> {
-        let Driver::Postgres(_) = &self.driver else { return self.together(queries).await };
+        // Where the revision moves, that is the last statement.
+        let moves = self.moves || queries.iter().any(Query::moves);
+        if moves || !self.is_postgres() {
+            return self.together(queries).await;
+        }
         for query in queries {
             self.begin_statement(query)?;
         }

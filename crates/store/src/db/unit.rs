@@ -1,7 +1,8 @@
 //! A unit of work on SQLite: a body that is polled once, because every statement in it completes at once.
 
 use super::DbError;
-use super::statement::Tx;
+use super::statement::{Driver, Tx};
+use crate::revision;
 use futures_util::future::BoxFuture;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
@@ -14,7 +15,7 @@ where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     E: From<DbError>,
 {
-    (tx.failed, tx.over) = (false, false);
+    (tx.failed, tx.over, tx.moves) = (false, false, false);
     let polled = catch_unwind(AssertUnwindSafe(|| {
         let mut future = body(tx);
         future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
@@ -22,9 +23,18 @@ where
     match polled {
         // As PostgreSQL would: a failed statement has ended the unit of work, whatever the body made of it.
         Ok(Poll::Ready(Ok(_))) if tx.failed => Err(bug("a unit of work went on after a failed statement")),
+        Ok(Poll::Ready(Ok(done))) if tx.moves => move_on(tx).map(|()| done).map_err(E::from),
         Ok(Poll::Ready(result)) => result,
         Ok(Poll::Pending) => Err(bug("a unit of work waited for something that is not the database")),
         Err(_) => Err(bug("a unit of work panicked")),
+    }
+}
+
+/// The last statement of a unit of work that takes something away.
+fn move_on(tx: &mut Tx) -> Result<(), DbError> {
+    match &mut tx.driver {
+        Driver::Sqlite(session) => session.execute(&revision::moving()).map(drop),
+        Driver::Postgres(_) => Ok(()),
     }
 }
 
@@ -33,12 +43,23 @@ fn bug<E: From<DbError>>(text: &str) -> E {
     E::from(DbError::Bug(text.to_owned()))
 }
 
+/// How much a unit of work writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    /// Only its last statement writes, which SQLite undoes by itself where it fails.
+    Single,
+    /// Several statements write, of which none fails but together with the database: what it rests on was read first.
+    Sure,
+    /// Anything.
+    Any,
+}
+
 /// What the writer does with a unit of work, whatever its types are.
 pub(super) trait Job: Send {
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
-    /// Whether only its last statement writes, which SQLite undoes by itself where it fails.
-    fn is_single(&self) -> bool;
+    /// How much of it there is to undo where it fails.
+    fn size(&self) -> Size;
     /// Runs the body; whether its changes are to be kept.
     fn run(&mut self, tx: &mut Tx) -> bool;
     /// Tells the caller: the body's own result, or why nothing of it was kept.
@@ -46,7 +67,7 @@ pub(super) trait Job: Send {
 }
 
 pub(super) struct Unit<F, T, E> {
-    single: bool,
+    size: Size,
     body: Option<F>,
     result: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
@@ -56,10 +77,9 @@ impl<F, T, E> Unit<F, T, E>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
 {
-    /// `single`: the body runs one statement, or reads before one.
-    pub(super) fn new(body: F, single: bool) -> (Self, oneshot::Receiver<Result<T, E>>) {
+    pub(super) fn new(body: F, size: Size) -> (Self, oneshot::Receiver<Result<T, E>>) {
         let (answer, receiver) = oneshot::channel();
-        (Self { single, body: Some(body), result: None, answer }, receiver)
+        (Self { size, body: Some(body), result: None, answer }, receiver)
     }
 }
 
@@ -73,8 +93,8 @@ where
         self.answer.is_closed()
     }
 
-    fn is_single(&self) -> bool {
-        self.single
+    fn size(&self) -> Size {
+        self.size
     }
 
     fn run(&mut self, tx: &mut Tx) -> bool {

@@ -1,7 +1,7 @@
 //! The one writer of a SQLite file: a thread that runs what is queued in one transaction per fsync.
 
 use super::statement::{Driver, Tx};
-use super::unit::Job;
+use super::unit::{Job, Size};
 use super::{DbError, sqlite};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -162,11 +162,16 @@ impl Thread {
     /// needs none: the transaction is its own. Nor does a single statement, and that pays: within a savepoint
     /// SQLite copies every page before it changes it, about a quarter of the cost of an insert.
     fn run_one(&mut self, job: &mut dyn Job, alone: bool) -> Result<(), DbError> {
-        let bare = alone || job.is_single();
+        let size = job.size();
+        let bare = alone || size != Size::Any;
         if !bare {
             self.frame("SAVEPOINT job")?;
         }
         let ran = job.run(&mut self.tx);
+        if !ran && size == Size::Sure && !alone {
+            // A part of it may stand: nothing of this commit is kept.
+            return Err(self.last_error());
+        }
         // A caller that went away in the meantime is as good as one that rolls back, where that is still possible.
         let keep = ran && (!job.is_abandoned() || (bare && !alone));
         if !self.in_transaction() {

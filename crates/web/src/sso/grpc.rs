@@ -51,7 +51,7 @@ async fn answered(
     let caller = caller(web, place, method, token).await?;
     let unreadable = || Refused::field("message", "it is not the method's message as sso.proto describes it");
     let message = describe::read(method, message).ok_or_else(unreadable)?;
-    let answer = carry_out(web, &caller, method, &Input::Grpc(message)).await?;
+    let answer = carry_out(web, caller, method, &Input::Grpc(message)).await?;
     describe::write(method, &answer).ok_or_else(|| {
         tracing::error!(method = method.path(), "an answer is not as sso.proto describes it");
         Refused::new(Code::Internal, "the gateway has no words for its answer; this is a mistake of its own")

@@ -28,7 +28,7 @@ pub(super) async fn call(web: &Web, method: Method, request: Request) -> Respons
 async fn answered(web: &Web, place: &Place, method: Method, request: Request) -> Result<Value, Refused> {
     let caller = caller(web, place, method, bearer(request.headers())).await?;
     let body = body(web, request).await?;
-    carry_out(web, &caller, method, &Input::Json(body)).await
+    carry_out(web, caller, method, &Input::Json(body)).await
 }
 
 /// How many times the allowed size is read, and dropped, of a body that is too long.

@@ -3,8 +3,8 @@
 use super::{Claim, Requested};
 use crate::account::Person;
 use crate::context::ServiceContext;
+use crate::members::{AsciiObject, Members};
 use crate::oidc::{Client, Grant, TokenKind};
-use crate::service_account::ascii_json;
 use crate::session::{Session, SessionApp};
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use base64::Engine as _;
@@ -49,67 +49,80 @@ impl Issue<'_> {
         list.contains(&claim) && (scope == "openid" || self.client.scopes.iter().any(|own| own == scope))
     }
 
-    fn value(&self, claim: Claim) -> Option<Value> {
-        let text = |text: &Option<String>| text.clone().map(Value::String);
-        match claim {
-            Claim::Email => text(&self.person.email),
-            Claim::EmailVerified => {
-                self.person.email.as_ref().map(|_| Value::Bool(self.person.email_verified))
+    fn put(&self, claim: Claim, into: &mut impl Members) {
+        let name = claim.as_str();
+        let text = |text: &Option<String>, into: &mut dyn Members| {
+            if let Some(text) = text {
+                into.text(name, text);
             }
-            Claim::Name => text(&self.person.name()),
-            Claim::GivenName => text(&self.person.given_name),
-            Claim::FamilyName => text(&self.person.family_name),
-            Claim::Locale => text(&self.person.locale),
-            Claim::Picture => text(&self.person.picture),
+        };
+        match claim {
+            Claim::Email => text(&self.person.email, into),
+            Claim::EmailVerified => {
+                if self.person.email.is_some() {
+                    into.flag(name, self.person.email_verified);
+                }
+            }
+            Claim::Name => text(&self.person.name(), into),
+            Claim::GivenName => text(&self.person.given_name, into),
+            Claim::FamilyName => text(&self.person.family_name, into),
+            Claim::Locale => text(&self.person.locale, into),
+            Claim::Picture => text(&self.person.picture, into),
             // A refreshed token must not tell a later sign-in as its own (OpenID Connect Core, section 12.2): where the
             // partner has vouched anew since, nothing is said.
-            Claim::AuthTime => (self.session.authenticated <= self.grant.created)
-                .then(|| json!(self.session.authenticated.seconds())),
-            Claim::Acr => Some(json!(self.session.detail.acr)),
-            Claim::Amr => Some(json!(self.session.detail.amr)),
+            Claim::AuthTime => {
+                if self.session.authenticated <= self.grant.created {
+                    into.number(name, self.session.authenticated.seconds());
+                }
+            }
+            Claim::Acr => into.text(name, &self.session.detail.acr),
+            Claim::Amr => into.texts(name, &self.session.detail.amr),
         }
     }
 
-    /// What is known of the person, by scope and by name; a claim without a value is left out (section 5.3.2).
-    fn person_claims(&self, asked: &[Claim], into: &mut Map<String, Value>) {
+    /// What is known of the person, by scope and by name; a claim without a value is left out (section 5.3.2), and one of
+    /// `told` is there already.
+    fn person_claims(&self, asked: &[Claim], told: &[Claim], into: &mut impl Members) {
         for claim in Claim::ALL {
             let by_scope = claim.scope() != "openid" && self.has(claim.scope());
-            if (by_scope || self.asked(asked, claim))
-                && let Some(value) = self.value(claim)
-            {
-                into.insert(claim.as_str().to_owned(), value);
+            if !told.contains(&claim) && (by_scope || self.asked(asked, claim)) {
+                self.put(claim, into);
             }
         }
     }
 
     /// What the entry was for. It is what every app of this door needs, so that it needs no scope.
-    fn entry_claims(&self, into: &mut Map<String, Value>) {
-        let partner = json!(self.session.partner);
-        into.insert("partner_id".to_owned(), partner.clone());
-        into.insert("namespace".to_owned(), partner);
+    fn entry_claims(&self, into: &mut impl Members) {
+        let partner = self.session.partner.as_str();
+        into.text("partner_id", partner);
+        into.text("namespace", partner);
         if let ServiceContext::Account(account) = self.grant.context(self.session) {
-            into.insert("account_id".to_owned(), json!(account));
+            into.text("account_id", account.as_str());
         }
-        into.insert("roles".to_owned(), json!(self.roles));
+        into.texts("roles", self.roles);
         let back = self.entry.map(|entry| (&entry.back_url, &entry.back_url_text));
         if let Some((Some(url), text)) = back {
-            into.insert("back_url".to_owned(), json!(url));
+            into.text("back_url", url);
             if let Some(text) = text {
-                into.insert("back_url_text".to_owned(), json!(text));
+                into.text("back_url_text", text);
             }
         }
-        let navbar = self.session.navbar_url(self.issuer, &self.client.app);
-        into.insert("product_navbar_data_url".to_owned(), json!(navbar));
-        into.insert("sid".to_owned(), json!(self.session.id));
+        into.text("product_navbar_data_url", &self.session.navbar_url(self.issuer, &self.client.app));
+        into.text("sid", self.session.id.as_str());
+        self.actor(into);
+    }
+
+    /// Who acts as the person.
+    fn actor(&self, into: &mut impl Members) {
         if let Some(impersonator) = &self.session.detail.impersonator {
-            into.insert("act".to_owned(), json!({ "sub": impersonator }));
+            into.object("act", "sub", impersonator.as_str());
         }
     }
 
-    fn times(&self, lifetime_s: i64, into: &mut Map<String, Value>) {
+    fn times(&self, lifetime_s: i64, into: &mut impl Members) {
         let issued = self.now.seconds();
-        into.insert("iat".to_owned(), json!(issued));
-        into.insert("exp".to_owned(), json!(issued.saturating_add(lifetime_s)));
+        into.number("iat", issued);
+        into.number("exp", issued.saturating_add(lifetime_s));
     }
 }
 
@@ -118,29 +131,33 @@ impl Issue<'_> {
 /// Decisions: what the scopes open stands here as well as in userinfo, because apps in the field read it here and
 /// the token goes straight to the app; the trade is a longer token. No `azp`: there is one audience, the client.
 pub fn id_token(issue: &Issue<'_>, nonce: Option<&str>, access_token: Option<&str>) -> String {
-    let mut claims = Map::new();
-    claims.insert("iss".to_owned(), json!(issue.issuer()));
-    claims.insert("sub".to_owned(), json!(issue.person.id));
-    claims.insert("aud".to_owned(), json!(issue.client.id));
+    const ALWAYS: [Claim; 3] = [Claim::AuthTime, Claim::Acr, Claim::Amr];
+    let mut claims = AsciiObject::default();
+    claims.text("iss", issue.issuer());
+    claims.text("sub", issue.person.id.as_str());
+    claims.text("aud", issue.client.id.as_str());
     issue.times(ID_TOKEN_LIFETIME_S, &mut claims);
-    for claim in [Claim::AuthTime, Claim::Acr, Claim::Amr] {
-        claims.extend(issue.value(claim).map(|value| (claim.as_str().to_owned(), value)));
+    for claim in ALWAYS {
+        issue.put(claim, &mut claims);
     }
-    claims.extend(nonce.map(|nonce| ("nonce".to_owned(), json!(nonce))));
-    let hash = access_token.map(|token| at_hash(issue.client.id_token_algorithm, token));
-    claims.extend(hash.map(|hash| ("at_hash".to_owned(), json!(hash))));
+    if let Some(nonce) = nonce {
+        claims.text("nonce", nonce);
+    }
+    if let Some(token) = access_token {
+        claims.text("at_hash", &at_hash(issue.client.id_token_algorithm, token));
+    }
     issue.entry_claims(&mut claims);
     let requested = Requested::read(issue.grant.claims.as_ref());
-    issue.person_claims(&requested.id_token, &mut claims);
-    ascii_json(&Value::Object(claims))
+    issue.person_claims(&requested.id_token, &ALWAYS, &mut claims);
+    claims.end()
 }
 
 /// Userinfo's answer (OpenID Connect Core, section 5.3.2).
 pub fn userinfo(issue: &Issue<'_>) -> Value {
     let mut claims = Map::new();
-    claims.insert("sub".to_owned(), json!(issue.person.id));
+    claims.text("sub", issue.person.id.as_str());
     let requested = Requested::read(issue.grant.claims.as_ref());
-    issue.person_claims(&requested.userinfo, &mut claims);
+    issue.person_claims(&requested.userinfo, &[], &mut claims);
     issue.entry_claims(&mut claims);
     Value::Object(claims)
 }
@@ -148,24 +165,22 @@ pub fn userinfo(issue: &Issue<'_>) -> Value {
 /// An access token's payload (RFC 9068, section 2.2), for the gateway's own endpoints and for apps that read it.
 /// `jti` names the token for revocation by itself; `grant` is what it rests on.
 pub fn access_token(issue: &Issue<'_>, jti: &str) -> String {
-    let mut claims = Map::new();
-    claims.insert("iss".to_owned(), json!(issue.issuer()));
-    claims.insert("sub".to_owned(), json!(issue.person.id));
-    claims.insert("aud".to_owned(), json!(issue.issuer()));
+    let mut claims = AsciiObject::default();
+    claims.text("iss", issue.issuer());
+    claims.text("sub", issue.person.id.as_str());
+    claims.text("aud", issue.issuer());
     issue.times(ACCESS_TOKEN_LIFETIME_S, &mut claims);
-    claims.insert("jti".to_owned(), json!(jti));
-    claims.insert("client_id".to_owned(), json!(issue.client.id));
-    claims.insert("scope".to_owned(), json!(issue.grant.scopes.join(" ")));
-    claims.insert("grant".to_owned(), json!(issue.grant.id));
-    claims.insert("partner_id".to_owned(), json!(issue.session.partner));
+    claims.text("jti", jti);
+    claims.text("client_id", issue.client.id.as_str());
+    claims.text("scope", &issue.grant.scopes.join(" "));
+    claims.text("grant", issue.grant.id.as_str());
+    claims.text("partner_id", issue.session.partner.as_str());
     if let Some(account) = &issue.grant.account {
-        claims.insert("account_id".to_owned(), json!(account));
+        claims.text("account_id", account.as_str());
     }
-    claims.insert("sid".to_owned(), json!(issue.session.id));
-    if let Some(impersonator) = &issue.session.detail.impersonator {
-        claims.insert("act".to_owned(), json!({ "sub": impersonator }));
-    }
-    ascii_json(&Value::Object(claims))
+    claims.text("sid", issue.session.id.as_str());
+    issue.actor(&mut claims);
+    claims.end()
 }
 
 /// A JOSE header for a token of `kind`, signed by the key `kid`.

@@ -20,6 +20,8 @@ use store::*;
 
 on_both!(
     entry_codes_are_kept_as_they_were_ordered,
+    a_code_is_kept_for_a_caller_who_still_may,
+    one_of_many_enters_at_a_stroke,
     an_arrival_is_told_part_by_part,
     an_entry_code_is_redeemed_by_one_of_many,
     old_entry_codes_go,
@@ -55,7 +57,94 @@ fn code(order: Order, secret: &str) -> EntryCode {
 
 async fn insert_code(world: &World, code: &EntryCode) {
     let new = code.clone();
-    entry_codes::insert(&world.db, SANDBOX, &new).await.unwrap();
+    let by = entry_codes::MadeBy::default();
+    assert!(entry_codes::insert(&world.db, SANDBOX, &new, &by).await.unwrap());
+}
+
+async fn a_code_is_kept_for_a_caller_who_still_may(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.new_app(&partner.organization, "MP-1");
+    let at = read!(world, |tx| revision::read(tx));
+    let keep = async |secret: &str, revision: Option<i64>, jti: &str| {
+        let by = entry_codes::MadeBy { revision, jti: jti.to_owned() };
+        entry_codes::insert(&world.db, SANDBOX, &code(order(&partner, &app), secret), &by).await.unwrap()
+    };
+    assert!(keep("a", Some(at), "j").await && keep("b", None, "j").await);
+    assert!(!keep("c", Some(at - 1), "j").await);
+    write!(world, |tx| revoked_tokens::insert(tx, "j", NOW));
+    assert!(!keep("d", Some(at), "j").await && !keep("e", None, "j").await, "the token was revoked");
+    assert!(keep("f", Some(at), "k").await);
+    world
+        .write(|tx| Box::pin(async move { sql("UPDATE service_keys SET disabled_at = 1").execute(tx).await }))
+        .await;
+    assert!(!keep("g", Some(at), "k").await && keep("h", Some(at + 1), "k").await);
+}
+
+/// A session that nobody has opened yet.
+fn opened(person: &Person, name: &str) -> Session {
+    let detail: SessionDetail =
+        serde_json::from_value(json!({ "acr": "a", "amr": ["fed"], "navbar": "n" })).unwrap();
+    Session {
+        id: SessionId::parse(name).unwrap(),
+        secret: hashed(name),
+        partner: person.identity.partner.clone(),
+        person: person.id.clone(),
+        partner_session: "theirs".to_owned(),
+        authenticated: NOW,
+        detail,
+        created: NOW,
+        touched: NOW,
+        expires: NOW.plus_seconds(3600),
+        ended: None,
+    }
+}
+
+async fn one_of_many_enters_at_a_stroke(world: World) {
+    let partner = world.partner("PT-1").await;
+    let app = world.new_app(&partner.organization, "MP-1");
+    let person = world.new_person(&partner, "anna");
+    let (new, of) = (person.clone(), app.clone());
+    write!(world, |tx| async {
+        assert!(apps::insert(tx, &of, NOW).await?);
+        assert!(people::insert_if_new(tx, &new, NOW).await?);
+        Ok(())
+    });
+    let at = read!(world, |tx| revision::read(tx));
+    let first = code(order(&partner, &app), "first");
+    insert_code(&world, &first).await;
+    let (world, first) = (&world, &first);
+    let enter = async |name: String, code: Hashed, environment, revision: i64| {
+        let session = opened(&person, &name);
+        let entry = SessionApp::of(&session.id, &first.order, NOW);
+        let new =
+            entry_codes::FreshEntry { environment, code: &code, session: &session, entry: &entry, revision };
+        entry_codes::enter(&world.db, &new).await.unwrap()
+    };
+    assert!(!enter("S-x".to_owned(), first.hash.clone(), SANDBOX, at - 1).await, "something has changed");
+    assert!(!enter("S-y".to_owned(), first.hash.clone(), Environment::Production, at).await);
+    assert!(!enter("S-z".to_owned(), hashed("other"), SANDBOX, at).await);
+    let all = (0..60).map(|one| enter(format!("S-{one}"), first.hash.clone(), SANDBOX, at));
+    let all = futures_util::future::join_all(all).await;
+    assert_eq!(all.iter().filter(|won| **won).count(), 1, "a code lets one browser in");
+    let won = all.iter().position(|won| *won).unwrap();
+    let count = sql("SELECT (SELECT COUNT(*) FROM sessions), (SELECT COUNT(*) FROM session_apps)");
+    let mut row = world.db.maybe(count).await.unwrap().unwrap();
+    assert_eq!((row.take::<i64>().unwrap(), row.take::<i64>().unwrap()), (1, 1));
+    let id = SessionId::parse(&format!("S-{won}")).unwrap();
+    let expected = opened(&person, id.as_str());
+    let kept = id.clone();
+    assert_eq!(read!(world, |tx| sessions::find(tx, SANDBOX, &kept)), Some(expected));
+    let (kept, of) = (id.clone(), app.id.clone());
+    let entry = read!(world, |tx| session_apps::find(tx, &kept, &of));
+    assert_eq!(entry, Some(SessionApp::of(&id, &first.order, NOW)));
+    let used = kept_code(world, SANDBOX, &first.hash).await;
+    assert_eq!(used.map(|code| code.state), Some(State::Redeemed { at: NOW }));
+    // Each brings its own, and they share what they can.
+    for one in 0..40 {
+        insert_code(world, &code(first.order.clone(), &format!("own-{one}"))).await;
+    }
+    let own = (0..40).map(|one| enter(format!("S-own-{one}"), hashed(&format!("own-{one}")), SANDBOX, at));
+    assert!(futures_util::future::join_all(own).await.into_iter().all(|entered| entered));
 }
 
 async fn kept_code(world: &World, environment: Environment, hash: &Hashed) -> Option<EntryCode> {

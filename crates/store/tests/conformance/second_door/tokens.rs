@@ -30,6 +30,9 @@ on_both!(
     of_two_keys_of_one_generation_one_is_kept,
     keys_are_retired_and_removed,
     what_is_over_goes_with_its_family,
+    what_takes_something_away_moves_the_revision,
+    what_was_decided_from_memory_is_confirmed_by_its_row,
+    what_a_token_rests_on_is_asked_shortly,
 );
 
 /// A grant with everything that it refers to.
@@ -267,7 +270,7 @@ async fn a_burnt_code_brings_nothing_and_a_revoked_grant_no_more(world: World) {
 }
 
 fn next(grant: &Grant, number: i64, given_for: i64, name: &str) -> Next {
-    Next { grant: grant.id.clone(), number, hash: hashed(name), given_for }
+    Next { grant: grant.id.clone(), number, hash: hashed(name), given_for, revision: None }
 }
 
 /// Where the token `number` stands, and its successor.
@@ -410,4 +413,125 @@ async fn what_is_over_goes_with_its_family(world: World) {
     let left = sql("SELECT (SELECT COUNT(*) FROM grants), (SELECT COUNT(*) FROM refresh_tokens)");
     let mut row = world.db.maybe(left).await.unwrap().unwrap();
     assert_eq!((row.take::<i64>().unwrap(), row.take::<i64>().unwrap()), (0, 0));
+}
+
+async fn revision_of(world: &World) -> i64 {
+    read!(world, |tx| revision::read(tx))
+}
+
+/// Keeps a grant that was decided about from memory.
+async fn confirmed(world: &World, like: &Grant, name: &str, cookie: &str, at: i64) -> bool {
+    let new = Grant { id: GrantId::parse(name).unwrap(), ..like.clone() };
+    grants::insert_confirmed(&world.db, &new, &code(&new), &hashed(cookie), at).await.unwrap()
+}
+
+async fn what_takes_something_away_moves_the_revision(world: World) {
+    let grant = grant(&world).await;
+    let (person, account) = (grant.person.clone(), grant.account.clone().unwrap());
+    let before = revision_of(&world).await;
+    let association = Association { person: person.clone(), account: account.clone(), roles: vec![] };
+    let (of, app) = (account.clone(), AppId::parse("MP-1").unwrap());
+    write!(world, |tx| async {
+        assert!(associations::insert_if_new(tx, &association, NOW).await?);
+        assert!(activations::insert(tx, &app, &of, NOW).await?);
+        revoked_tokens::insert(tx, "j", NOW).await
+    });
+    let (id, cookie, other) = (grant.session.clone(), hashed("cookie"), hashed("other"));
+    write!(world, |tx| async {
+        sessions::change_secret(tx, &id, &cookie, &other).await?;
+        sessions::change_secret(tx, &id, &other, &cookie).await
+    });
+    assert_eq!(
+        revision_of(&world).await,
+        before,
+        "nobody decided by what is new, and sessions are looked at"
+    );
+    for change in [
+        "UPDATE organizations SET name = 'x'",
+        "UPDATE partners SET name = 'x'",
+        "UPDATE accounts SET name = 'x'",
+        "UPDATE people SET locale = 'de'",
+        "UPDATE associations SET roles = '[\"x\"]'",
+        "UPDATE apps SET name = 'x'",
+        "UPDATE clients SET name = 'x'",
+        "UPDATE client_secrets SET ends_at = 1",
+        "UPDATE service_accounts SET name = 'x'",
+        "UPDATE service_keys SET disabled_at = 1",
+        "DELETE FROM activations WHERE account_id = 'AG-1'",
+        "DELETE FROM associations WHERE account_id = 'AG-1'",
+    ] {
+        let before = revision_of(&world).await;
+        world.write(move |tx| Box::pin(async move { sql(change).execute(tx).await })).await;
+        assert_eq!(revision_of(&world).await, before + 1, "{change}");
+    }
+    let before = revision_of(&world).await;
+    let failed = world.db.write(|tx| {
+        Box::pin(async move {
+            sql("UPDATE people SET locale = 'en'").execute(tx).await?;
+            Err::<(), _>(DbError::Reference)
+        })
+    });
+    assert_eq!(failed.await, Err(DbError::Reference));
+    assert_eq!(revision_of(&world).await, before, "what is not kept moves nothing");
+    world.db.execute(sql("DELETE FROM consents")).await.unwrap();
+    assert_eq!(revision_of(&world).await, before);
+    world.db.execute(sql("DELETE FROM associations")).await.unwrap();
+    assert_eq!(revision_of(&world).await, before + 1, "also a statement that goes by itself");
+}
+
+async fn what_was_decided_from_memory_is_confirmed_by_its_row(world: World) {
+    let grant = grant(&world).await;
+    let at = revision_of(&world).await;
+    assert!(!confirmed(&world, &grant, "grant-2", "other", at).await, "another cookie");
+    assert!(!confirmed(&world, &grant, "grant-2", "cookie", at - 1).await);
+    assert!(confirmed(&world, &grant, "grant-2", "cookie", at).await);
+    let many = (0..40).map(|one| {
+        let (world, grant) = (&world, &grant);
+        async move {
+            let stale = one % 4 == 0;
+            let name = format!("grant-many-{one}");
+            (stale, confirmed(world, grant, &name, "cookie", at - i64::from(stale)).await)
+        }
+    });
+    for (stale, kept) in futures_util::future::join_all(many).await {
+        assert_eq!(kept, !stale, "each by itself, also where they share a statement");
+    }
+    let from_memory = |name: &str, at| {
+        let grant = Grant { id: GrantId::parse(name).unwrap(), ..grant.clone() };
+        Next { revision: Some(at), ..next(&grant, 1, 0, "1") }
+    };
+    let insert = async |next: Next| refresh_tokens::insert(&world.db, &next, NOW).await.unwrap();
+    assert!(!insert(from_memory("grant-2", at - 1)).await);
+    assert!(insert(from_memory("grant-2", at)).await);
+    assert!(!insert(from_memory("grant-2", at)).await, "once");
+    world
+        .write(|tx| Box::pin(async move { sql("UPDATE people SET disabled_at = 1").execute(tx).await }))
+        .await;
+    assert!(!confirmed(&world, &grant, "grant-3", "cookie", at).await);
+    assert!(!insert(from_memory("grant-many-1", at)).await);
+    let at = revision_of(&world).await;
+    let id = grant.session.clone();
+    assert!(write!(world, |tx| sessions::end(tx, &id, NOW)));
+    assert!(!confirmed(&world, &grant, "grant-3", "cookie", at).await, "its session has ended");
+}
+
+async fn what_a_token_rests_on_is_asked_shortly(world: World) {
+    let grant = grant(&world).await;
+    let still = async |jti: &str| standings::still(&world.db, &grant.id, jti).await.unwrap();
+    let at = revision_of(&world).await;
+    assert_eq!(still("j").await, Some(at));
+    let (_, rests) = standings::of_access_token(&world.db, SANDBOX, &grant.id, "j").await.unwrap().unwrap();
+    assert_eq!(rests.revision, at);
+    write!(world, |tx| revoked_tokens::insert(tx, "j", NOW));
+    assert_eq!((still("j").await, still("k").await), (None, Some(at)));
+    let id = grant.session.clone();
+    assert!(write!(world, |tx| sessions::end(tx, &id, NOW)));
+    assert_eq!(still("k").await, None, "its session has ended");
+    world
+        .write(|tx| Box::pin(async move { sql("UPDATE sessions SET ended_at = NULL").execute(tx).await }))
+        .await;
+    assert_eq!(still("k").await, Some(at));
+    let id = grant.id.clone();
+    assert!(write!(world, |tx| grants::revoke(tx, &id, NOW)));
+    assert_eq!(still("k").await, None);
 }

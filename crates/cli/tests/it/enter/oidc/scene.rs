@@ -15,7 +15,7 @@ use kernel::jose::Algorithm;
 use kernel::{Actor, Environment, Plain, SystemChance, Time};
 use serde_json::{Value, json};
 use service::admin::organizations::OrganizationChange;
-use service::enter::grant::NewCode;
+use service::enter::issued_code::NewCode;
 use store::clients::ClientRecord;
 use store::{
     DbError, Tx, accounts, activations, apps, associations, clients, partners, people, session_apps, sessions,
