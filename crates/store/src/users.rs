@@ -1,9 +1,39 @@
 //! Users of organizations, known by what a signed token says of them.
 
 use crate::db::{DbError, Row, Tx, sql};
+use crate::listing::{Listed, Page};
 use crate::statements::statements;
 use kernel::ids::{OrganizationId, UserId};
 use kernel::{Environment, User};
+
+/// What a list may be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    Username,
+    Id,
+    Created,
+}
+
+impl Sort {
+    pub const ALL: [Self; 3] = [Self::Username, Self::Id, Self::Created];
+
+    /// The published field's name (contract `connect.md`, 5).
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Username => "username",
+            Self::Id => "id",
+            Self::Created => "created_timestamp",
+        }
+    }
+
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Username => "username",
+            Self::Id => "id",
+            Self::Created => "created_at",
+        }
+    }
+}
 
 macro_rules! columns {
     () => {
@@ -19,6 +49,17 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM users WHERE organization_id = $1 AND id = $2");
     BY_USERNAME = concat!("SELECT ", columns!(), " FROM users
         WHERE organization_id = $1 AND environment = $2 AND username = $3");
+    PAGE = concat!("SELECT ", columns!(), " FROM users WHERE organization_id = $1 AND environment = $2");
+    COUNT = "SELECT COUNT(*) FROM users WHERE organization_id = $1 AND environment = $2";
+}
+
+/// The composed statements, for the test that prepares them.
+pub(crate) fn composed() -> Vec<String> {
+    let page = |sort: Sort, descending| Page { sort, descending, limit: 1, skip: 0 };
+    let both = |sort: Sort| {
+        [false, true].map(|descending| format!("{PAGE}{}", page(sort, descending).tail(sort.column(), 3)))
+    };
+    Sort::ALL.into_iter().flat_map(both).collect()
 }
 
 fn user(mut row: Row) -> Result<User, DbError> {
@@ -74,4 +115,21 @@ pub async fn by_username(
         .await?
         .map(user)
         .transpose()
+}
+
+/// A page of an organization's users in one environment.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn list(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    environment: Environment,
+    page: Page<Sort>,
+) -> Result<Listed<User>, DbError> {
+    let total = sql(COUNT).bind(organization).bind(environment).one(tx).await?.take()?;
+    let text = format!("{PAGE}{}", page.tail(page.sort.column(), 3));
+    let query = sql(text).bind(organization).bind(environment).bind(page.limit.max(0)).bind(page.skip.max(0));
+    let rows = query.all(tx).await?;
+    Ok(Listed { rows: rows.into_iter().map(user).collect::<Result<_, _>>()?, total })
 }

@@ -282,6 +282,22 @@ async fn users_keep_their_id(world: World) {
     let mut other = world.new_user(&organization, "Anna");
     other.email = first.email.clone();
     assert_ne!(write!(world, |tx| users::upsert(tx, &other)), first.id, "lesson 24: never by e-mail");
+    let bert = world.new_user(&organization, "bert");
+    write!(world, |tx| users::upsert(tx, &bert));
+    let page = |sort, descending, limit, skip| Page { sort, descending, limit, skip };
+    for (page, names) in [
+        (page(users::Sort::Username, false, 10, 2), &["bert"][..]),
+        (page(users::Sort::Username, true, 1, 0), &["bert"]),
+        (page(users::Sort::Created, false, 10, 5), &[]),
+    ] {
+        let of = organization.clone();
+        let listed = read!(world, |tx| users::list(tx, &of, SANDBOX, page));
+        let found: Vec<_> = listed.rows.iter().map(|user| user.username.as_str()).collect();
+        assert_eq!((found.as_slice(), listed.total), (names, 3));
+    }
+    let page = page(users::Sort::Id, false, 10, 0);
+    let listed = read!(world, |tx| users::list(tx, &organization, Environment::Production, page));
+    assert_eq!(listed, Listed { rows: vec![], total: 0 });
 }
 
 async fn tenants_are_kept(world: World) {
