@@ -6,7 +6,7 @@ mod ticket;
 
 pub use callback::{Answer, CallbackQuery, CallbackRefused, ProviderError};
 pub use proof::{code_matches, pkce_challenge, pkce_verifier, short_code};
-pub use ticket::{Ticket, TicketRefused};
+pub use ticket::{Ticket, TicketKey, TicketRefused};
 
 use crate::dialog::Failure;
 use kernel::ids::{AttemptId, OrganizationId};

@@ -16,6 +16,6 @@ pub use claims::{AHEAD_MOST_S, AuthOnly, Claims, LIFE_S, REMEMBERED_S, Rules};
 pub use extra::{AllowedInstalls, MASKED, Marketplace};
 pub use header::{GET_BYTES, POST_BYTES, Peek, peek};
 pub use kernel::jose::{JsonRefused, strict_json};
-pub use verify::{Verified, VerifyingKey, verify_signature};
+pub use verify::{SharedSecret, Verified, VerifyingKey, verify_signature};
 
 pub(crate) use kernel::jose::shortened;

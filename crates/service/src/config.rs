@@ -10,12 +10,12 @@ use ::connect::connector::Definition;
 use ::connect::credential::App;
 use ::connect::integration::Integration;
 use ::connect::signing_key::{Material, SigningKey};
+use ::connect::token::SharedSecret;
 use kernel::ids::{OrganizationId, SigningKeyId};
 use kernel::{Environment, Organization, Origin, Slug};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use store::{connector_apps, integrations, organization_connectors, organizations, origins, signing_keys};
-use zeroize::Zeroizing;
 
 /// One organization in one environment.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct OrganizationConfig {
     pub token_ahead_s: i64,
     pub signing_keys: Vec<SigningKey>,
     /// The shared secrets of `signing_keys`, opened.
-    pub secrets: HashMap<SigningKeyId, Zeroizing<Vec<u8>>>,
+    pub secrets: HashMap<SigningKeyId, SharedSecret>,
     pub origins: Vec<Origin>,
     pub integrations: Vec<Integration>,
     /// The apps registered at outside systems, opened.
@@ -135,7 +135,7 @@ impl Service {
             if let Material::Secret(sealed) = &key.material {
                 let place = format!("signing_key:{}", key.id);
                 let opened = self.vault.open(&self.db, &owner, &place, sealed).await?;
-                secrets.insert(key.id.clone(), opened);
+                secrets.insert(key.id.clone(), SharedSecret::new(&opened));
             }
         }
         let mut opened_apps = HashMap::new();

@@ -24,6 +24,7 @@ pub use places::{Place, Places};
 pub use stopping::Stopping;
 pub use vault::Vault;
 
+use ::connect::attempt::TicketKey;
 use ::connect::connector::{Catalogue, Policy};
 use kernel::{Chance, Clock, MasterKeys};
 use std::sync::Arc;
@@ -81,7 +82,7 @@ pub struct Service {
     pub(crate) endpoints_seen: work::notice::seen::Seen,
     /// Begun when the process shall end: streams end, and it is no longer ready.
     pub stopping: Stopping,
-    ticket_key: Zeroizing<[u8; 32]>,
+    ticket_key: TicketKey,
     recent_key: Zeroizing<[u8; 32]>,
 }
 
@@ -122,7 +123,7 @@ pub struct Parts {
 impl Service {
     pub fn new(parts: Parts) -> Self {
         let Parts { db, clock, chance, places, masters, catalogue, outbound, policy, limits } = parts;
-        let ticket_key = masters.current().derive("start-ticket");
+        let ticket_key = TicketKey::new(&masters.current().derive("start-ticket"));
         let recent_key = masters.current().derive("recent-partners");
         let vault = Vault::new(masters, Arc::clone(&clock), Arc::clone(&chance));
         let providers = outbound::Providers::new(outbound.clone());
@@ -166,7 +167,7 @@ impl Service {
     }
 
     /// The key that start tickets are proven with ([decision 0004](../../docs/decisions)).
-    pub(crate) fn ticket_key(&self) -> &[u8; 32] {
+    pub(crate) fn ticket_key(&self) -> &TicketKey {
         &self.ticket_key
     }
 }

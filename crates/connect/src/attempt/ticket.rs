@@ -19,6 +19,17 @@ pub struct Ticket {
     nonce: String,
 }
 
+/// What tickets are proven with: the master key's, derived for `start-ticket`. Made once, because that is half of what
+/// a proof takes.
+#[derive(Debug)]
+pub struct TicketKey(hmac::Key);
+
+impl TicketKey {
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+}
+
 /// Why a start ticket is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TicketRefused {
@@ -47,11 +58,11 @@ impl Ticket {
         Self { dialog, issued: now, nonce: URL_SAFE_NO_PAD.encode(chance.bytes::<16>()) }
     }
 
-    /// `base64url(payload).base64url(HMAC-SHA-256)`. `key` is the master key's, derived for `start-ticket`.
-    pub fn write(&self, key: &[u8; 32]) -> String {
+    /// `base64url(payload).base64url(HMAC-SHA-256)`.
+    pub fn write(&self, key: &TicketKey) -> String {
         let payload = format!("1.{}.{}.{}", self.dialog.as_str(), self.issued.micros(), self.nonce);
         let payload = URL_SAFE_NO_PAD.encode(payload);
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), payload.as_bytes());
+        let tag = hmac::sign(&key.0, payload.as_bytes());
         format!("{payload}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
@@ -59,15 +70,14 @@ impl Ticket {
     ///
     /// # Errors
     /// [`TicketRefused`].
-    pub fn read(text: &str, key: &[u8; 32], now: Time) -> Result<Self, TicketRefused> {
+    pub fn read(text: &str, key: &TicketKey, now: Time) -> Result<Self, TicketRefused> {
         if text.len() > 512 {
             return Err(TicketRefused::Malformed);
         }
         let (payload, tag) = text.split_once('.').ok_or(TicketRefused::Malformed)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| TicketRefused::Malformed)?;
         // Compared in constant time, and before anything in the payload is read: nothing unproven is parsed.
-        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), payload.as_bytes(), &tag)
-            .map_err(|_| TicketRefused::Forged)?;
+        hmac::verify(&key.0, payload.as_bytes(), &tag).map_err(|_| TicketRefused::Forged)?;
         let ticket = Self::parse(payload).ok_or(TicketRefused::Malformed)?;
         let age = now.micros().saturating_sub(ticket.issued.micros());
         let fresh = (-CLOCKS_S * 1_000_000..TICKET_LIFETIME_S * 1_000_000).contains(&age);

@@ -5,16 +5,41 @@ use crate::refusal::{Code, Refusal};
 use crate::signing_key::{Algorithm, PublicKey, SECRET_BYTES};
 use aws_lc_rs::hmac;
 use serde_json::json;
-use zeroize::Zeroizing;
+use std::sync::Arc;
 
 /// What a signature is checked with, opened from a key's record.
 #[derive(Clone)]
 pub enum VerifyingKey {
-    /// The shared secret of an HS256 key, as it was given to the organization.
-    Secret(Zeroizing<Vec<u8>>),
+    /// The shared secret of an HS256 key.
+    Secret(SharedSecret),
     /// A public JWK as JSON text: a registered one, or one out of a published set. It is checked at each use as
     /// at registration, because what a set holds was checked by nobody.
     Jwk(String),
+}
+
+/// A shared secret as it was given to the organization, made ready to check signatures. Cheap to clone.
+#[derive(Clone)]
+pub struct SharedSecret {
+    key: Arc<hmac::Key>,
+    is_long: bool,
+}
+
+impl SharedSecret {
+    pub fn new(secret: &[u8]) -> Self {
+        let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
+        Self { key, is_long: secret.len() >= SECRET_BYTES }
+    }
+
+    fn proves(&self, message: &[u8], signature: &[u8]) -> bool {
+        // An empty or short secret can be guessed from one token; registration refuses it too.
+        self.is_long && hmac::verify(&self.key, message, signature).is_ok()
+    }
+}
+
+impl std::fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedSecret(..)")
+    }
 }
 
 impl std::fmt::Debug for VerifyingKey {
@@ -54,11 +79,7 @@ pub fn verify_signature(peek: &Peek, algorithm: Algorithm, key: &VerifyingKey) -
     }
     let (message, signature) = (peek.signed.as_bytes(), peek.signature.as_slice());
     let proven = match (algorithm, key) {
-        (Algorithm::Hs256, VerifyingKey::Secret(secret)) => {
-            // An empty or short secret can be guessed from one token; registration refuses it too.
-            secret.len() >= SECRET_BYTES
-                && hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), message, signature).is_ok()
-        }
+        (Algorithm::Hs256, VerifyingKey::Secret(secret)) => secret.proves(message, signature),
         (Algorithm::Rs256 | Algorithm::Es256 | Algorithm::EdDsa, VerifyingKey::Jwk(jwk)) => {
             let public = PublicKey::parse(algorithm, jwk).map_err(|error| {
                 Refusal::new(

@@ -2,7 +2,7 @@
 
 use crate::sign::{NOW, encode};
 use connect::attempt::{
-    Answer, Attempt, CallbackQuery, CallbackRefused, LIFETIME_S, TICKET_LIFETIME_S, Ticket, TicketRefused,
+    Answer, Attempt, CallbackQuery, CallbackRefused, LIFETIME_S, TICKET_LIFETIME_S, Ticket, TicketKey, TicketRefused,
     code_matches, pkce_challenge, pkce_verifier, short_code,
 };
 use connect::dialog::Failure;
@@ -10,25 +10,27 @@ use kernel::ids::{AttemptId, OrganizationId};
 use kernel::{Environment, Hashed, Plain, SecretText, SeededChance, Slug};
 use proptest::prelude::*;
 
-const KEY: [u8; 32] = [7; 32];
+fn key() -> TicketKey {
+    TicketKey::new(&[7; 32])
+}
 
 fn ticket() -> (Ticket, String) {
     let ticket = Ticket::new(Plain::presented("dialog").hashed(), NOW, &SeededChance::new(1));
-    let text = ticket.write(&KEY);
+    let text = ticket.write(&key());
     (ticket, text)
 }
 
 #[test]
 fn a_ticket_reads_back_for_two_minutes() {
     let (ticket, text) = ticket();
-    let read = |seconds: i64| Ticket::read(&text, &KEY, NOW.plus_seconds(seconds));
+    let read = |seconds: i64| Ticket::read(&text, &key(), NOW.plus_seconds(seconds));
     for seconds in [-60, 0, TICKET_LIFETIME_S - 1] {
         assert_eq!(read(seconds).unwrap(), ticket);
     }
     for seconds in [-61, TICKET_LIFETIME_S, i64::MAX / 2_000_000] {
         assert_eq!(read(seconds), Err(TicketRefused::Late));
     }
-    let other = Ticket::new(ticket.dialog, NOW, &SeededChance::new(2)).write(&KEY);
+    let other = Ticket::new(ticket.dialog, NOW, &SeededChance::new(2)).write(&key());
     assert_ne!(Ticket::hash_of(&other), Ticket::hash_of(&text));
     assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
 }
@@ -36,11 +38,11 @@ fn a_ticket_reads_back_for_two_minutes() {
 #[test]
 fn a_ticket_of_another_key_is_forged() {
     let (_, text) = ticket();
-    assert_eq!(Ticket::read(&text, &[8; 32], NOW), Err(TicketRefused::Forged));
+    assert_eq!(Ticket::read(&text, &TicketKey::new(&[8; 32]), NOW), Err(TicketRefused::Forged));
     let payload = encode("1.d.1.n");
-    assert_eq!(Ticket::read(&format!("{payload}."), &KEY, NOW), Err(TicketRefused::Forged));
+    assert_eq!(Ticket::read(&format!("{payload}."), &key(), NOW), Err(TicketRefused::Forged));
     for bad in ["", "x", "=.=", &"a".repeat(600)] {
-        assert_eq!(Ticket::read(bad, &KEY, NOW), Err(TicketRefused::Malformed), "{bad}");
+        assert_eq!(Ticket::read(bad, &key(), NOW), Err(TicketRefused::Malformed), "{bad}");
     }
 }
 
@@ -48,7 +50,7 @@ fn a_ticket_of_another_key_is_forged() {
 fn lesson_18_every_proper_prefix_of_a_ticket_is_refused() {
     let (_, text) = ticket();
     for end in 0..text.len() {
-        assert!(Ticket::read(&text[..end], &KEY, NOW).is_err(), "{end}");
+        assert!(Ticket::read(&text[..end], &key(), NOW).is_err(), "{end}");
     }
 }
 
@@ -60,7 +62,7 @@ proptest! {
         let at = at.index(changed.len());
         prop_assume!(changed[at] != other);
         changed[at] = other;
-        prop_assert!(Ticket::read(&String::from_utf8(changed).unwrap(), &KEY, NOW).is_err());
+        prop_assert!(Ticket::read(&String::from_utf8(changed).unwrap(), &key(), NOW).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use connect::refusal::Refusal;
 use connect::signing_key::{Algorithm, Material, SigningKey};
-use connect::token::{self, Verified, VerifyingKey};
+use connect::token::{self, SharedSecret, Verified, VerifyingKey};
 use kernel::ids::{OrganizationId, SigningKeyId};
 use kernel::{Environment, Sealed, SeededChance, Time};
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
 }
 
 pub(crate) fn secret() -> VerifyingKey {
-    VerifyingKey::Secret(SECRET.to_vec().into())
+    VerifyingKey::Secret(SharedSecret::new(SECRET))
 }
 
 /// A token of exactly these texts, signed with HMAC-SHA-256 whatever the header says.

@@ -3,7 +3,7 @@
 use crate::sign::{Es256, NOW, SECRET, encode, hmac_token, hs256, proven, record, sealed, secret, verify};
 use connect::refusal::{Code, Refusal};
 use connect::signing_key::{Algorithm, Material, SigningKey, check_jwk};
-use connect::token::{GET_BYTES, POST_BYTES, VerifyingKey, candidates, peek};
+use connect::token::{GET_BYTES, POST_BYTES, SharedSecret, VerifyingKey, candidates, peek};
 use kernel::SafeUrl;
 use proptest::prelude::*;
 use serde_json::json;
@@ -116,7 +116,7 @@ fn signatures_by_others_verify() {
 fn a_signature_counts_only_under_its_own_key() {
     let token = hs256(&json!({ "jti": "1" }));
     assert!(verify(&token, Algorithm::Hs256, &secret()).is_ok());
-    let other = VerifyingKey::Secret(b"fedcba9876543210fedcba9876543210".to_vec().into());
+    let other = VerifyingKey::Secret(SharedSecret::new(b"fedcba9876543210fedcba9876543210"));
     assert_eq!(code_of(verify(&token, Algorithm::Hs256, &other)), Code::TokenSignature);
     let (mine, theirs) = (Es256::new(), Es256::new());
     let token = mine.token("{}");
@@ -131,7 +131,7 @@ fn a_signature_counts_only_under_its_own_key() {
 fn a_short_secret_never_verifies() {
     for short in [&b""[..], b"secret", &[7; 31]] {
         let token = hmac_token(r#"{"alg":"HS256"}"#, "{}", short);
-        let key = VerifyingKey::Secret(short.to_vec().into());
+        let key = VerifyingKey::Secret(SharedSecret::new(short));
         assert_eq!(code_of(verify(&token, Algorithm::Hs256, &key)), Code::TokenSignature);
     }
 }
