@@ -7,6 +7,8 @@ use kernel::{Environment, Hashed, Time};
 pub const SCOPES: &[&str] = &[
     "audit:read",
     "connectors:call",
+    "connectors:read",
+    "connectors:write",
     "credentials:read",
     "integrations:read",
     "integrations:write",
@@ -18,6 +20,7 @@ pub const SCOPES: &[&str] = &[
     "settings:write",
     "tenants:read",
     "tenants:write",
+    "users:read",
     "webhooks:read",
     "webhooks:write",
 ];

@@ -53,7 +53,7 @@ pub fn v1(view: &TenantView<'_>) -> Value {
         "integration_release_channel": channel(tenant),
         "id": tenant.id,
         "modified_date": tenant.modified.iso_micros(),
-        "connected_users": { view.brand.as_str(): connected_user(view) },
+        "connected_users": { view.brand.as_str(): user(view.user, view.namespace, view.issuer) },
         "status": status(tenant.id, view.runs, Value::Object(auth)),
     })
 }
@@ -88,6 +88,7 @@ pub fn v2(
         "paused": tenant.paused,
         "user_schedule": tenant.user_schedule,
         "schedule": tenant.schedule,
+        "time_zone": tenant.time_zone,
         "configs": tenant.configs,
         "created_date": tenant.created.iso_micros(),
         "modified_date": tenant.modified.iso_micros(),
@@ -176,13 +177,13 @@ fn cut(text: &str, longest: usize) -> String {
     text.chars().take(longest).collect::<String>().trim_end_matches('-').to_owned()
 }
 
-fn connected_user(view: &TenantView<'_>) -> Value {
-    let user = view.user;
+/// Whose a tenant is: a member of `connected_users`, and `GET /v2/users`.
+pub fn user(user: &User, namespace: &str, issuer: &str) -> Value {
     let mut jwt = user.attributes.clone();
     // Stored when the user last came; these two are facts of the gateway, and its address may have moved since.
     if let Some(jwt) = jwt.as_object_mut() {
-        jwt.insert("namespace".to_owned(), json!(view.namespace));
-        jwt.insert("keycloak_uri".to_owned(), json!(view.issuer));
+        jwt.insert("namespace".to_owned(), json!(namespace));
+        jwt.insert("keycloak_uri".to_owned(), json!(issuer));
     }
     json!({
         "id": user.id.to_string(),
@@ -193,7 +194,7 @@ fn connected_user(view: &TenantView<'_>) -> Value {
         "last_name": null,
         "email_verified": user.email.is_some(),
         "enabled": true,
-        "realm_id": view.namespace,
+        "realm_id": namespace,
         "created_timestamp": user.created.millis(),
     })
 }

@@ -21,6 +21,14 @@ pub struct Webhook {
     pub ends: Option<Time>,
 }
 
+/// Where a delivery comes from, as a run is told: the connector's name, or `custom` for the tenant's own address.
+pub fn source(connector: Option<&Slug>) -> &str {
+    connector.map_or(CUSTOM, Slug::as_str)
+}
+
+/// The source of what arrives at a tenant's own address.
+pub const CUSTOM: &str = "custom";
+
 /// One delivery as it is stored: the raw body and the headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {

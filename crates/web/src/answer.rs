@@ -155,6 +155,7 @@ pub fn api_refused(refused: &AdminRefused) -> Response {
     match refused {
         AdminRefused::NotFound { what, .. } => api_message(404, &format!("there is no such {what}")),
         AdminRefused::Taken { .. } | AdminRefused::Conflict(_) => api_message(409, &refused.to_string()),
+        AdminRefused::Connector(_) => api_invalid(&["body"], &refused.to_string(), "value_error"),
         AdminRefused::Invalid(text) => api_invalid(&["body"], text, "value_error"),
         AdminRefused::Release(unusable) => api_invalid(&["body"], &unusable.to_string(), unusable.code()),
         AdminRefused::Fault(fault) => api_fault(fault),

@@ -4,11 +4,11 @@ use crate::Web;
 use crate::routes::{integrations, jobs, tenants, webhook_endpoints, webhooks};
 use crate::table::{Proof, Table};
 use axum::http::Method;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 
 /// All of it.
 pub(crate) fn api(table: Table<Web>) -> Table<Web> {
-    own_settings(runs(dead_letters(notices(changes(connections(published(table)))))))
+    own_settings(outside(runs(dead_letters(notices(changes(connections(published(table))))))))
 }
 
 /// What was there from the beginning.
@@ -16,7 +16,7 @@ fn published(table: Table<Web>) -> Table<Web> {
     let read = Proof::ApiKey("tenants:read");
     let write = Proof::ApiKey("tenants:write");
     let integrations_read = Proof::ApiKey("integrations:read");
-    let hook = "/v1/webhooks/{hash}";
+    let hook = webhooks::ROUTE;
     let disconnect = "/v2/tenants/{id}/connectors/{name}/disconnect";
     table
         .add(Method::POST, hook, Proof::WebhookSecret, "a delivery", post(webhooks::post))
@@ -64,6 +64,7 @@ fn own_settings(table: Table<Web>) -> Table<Web> {
     use crate::routes::settings;
     let (read, write) = (Proof::ApiKey(settings::READ), Proof::ApiKey(settings::WRITE));
     let (origins, signing, keys) = ("/v2/origins", "/v2/signing-keys", "/v2/api-keys");
+    let rotate = "/v2/signing-keys/{key}/rotate";
     table
         .add(
             Method::GET,
@@ -78,6 +79,7 @@ fn own_settings(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, signing, read, "signing keys", get(settings::signing_keys))
         .add(Method::POST, signing, write, "a new signing key", post(settings::add_signing_key))
         .add(Method::DELETE, "/v2/signing-keys/{key}", write, "ends it", delete(settings::revoke_signing_key))
+        .add(Method::POST, rotate, write, "a new secret for it", post(settings::rotate_signing_key))
         .add(Method::GET, keys, read, "API keys", get(settings::api_keys))
         .add(Method::POST, keys, write, "a new API key", post(settings::add_api_key))
         .add(Method::DELETE, "/v2/api-keys/{key}", write, "ends it", delete(settings::revoke_api_key))
@@ -88,6 +90,25 @@ fn own_settings(table: Table<Web>) -> Table<Web> {
             "who changed what",
             get(settings::audit),
         )
+}
+
+/// Outside systems, who comes from there, and where they deliver.
+fn outside(table: Table<Web>) -> Table<Web> {
+    use crate::routes::{connectors, inbound_webhooks as inbound, users};
+    let (read, write) = (Proof::ApiKey(connectors::READ), Proof::ApiKey(connectors::WRITE));
+    let (all, one) = ("/v2/connectors", "/v2/connectors/{name}");
+    let (addresses, rotate) = ("/v2/tenants/{id}/webhooks", "/v2/tenants/{id}/webhooks/rotate");
+    let (seen, rotated) = (Proof::ApiKey(inbound::READ), Proof::ApiKey(inbound::WRITE));
+    let people = Proof::ApiKey(users::READ);
+    table
+        .add(Method::GET, all, read, "connectors", get(connectors::list))
+        .add(Method::POST, all, write, "an own one, or a new version", post(connectors::put))
+        .add(Method::GET, one, read, "one connector", get(connectors::get))
+        .add(Method::PUT, "/v2/connectors/{name}/app", write, "its app", put(connectors::put_app))
+        .add(Method::GET, "/v2/users", people, "users", get(users::list))
+        .add(Method::GET, "/v2/users/{id}", people, "one user", get(users::get))
+        .add(Method::GET, addresses, seen, "where it takes deliveries", get(inbound::list))
+        .add(Method::POST, rotate, rotated, "a new address", post(inbound::rotate))
 }
 
 /// Where an organization hears of events, and what became of the messages.

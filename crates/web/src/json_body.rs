@@ -1,6 +1,7 @@
 //! The JSON body of a request to the REST API, read into the shape that a handler asks for.
 
 use crate::{Web, answer};
+use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::response::Response;
 use serde::de::DeserializeOwned;
@@ -17,15 +18,28 @@ where
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let most = Web::from_ref(state).service().limits.body;
-        let Ok(body) = axum::body::to_bytes(request.into_body(), most).await else {
-            return Err(answer::api_message(413, &format!("the body is larger than {most} bytes")));
-        };
+        let body = whole(&Web::from_ref(state), request).await?;
         let text = if body.is_empty() { b"{}" } else { body.as_ref() };
-        let invalid = |error: serde_json::Error| {
-            // What follows tells the place in bytes of the body, which its sender has.
-            answer::api_invalid(&["body"], &error.to_string(), "value_error.jsondecode")
-        };
-        serde_json::from_slice(text).map(Self).map_err(invalid)
+        read(text).map(Self)
     }
+}
+
+/// The whole body.
+///
+/// # Errors
+/// The 413 answer.
+pub async fn whole(web: &Web, request: Request) -> Result<Bytes, Response> {
+    let most = web.service().limits.body;
+    let body = axum::body::to_bytes(request.into_body(), most).await;
+    body.map_err(|_| answer::api_message(413, &format!("the body is larger than {most} bytes")))
+}
+
+/// Reads JSON of this shape.
+///
+/// # Errors
+/// The 422 answer.
+pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Response> {
+    // What follows tells the place in bytes of the body, which its sender has.
+    serde_json::from_slice(text)
+        .map_err(|error| answer::api_invalid(&["body"], &error.to_string(), "value_error.jsondecode"))
 }

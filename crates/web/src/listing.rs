@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use service::connect::look_up::{IntegrationSort, Page, TenantSort};
+use service::connect::users::UserSort;
 use service::work::run_look_up::RunSort;
 
 /// How many a list has that was not asked for a number.
@@ -35,6 +36,15 @@ impl Sortable for TenantSort {
 impl Sortable for IntegrationSort {
     const ALL: &[Self] = &Self::ALL;
     const FIRST: Self = Self::Id;
+
+    fn field(self) -> &'static str {
+        Self::field(self)
+    }
+}
+
+impl Sortable for UserSort {
+    const ALL: &[Self] = &Self::ALL;
+    const FIRST: Self = Self::Username;
 
     fn field(self) -> &'static str {
         Self::field(self)

@@ -3,6 +3,7 @@
 
 mod connections;
 mod described;
+mod outside;
 mod releases;
 mod runs;
 mod settings;
@@ -224,7 +225,8 @@ fn responses(route: &Route, described: Option<&Described>) -> Value {
 
 fn is_list(route: &Route) -> bool {
     let paths = ["/v2/jobs", "/v2/tenants", "/v2/integrations", "/v2/integrations/{id}/releases"];
-    route.method == Method::GET && (paths.contains(&route.path) || runs::is_list(route.path))
+    route.method == Method::GET
+        && (paths.contains(&route.path) || runs::is_list(route.path) || outside::is_list(route.path))
 }
 
 fn reference(name: &str) -> Value {

@@ -1,15 +1,17 @@
 //! An organization's own connectors, and the apps it registered at outside systems.
 
-use super::AdminRefused;
+use super::{AdminRefused, Holder};
 use crate::{Fault, Service};
-use connect::connector::Definition;
+use connect::connector::{Definition, Policy, shipped_files};
 use connect::credential::App;
 use kernel::ids::OrganizationId;
-use kernel::{Actor, Environment, Slug};
+use kernel::{Actor, Environment, Slug, Time};
 use std::sync::Arc;
 use store::audit;
-use store::connector_apps::{self, ConnectorApp};
+use store::connector_apps;
 use store::organization_connectors::{self, OrganizationConnector};
+
+pub use store::connector_apps::ConnectorApp;
 
 /// A connector as a list shows it.
 #[derive(Debug, Clone)]
@@ -17,13 +19,35 @@ pub struct Listed {
     pub definition: Arc<Definition>,
     /// Whether it ships with the gateway or lies in the operator's folder.
     pub global: bool,
+    /// An own definition as it was written.
+    text: Option<String>,
+    /// When the organization stored it.
+    pub modified: Option<Time>,
+}
+
+impl Listed {
+    /// The definition as it was written, where that is known: not of what lies in the operator's folder.
+    pub fn written(&self, policy: Policy) -> Option<String> {
+        match &self.text {
+            Some(text) => Some(text.clone()),
+            None => shipped_text(&self.definition, policy),
+        }
+    }
+}
+
+/// The text of a definition that ships, unless the operator's folder has another one of its name.
+fn shipped_text(definition: &Definition, policy: Policy) -> Option<String> {
+    let named = format!("{}.toml", definition.id);
+    let (file, text) = shipped_files().find(|(file, _)| *file == named)?;
+    let is_it = Definition::parse(file, text, policy).is_ok_and(|shipped| shipped == *definition);
+    is_it.then(|| text.to_owned())
 }
 
 impl Service {
     /// Stores an organization's own definition, replacing one of the same name.
     ///
     /// # Errors
-    /// [`AdminRefused::Invalid`] with every problem of the file, each with its line.
+    /// [`AdminRefused::Connector`] with every problem of the file, each with its line.
     pub async fn put_connector(
         &self,
         actor: &Actor,
@@ -31,10 +55,7 @@ impl Service {
         file: &str,
         text: &str,
     ) -> Result<Definition, AdminRefused> {
-        let definition = Definition::parse(file, text, self.policy).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            AdminRefused::Invalid(lines.join("\n"))
-        })?;
+        let definition = Definition::parse(file, text, self.policy).map_err(AdminRefused::Connector)?;
         let name = Slug::for_connector(definition.id.as_str()).map_err(AdminRefused::invalid)?;
         let event = self.event(actor, "connector.stored", name.as_str(), organization);
         let row = OrganizationConnector {
@@ -54,6 +75,40 @@ impl Service {
         Ok(definition)
     }
 
+    /// The same for a program of one environment, and whether no connector of the organization had this name.
+    ///
+    /// Decision: what an integration in production connects is changed with a key of production. Attack: a definition
+    /// is of both environments and says where credentials are sent, so that a sandbox's key, which many have, would
+    /// reach those of production. Trade: a definition in use is tried under another name first.
+    ///
+    /// # Errors
+    /// [`AdminRefused`].
+    pub async fn put_connector_of(
+        &self,
+        actor: &Actor,
+        holder: &Holder,
+        file: &str,
+        text: &str,
+    ) -> Result<(Definition, bool), AdminRefused> {
+        let owner = &holder.organization;
+        let parsed = Definition::parse(file, text, self.policy).map_err(AdminRefused::Connector)?;
+        if holder.environment != Environment::Production {
+            let integrations = self.all_integrations(owner, Environment::Production).await?;
+            let using = integrations.iter().find(|integration| {
+                integration.own_connector.iter().chain(&integration.connectors).any(|name| *name == parsed.id)
+            });
+            if let Some(using) = using {
+                return Err(AdminRefused::Conflict(format!(
+                    "the integration `{}` in production connects `{}`: store it with a key of production",
+                    using.name, parsed.id
+                )));
+            }
+        }
+        let known = self.connectors(Some(owner)).await?;
+        let is_new = !known.iter().any(|it| !it.global && it.definition.id == parsed.id);
+        Ok((self.put_connector(actor, owner, file, text).await?, is_new))
+    }
+
     /// Every connector that an organization can use, its own first.
     ///
     /// # Errors
@@ -68,14 +123,19 @@ impl Service {
                 .db
                 .read(move |tx| Box::pin(async move { organization_connectors::list(tx, &owner).await }));
             let rows: Vec<OrganizationConnector> = read.await.map_err(AdminRefused::from)?;
-            let own = rows.iter().filter_map(|row| self.own_definition(row));
-            listed.extend(own.map(|(_, definition)| Listed { definition, global: false }));
+            let own = rows.iter().filter_map(|row| {
+                let (_, definition) = self.own_definition(row)?;
+                let (text, modified) = (Some(row.definition.clone()), Some(row.modified));
+                Some(Listed { definition, global: false, text, modified })
+            });
+            listed.extend(own);
         }
-        listed.extend(
-            self.catalogue
-                .iter()
-                .map(|definition| Listed { definition: Arc::clone(definition), global: true }),
-        );
+        listed.extend(self.catalogue.iter().map(|definition| Listed {
+            definition: Arc::clone(definition),
+            global: true,
+            text: None,
+            modified: None,
+        }));
         Ok(listed)
     }
 

@@ -25,6 +25,7 @@ pub mod tenants;
 pub mod webhooks;
 
 use crate::{Fault, Service};
+use connect::connector::Problem;
 use connect::release::Unusable;
 use enter::sso::{Code, Refused};
 use kernel::ids::OrganizationId;
@@ -42,6 +43,9 @@ pub enum AdminRefused {
     Taken { what: &'static str, name: String },
     #[error("{0}")]
     Invalid(String),
+    /// A connector's definition has these problems.
+    #[error("{}", lines(.0))]
+    Connector(Vec<Problem>),
     /// Something stands in the way that may go away: somebody else's change in between, or what still depends on it.
     #[error("{0}")]
     Conflict(String),
@@ -58,7 +62,7 @@ impl AdminRefused {
         match self {
             Self::NotFound { .. } => "not_found",
             Self::Taken { .. } => "taken",
-            Self::Invalid(_) => "invalid",
+            Self::Invalid(_) | Self::Connector(_) => "invalid",
             Self::Conflict(_) => "conflict",
             Self::Release(unusable) => unusable.code(),
             Self::Fault(_) => "unavailable",
@@ -96,6 +100,10 @@ impl From<Refused> for AdminRefused {
             _ => Self::Invalid(refused.message),
         }
     }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Whose records are looked at or administered, and in which environment: nothing beyond is seen or changed.

@@ -16,4 +16,5 @@ pub mod refuse;
 pub mod report_frame;
 pub mod start;
 pub mod turn;
+pub mod users;
 pub mod view;

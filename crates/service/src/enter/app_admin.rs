@@ -24,7 +24,7 @@ impl From<AdminRefused> for CallFailed {
             AdminRefused::Fault(fault) => return Self::Fault(fault),
             AdminRefused::NotFound { .. } => Code::NotFound,
             AdminRefused::Taken { .. } => Code::AlreadyExists,
-            AdminRefused::Invalid(_) => Code::InvalidArgument,
+            AdminRefused::Invalid(_) | AdminRefused::Connector(_) => Code::InvalidArgument,
             AdminRefused::Conflict(_) | AdminRefused::Release(_) => Code::FailedPrecondition,
         };
         // Without the hint, which is for whoever sits at the command line.

@@ -1,6 +1,6 @@
 //! What the file of a resource says of its routes, beyond what the route table knows.
 
-use super::{connections, releases, runs, settings, webhook_endpoints};
+use super::{connections, outside, releases, runs, settings, webhook_endpoints};
 use crate::table::Route;
 use serde_json::{Map, Value};
 
@@ -28,6 +28,7 @@ const RESOURCES: &[Resource] = &[
     Resource { schemas: webhook_endpoints::SCHEMAS, describe: webhook_endpoints::describe },
     Resource { schemas: runs::SCHEMAS, describe: runs::describe },
     Resource { schemas: releases::SCHEMAS, describe: releases::describe },
+    Resource { schemas: outside::SCHEMAS, describe: outside::describe },
     Resource { schemas: settings::SCHEMAS, describe: settings::describe },
 ];
 

@@ -33,6 +33,10 @@ pub(super) fn describe(route: &Route) -> Option<Described> {
             body("NewSigningKey");
             made("The key; a secret that was made is shown this once.", "SigningKey")
         }
+        (_, "/v2/signing-keys/{key}/rotate") => {
+            body("SigningKeyRotation");
+            made("The new key; its secret is shown this once.", "SigningKey")
+        }
         (_, "/v2/signing-keys/{key}") => gone("Tokens signed with it are refused from now on."),
         (&Method::GET, "/v2/api-keys") => list("The keys, without what they are presented with.", "ApiKey"),
         (&Method::POST, "/v2/api-keys") => {

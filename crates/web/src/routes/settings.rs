@@ -14,7 +14,7 @@ use kernel::Time;
 use kernel::ids::{ApiKeyId, SigningKeyId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::admin::signing_keys::NewMaterial;
+use service::admin::signing_keys::{NewMaterial, OVERLAP_S};
 use service::connect::look_up::Caller;
 
 /// What reading needs.
@@ -186,6 +186,16 @@ fn secret_answer(body: &Value) -> Response {
     answer::unkept(answer::json_answer(201, body))
 }
 
+/// The key of this id, where it is one of the caller's environment.
+async fn own_signing_key(web: &Web, caller: &Caller, id: &str) -> Result<SigningKeyId, Response> {
+    let not_found = || answer::api_message(404, "no signing key with this id");
+    let id = SigningKeyId::parse(id).map_err(|_| not_found())?;
+    let keys = web.service().signing_keys(&caller.organization).await;
+    let keys = keys.map_err(|no| answer::api_refused(&no))?;
+    let own = keys.iter().any(|it| it.id == id && it.environment == caller.environment);
+    if own { Ok(id) } else { Err(not_found()) }
+}
+
 /// Ends a signing key at once.
 pub async fn revoke_signing_key(
     State(web): State<Web>,
@@ -195,18 +205,46 @@ pub async fn revoke_signing_key(
     if !caller.may(WRITE) {
         return answer::not_authorized();
     }
-    let not_found = || answer::api_message(404, "no signing key with this id");
-    let Ok(key) = SigningKeyId::parse(&key) else { return not_found() };
-    let service = web.service();
-    let own = match service.signing_keys(&caller.organization).await {
-        Ok(keys) => keys.iter().any(|it| it.id == key && it.environment == caller.environment),
-        Err(no) => return answer::api_refused(&no),
+    let key = match own_signing_key(&web, &caller, &key).await {
+        Ok(key) => key,
+        Err(response) => return response,
     };
-    if !own {
-        return not_found();
-    }
-    match service.revoke_signing_key(&caller.actor(), &caller.organization, &key).await {
+    match web.service().revoke_signing_key(&caller.actor(), &caller.organization, &key).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(no) => answer::api_refused(&no),
+    }
+}
+
+/// How a signing key is rotated.
+#[derive(Debug, Deserialize)]
+pub struct Rotation {
+    /// How long the old one is accepted beside the new one, in seconds.
+    overlap_s: Option<i64>,
+}
+
+/// Makes a new shared secret, which is shown this once, in place of another.
+pub async fn rotate_signing_key(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    Path(key): Path<String>,
+    JsonBody(body): JsonBody<Rotation>,
+) -> Response {
+    if !caller.may(WRITE) {
+        return answer::not_authorized();
+    }
+    let key = match own_signing_key(&web, &caller, &key).await {
+        Ok(key) => key,
+        Err(response) => return response,
+    };
+    let (service, overlap_s) = (web.service(), body.overlap_s.unwrap_or(OVERLAP_S));
+    match service.rotate_signing_key(&caller.actor(), &caller.organization, &key, overlap_s).await {
+        Ok((key, secret)) => {
+            let mut shown = shown_key(&key, service.clock.now());
+            if let Some(fields) = shown.as_object_mut() {
+                fields.insert("secret".to_owned(), json!(secret.reveal()));
+            }
+            secret_answer(&shown)
+        }
         Err(no) => answer::api_refused(&no),
     }
 }

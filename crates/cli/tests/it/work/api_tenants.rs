@@ -97,7 +97,7 @@ on_both! {
         assert_eq!(made.status, 200, "{}", made.text());
         let tenant = made.json();
         for (field, value) in [("name", json!("anna-orders")), ("paused", json!(true)), ("source", json!("api")), ("archived", json!(false)),
-            ("user_schedule", json!("*/30 * * * *")), ("configs", json!({"any": 1})), ("integration_release_id", Value::Null),
+            ("user_schedule", json!("*/30 * * * *")), ("time_zone", json!("Europe/Berlin")), ("configs", json!({"any": 1})), ("integration_release_id", Value::Null),
             ("integration_release_channel", json!("Default")), ("integration_id", json!(scene.integration))] {
             assert_eq!(tenant[field], value, "{field}");
         }

@@ -1,5 +1,6 @@
 //! What goes on after connecting: runs, refreshes, calls, releases, schedules, notices.
 
+mod api_outside;
 mod api_runs;
 mod api_tenants;
 mod calls;
