@@ -40,6 +40,16 @@ impl Source {
         }
     }
 
+    /// The word that a run is told: programs in the field compare with `webhook`.
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Webhook => "webhook",
+            Self::Cron => "cron",
+            Self::Manual => "manual",
+        }
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.as_str() == text)
     }
@@ -173,6 +183,7 @@ mod tests {
     fn words_read_back_and_only_deliveries_are_webhooks() {
         for source in Source::ALL {
             assert_eq!(Source::parse(source.as_str()), Some(source));
+            assert_eq!(source.told(), source.as_str().to_ascii_lowercase());
         }
         for mode in Mode::ALL {
             assert_eq!(Mode::parse(mode.as_str()), Some(mode));

@@ -6,19 +6,31 @@ use crate::statements::statements;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use connect::run::Size;
-use connect::webhook::Delivery;
+use connect::webhook::{CUSTOM, Delivery};
 use kernel::ids::{DeliveryId, OrganizationId, RunId, TenantId, TriggerId, WebhookId};
 use kernel::{Environment, Hashed, Time};
 use serde_json::json as object;
 use std::collections::{HashMap, HashSet};
 
+// The connector at whose address it came; empty for the tenant's own.
+macro_rules! came_by {
+    () => {
+        "(SELECT w.connector FROM webhooks AS w WHERE w.id = deliveries.webhook_id)"
+    };
+}
+pub(crate) use came_by;
+
 // What of a delivery is read before its run begins: how large it is, and itself where it is small. Larger ones would be
 // kept in memory for as long as they wait.
 macro_rules! arrived {
     () => {
-        "id, organization_id, tenant_id, OCTET_LENGTH(headers) AS text_bytes, OCTET_LENGTH(body) AS body_bytes,
+        concat!(
+            "id, organization_id, tenant_id, OCTET_LENGTH(headers) AS text_bytes, OCTET_LENGTH(body) AS body_bytes,
         CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN headers END AS headers, body_encoding,
-        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END AS body"
+        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END AS body, ",
+            came_by!(),
+            " AS connector"
+        )
     };
 }
 
@@ -32,8 +44,11 @@ const FRESH_ON_POSTGRES: &str = concat!(
     " FROM deliveries WHERE trigger_id IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED),
     placed AS (SELECT fresh.*, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY id) AS place FROM fresh)
     SELECT placed.id, placed.organization_id, placed.tenant_id, placed.text_bytes, placed.body_bytes, placed.headers,
-        placed.body_encoding, placed.body, nextval('triggers_ids'),
-        CASE WHEN t.id IS NOT NULL THEN nextval('runs_ids') END, ",
+        placed.body_encoding, placed.body, placed.connector, nextval('triggers_ids'),
+        CASE WHEN NOT t.paused AND t.archived_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM runs AS u WHERE u.tenant_id = t.id AND u.completed_at IS NULL)
+            AND EXISTS (SELECT 1 FROM releases AS r WHERE r.integration_id = t.integration_id AND r.ready_at IS NOT NULL)
+            THEN nextval('runs_ids') END, ",
     standing::standing_columns!(),
     " FROM placed LEFT JOIN tenants AS t ON t.id = placed.tenant_id AND placed.place = 1",
     standing::standing_beside!(),
@@ -88,6 +103,8 @@ statements! {
         WHERE TRUE ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING RETURNING id";
     BY_ID = "SELECT id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body, received_at
         FROM deliveries WHERE organization_id = $1 AND id = $2";
+    CONTENT = concat!("SELECT headers, body_encoding, body, ", came_by!(), "
+        FROM deliveries WHERE organization_id = $1 AND id = $2");
     RECEIVED = "SELECT id FROM deliveries
         WHERE organization_id = $1 AND webhook_id = $2 AND dedupe = $3 AND received_at >= $4";
     MARK_TAKEN = "UPDATE deliveries SET taken_at = $3 WHERE organization_id = $1 AND id = $2 AND taken_at IS NULL";
@@ -220,9 +237,24 @@ pub async fn delete_taken(tx: &mut Tx, before: Time, limit: i64) -> Result<u64, 
     sql(DELETE_TAKEN).bind(before).bind(limit).execute(tx).await
 }
 
-/// What was sent.
+/// What of a delivery a run is told.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn content_by_id(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    id: &DeliveryId,
+) -> Result<Option<Content>, DbError> {
+    let Some(mut row) = sql(CONTENT).bind(organization).bind(id).maybe(tx).await? else { return Ok(None) };
+    content(&mut row)
+}
+
+/// What was sent, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
+    /// The connector at whose address it came, or `custom`.
+    pub source: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -283,12 +315,14 @@ fn arrived(row: &mut Row) -> Result<Fresh, DbError> {
     Ok(Fresh { id, organization, tenant, size, content: content(row)?, numbers: None })
 }
 
-/// Reads headers, encoding and body, the first and the last of which are NULL for a large one.
+/// Reads headers, encoding, body and connector; headers and body are NULL for a large one.
 pub(crate) fn content(row: &mut Row) -> Result<Option<Content>, DbError> {
     let headers = row.take_json_or_null()?;
     let (encoding, body): (String, Option<String>) = (row.take()?, row.take()?);
+    let connector: Option<String> = row.take()?;
     let (Some(headers), Some(body)) = (headers, body) else { return Ok(None) };
-    Ok(Some(Content { headers, body: decode(&encoding, body)? }))
+    let source = connector.filter(|name| !name.is_empty()).unwrap_or_else(|| CUSTOM.to_owned());
+    Ok(Some(Content { source, headers, body: decode(&encoding, body)? }))
 }
 
 /// A delivery with the trigger that it becomes, and the run that takes it at once.

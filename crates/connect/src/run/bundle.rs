@@ -92,6 +92,7 @@ mod tests {
         let place = |class| Class::IN_ORDER.iter().position(|it| *it == class);
         assert!(place(Class::Cron) < place(Class::Others));
         assert_eq!(Class::Rerun.most(), 1);
+        assert!([Class::Init, Class::Cron, Class::Others].iter().all(|class| class.most() == 500));
     }
 
     #[test]

@@ -28,8 +28,9 @@ pub enum Payload {
     Nothing,
     /// A JSON object that the caller of the API gave.
     Given(Value),
-    /// A delivery: its body lies in this file.
+    /// A delivery: its body lies in this file. `source` is the connector at whose address it came, or `custom`.
     Delivery {
+        source: String,
         file: String,
         headers: Vec<(String, String)>,
     },
@@ -134,11 +135,13 @@ pub fn triggers_json(triggers: &[ToldTrigger]) -> Value {
         let payload = match &trigger.payload {
             Payload::Nothing => json!({}),
             Payload::Given(given) => given.clone(),
-            Payload::Delivery { file, headers } => json!({ "file": file, "headers": headers_json(headers) }),
+            Payload::Delivery { source, file, headers } => {
+                json!({ "file": file, "headers": headers_json(headers), "source": source })
+            }
         };
         json!({
             "id": trigger.id,
-            "source": trigger.source.as_str(),
+            "source": trigger.source.told(),
             "mode": trigger.mode.as_str(),
             "payload": payload,
         })

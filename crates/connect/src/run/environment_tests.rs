@@ -55,6 +55,7 @@ fn every_name_of_the_contract() {
             source: Source::Webhook,
             mode: Mode::Webhook,
             payload: Payload::Delivery {
+                source: "custom".to_owned(),
                 file: "/scratch/trigger-3".to_owned(),
                 headers: vec![("x-event".to_owned(), "a".to_owned()), ("x-event".to_owned(), "b".to_owned())],
             },
@@ -81,7 +82,7 @@ fn every_name_of_the_contract() {
     PAN_CTX_TENANT_NAME=anna-orders
     PAN_CTX_RUN_MODE=normal
     PAN_CTX_ENV=sandbox
-    PAN_CTX_RUN_TRIGGERS=[{"id":3,"source":"Webhook","mode":"webhook","payload":{"file":"/scratch/trigger-3","headers":{"x-event":"a, b"}}},{"id":4,"source":"API","mode":"normal","payload":{}}]
+    PAN_CTX_RUN_TRIGGERS=[{"id":3,"source":"webhook","mode":"webhook","payload":{"file":"/scratch/trigger-3","headers":{"x-event":"a, b"},"source":"custom"}},{"id":4,"source":"api","mode":"normal","payload":{}}]
     PAN_CTX_TENANT_METADATA_FILE=/scratch/tenant-metadata.json
     PAN_CTX_LAST_RUN_PHASE=Succeeded
     PAN_CTX_LAST_RUN_START_TIME=2021-07-24 20:04:21 +0000 UTC
@@ -158,4 +159,25 @@ proptest! {
             prop_assert_eq!(found, *length);
         }
     }
+}
+
+#[test]
+fn a_payload_of_an_api_trigger_that_is_too_long_lies_in_a_file() {
+    let long = json!({ "text": "x".repeat(LONGEST) });
+    let triggers = [ToldTrigger {
+        id: TriggerId::new(4).unwrap(),
+        source: Source::Api,
+        mode: Mode::Normal,
+        payload: Payload::Given(long.clone()),
+    }];
+    let (configs, metadata) = (Map::new(), json!({}));
+    let made = Told { triggers: &triggers, ..told(&configs, &[], &metadata) }.surroundings();
+    let variable =
+        |name: &str| made.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    assert_eq!(variable("PAN_CTX_RUN_TRIGGERS"), None, "half of it is worse than none");
+    let path = variable("PAN_CTX_RUN_TRIGGERS_FILE").unwrap();
+    let file = path.rsplit('/').next().unwrap();
+    let (_, content) = made.files.iter().find(|(name, _)| name == file).unwrap();
+    let told: Value = serde_json::from_str(content).unwrap();
+    assert_eq!((&told[0]["payload"], &told[0]["source"]), (&long, &json!("api")));
 }

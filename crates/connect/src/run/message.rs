@@ -21,7 +21,12 @@ pub struct SentTrigger {
 pub enum SentPayload {
     Nothing,
     Given(Value),
-    Delivery { headers: Vec<(String, String)>, body: Vec<u8> },
+    /// `source` is the connector at whose address it came, or `custom`.
+    Delivery {
+        source: String,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    },
 }
 
 /// What is posted.
@@ -63,17 +68,22 @@ impl SentTrigger {
         let payload = match &self.payload {
             SentPayload::Nothing => json!({}),
             SentPayload::Given(given) => given.clone(),
-            SentPayload::Delivery { headers, body } => {
+            SentPayload::Delivery { source, headers, body } => {
                 let (encoding, body) = match std::str::from_utf8(body) {
                     Ok(text) => ("utf-8", text.to_owned()),
                     Err(_) => ("base64", STANDARD.encode(body)),
                 };
-                json!({ "headers": headers_json(headers), "body": body, "body_encoding": encoding })
+                json!({
+                    "headers": headers_json(headers),
+                    "body": body,
+                    "body_encoding": encoding,
+                    "source": source,
+                })
             }
         };
         json!({
             "id": self.id,
-            "source": self.source.as_str(),
+            "source": self.source.told(),
             "mode": self.mode.as_str(),
             "payload": payload,
         })
@@ -198,6 +208,7 @@ mod tests {
     fn the_message_of_the_contract() {
         let configs = json!({ "days": 3 }).as_object().cloned().unwrap();
         let delivery = |body: &[u8]| SentPayload::Delivery {
+            source: "hubspot".to_owned(),
             headers: vec![("x-event".to_owned(), "created".to_owned())],
             body: body.to_vec(),
         };
@@ -220,7 +231,7 @@ mod tests {
             state: Some("{\"cursor\": 7}"),
             callback_url: "https://connect.example.com/v1/runs/9/report",
         };
-        insta::assert_snapshot!(message.to_json(), @r#"{"run_id":9,"mode":"webhook","environment":"production","tenant":{"id":12,"name":"anna-orders"},"integration":{"id":7,"name":"orders"},"configs":{"days":3},"metadata":{"m":1},"triggers":[{"id":1,"source":"Webhook","mode":"webhook","payload":{"headers":{"x-event":"created"},"body":"{\"a\":1}","body_encoding":"utf-8"}},{"id":2,"source":"Webhook","mode":"webhook","payload":{"headers":{"x-event":"created"},"body":"/wA=","body_encoding":"base64"}}],"state":"{\"cursor\": 7}","callback_url":"https://connect.example.com/v1/runs/9/report"}"#);
+        insta::assert_snapshot!(message.to_json(), @r#"{"run_id":9,"mode":"webhook","environment":"production","tenant":{"id":12,"name":"anna-orders"},"integration":{"id":7,"name":"orders"},"configs":{"days":3},"metadata":{"m":1},"triggers":[{"id":1,"source":"webhook","mode":"webhook","payload":{"headers":{"x-event":"created"},"body":"{\"a\":1}","body_encoding":"utf-8","source":"hubspot"}},{"id":2,"source":"webhook","mode":"webhook","payload":{"headers":{"x-event":"created"},"body":"/wA=","body_encoding":"base64","source":"hubspot"}}],"state":"{\"cursor\": 7}","callback_url":"https://connect.example.com/v1/runs/9/report"}"#);
     }
 
     #[test]

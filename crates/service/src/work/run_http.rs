@@ -107,9 +107,8 @@ impl Service {
                 None => trigger.payload.clone().map_or(SentPayload::Nothing, SentPayload::Given),
                 Some(id) => {
                     let sent = self.content_of(task, id).await?;
-                    sent.map_or(SentPayload::Nothing, |Content { headers, body }| SentPayload::Delivery {
-                        headers,
-                        body,
+                    sent.map_or(SentPayload::Nothing, |Content { source, headers, body }| {
+                        SentPayload::Delivery { source, headers, body }
                     })
                 }
             };

@@ -8,7 +8,6 @@ use ::connect::connection::Connection;
 use ::connect::connector::Definition;
 use ::connect::run::environment::{Past, Payload, Secrets, Surroundings, Told, ToldTrigger};
 use ::connect::run::{Failure, PastRun, Run};
-use ::connect::webhook::Delivery;
 use kernel::Sealed;
 use kernel::ids::{DeliveryId, OrganizationId, TenantId};
 use serde_json::{Map, Value};
@@ -168,9 +167,9 @@ impl Service {
             return Ok(Some(known.clone()));
         }
         let owner = task.run.organization.clone();
-        let read = self.db.read(move |tx| Box::pin(async move { deliveries::by_id(tx, &owner, &id).await }));
-        let found: Option<Delivery> = read.await?;
-        Ok(found.map(|Delivery { headers, body, .. }| Content { headers, body }))
+        let read =
+            self.db.read(move |tx| Box::pin(async move { deliveries::content_by_id(tx, &owner, &id).await }));
+        Ok(read.await?)
     }
 
     /// Lays the bodies of deliveries into files, one at a time: together they may be large.
@@ -181,14 +180,14 @@ impl Service {
                 payloads.push(trigger.payload.clone().map_or(Payload::Nothing, Payload::Given));
                 continue;
             };
-            let Some(Content { headers, body }) = self.content_of(task, id).await? else {
+            let Some(Content { source, headers, body }) = self.content_of(task, id).await? else {
                 payloads.push(Payload::Nothing);
                 continue;
             };
             let file = format!("{folder}/trigger-{}", trigger.id);
             std::fs::create_dir_all(folder).map_err(NotBegun::platform)?;
             tokio::fs::write(&file, &body).await.map_err(NotBegun::platform)?;
-            payloads.push(Payload::Delivery { file, headers });
+            payloads.push(Payload::Delivery { source, file, headers });
         }
         Ok(payloads)
     }

@@ -8,6 +8,7 @@ use kernel::Time;
 use kernel::ids::RunId;
 use serde_json::json;
 use store::reruns::Rerun;
+use store::runs::begun::{self, Claim};
 use store::runs::over::{self, Stretch};
 use store::runs::{Begin, Sort};
 use store::*;
@@ -16,6 +17,7 @@ on_both!(
     one_run_of_a_tenant_is_open,
     an_attempt_that_was_overtaken_changes_nothing,
     triggers_are_claimed_by_class,
+    a_run_takes_five_hundred_triggers_at_most,
     what_does_not_fit_waits,
     of_many_claims_at_once_each_trigger_is_in_one,
     a_log_grows_in_order,
@@ -195,6 +197,34 @@ async fn triggers_are_claimed_by_class(world: World) {
     assert!(!write!(world, |tx| triggers::is_waiting(tx, &owner, id, false)));
     let (owner, id) = (tenant.organization.clone(), made[0].id);
     assert_eq!(write!(world, |tx| triggers::by_id(tx, &owner, SANDBOX, id)).unwrap().id, id);
+}
+
+async fn a_run_takes_five_hundred_triggers_at_most(world: World) {
+    let tenant = tenant(&world).await;
+    let first = trigger(&world, &tenant, Source::Api, Mode::Normal).await;
+    let more = first.clone();
+    let write = world.db.write(move |tx| {
+        Box::pin(async move {
+            for _ in 0..501 {
+                let id = triggers::next_id(tx).await?;
+                triggers::insert(tx, &Trigger { id, ..more.clone() }).await?;
+            }
+            Ok::<_, DbError>(())
+        })
+    });
+    write.await.unwrap();
+    for expected in [500, 2, 0] {
+        let run = next(&world).await;
+        let claim = Claim {
+            organization: tenant.organization.clone(),
+            tenant: tenant.id,
+            run,
+            class: Class::Others,
+            paused: false,
+        };
+        let claimed = write!(world, |tx| begun::claim(tx, &[claim], NOW));
+        assert_eq!(claimed.get(&run).map_or(0, Vec::len), expected);
+    }
 }
 
 async fn what_does_not_fit_waits(world: World) {

@@ -269,7 +269,10 @@ async fn deliveries_begin_runs_with_their_jobs(world: World) {
     assert_eq!((fresh.len(), standings.len()), (4, 2));
     let headers = vec![("x-event".to_owned(), "created".to_owned())];
     let of = |id: &DeliveryId| fresh.iter().find(|it| it.id == *id).unwrap();
-    assert_eq!(of(&anna[1]).content, Some(Content { source: "custom".to_owned(), headers, body: b"\xff\0".to_vec() }));
+    assert_eq!(
+        of(&anna[1]).content,
+        Some(Content { source: "custom".to_owned(), headers, body: b"\xff\0".to_vec() })
+    );
     assert_eq!(of(&anna[2]).content, None, "a large one is read when its run begins");
     assert!(of(&anna[2]).size.body >= 20_000);
     let (born, begun) = take(&world, true).await;

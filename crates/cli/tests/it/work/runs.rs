@@ -68,6 +68,29 @@ async fn counted(scene: &Scene) -> Value {
     json!(log.lines().find_map(|line| line.strip_prefix("count ")).unwrap().parse::<i64>().unwrap())
 }
 
+/// What arrived at the address of the tenant's connector, signed as it wants.
+async fn delivered(scene: &Scene) -> connect::webhook::Delivery {
+    let (owner, tenant) = (scene.acme.id.clone(), scene.tenant);
+    let read = scene.world.db().read(move |tx| {
+        Box::pin(async move {
+            let notion = kernel::Slug::parse("notion").unwrap();
+            store::webhooks::current(tx, &owner, tenant, Some(&notion)).await
+        })
+    });
+    let webhook: Option<connect::webhook::Webhook> = read.await.unwrap();
+    let service = scene.world.service();
+    connect::webhook::Delivery {
+        id: kernel::ids::DeliveryId::new(service.clock.now(), &*service.chance),
+        organization: scene.acme.id.clone(),
+        tenant: scene.tenant,
+        webhook: webhook.unwrap().id,
+        dedupe: None,
+        headers: Vec::new(),
+        body: Vec::new(),
+        received: service.clock.now(),
+    }
+}
+
 on_both! {
     async fn an_existing_integration_runs_unchanged(engine: Engine) {
         let scene = Scene::new(engine).await;
@@ -232,9 +255,9 @@ on_both! {
         let program = r#"
 import json, os, sys
 for trigger in json.loads(os.environ["PAN_CTX_RUN_TRIGGERS"]):
-    if trigger["source"] == "Webhook":
+    if trigger["source"] == "webhook":
         body = open(trigger["payload"]["file"], "rb").read()
-        print("got", body, trigger["payload"]["headers"]["x-event"], os.environ["PAN_CTX_RUN_MODE"], file=sys.stderr)
+        print("got", body, trigger["payload"]["headers"]["x-event"], os.environ["PAN_CTX_RUN_MODE"], trigger["payload"]["source"], file=sys.stderr)
 "#;
         scene.python("", program).await;
         scene.world.node.works();
@@ -249,8 +272,80 @@ for trigger in json.loads(os.environ["PAN_CTX_RUN_TRIGGERS"]):
         }).await;
         let run = scene.in_full(id).await;
         let log = scene.log(&run).await;
-        assert!(log.contains(r"got b'\x00\xff raw' created webhook"), "{log}");
+        assert!(log.contains(r"got b'\x00\xff raw' created webhook custom"), "{log}");
         assert_eq!(scene.world.count("deliveries WHERE taken_at IS NOT NULL").await, 1);
+    }
+
+    async fn what_a_connectors_address_takes_says_so(engine: Engine) {
+        let scene = Scene::new(engine).await;
+        let program = r#"
+import json, os, sys
+for trigger in json.loads(os.environ["PAN_CTX_RUN_TRIGGERS"]):
+    print("from", trigger["source"], trigger["payload"].get("source"), file=sys.stderr)
+"#;
+        scene.python("", program).await;
+        // Also one that is too large to be read before its run begins.
+        let small = connect::webhook::Delivery { body: b"{}".to_vec(), ..delivered(&scene).await };
+        let large = connect::webhook::Delivery { body: vec![b'x'; 20_000], ..delivered(&scene).await };
+        for delivery in [small, large] {
+            let kept = scene.world.db().write(move |tx| Box::pin(async move { store::deliveries::insert(tx, &delivery).await }));
+            assert!(kept.await.unwrap());
+        }
+        scene.world.node.works();
+        scene.world.service().ring_work();
+        let said = until("both deliveries to be taken", || async {
+            let mut said = String::new();
+            for run in scene.runs().await.iter().filter(|run| run["mode"] == "webhook") {
+                said.push_str(&scene.log(run).await);
+            }
+            (said.matches("from webhook").count() == 2).then_some(said)
+        }).await;
+        assert_eq!(said.matches("from webhook notion").count(), 2, "{said}");
+    }
+
+    async fn a_run_has_its_limits_and_long_payloads_as_files(engine: Engine) {
+        let scene = Scene::new(engine).await;
+        let program = r#"
+import json, os, resource, sys
+name = "PAN_CTX_RUN_TRIGGERS"
+laid_aside = name not in os.environ
+triggers = json.load(open(os.environ[name + "_FILE"])) if laid_aside else json.loads(os.environ[name])
+text = triggers[0]["payload"].get("text", "")
+print(len(triggers), laid_aside, len(text), resource.getrlimit(resource.RLIMIT_NOFILE), file=sys.stderr)
+"#;
+        scene.python("", program).await;
+        scene.world.node.works();
+        scene.init_ended().await;
+        let payload = Some(json!({ "text": "x".repeat(100 * 1024) }));
+        let trigger = scene.asks(connect::run::Mode::Normal, payload).await;
+        let run = scene.ended(trigger).await;
+        let log = scene.log(&run).await;
+        assert!(log.contains("1 True 102400 (1024, 1024)"), "{log}");
+        let run = scene.runs_once().await;
+        assert!(scene.log(&run).await.contains("1 False 0 (1024, 1024)"));
+    }
+
+    async fn five_hundred_triggers_are_few_runs(engine: Engine) {
+        let scene = Scene::new(engine).await;
+        scene.python("", "print(1)\n").await;
+        let mut last = scene.sync().await;
+        for _ in 1..501 {
+            last = scene.sync().await;
+        }
+        scene.world.node.works();
+        scene.world.service().ring_work();
+        let run = scene.ended(last).await;
+        assert_eq!(phase(&run), "Succeeded");
+        let bundles = scene.runs().await;
+        let bundles: Vec<i64> = bundles.iter().rev().map(|run| run["id"].as_i64().unwrap()).collect();
+        let mut sizes = Vec::new();
+        for id in bundles {
+            sizes.push(scene.world.count(&format!("triggers WHERE run_id = {id}")).await);
+        }
+        // The init run is alone; how many of the others fit is told by the text that they take, too.
+        let (first, others) = sizes.split_first().unwrap();
+        assert_eq!((*first, others.iter().sum::<i64>()), (1, 501), "{sizes:?}");
+        assert!(others.len() <= 3 && others.iter().all(|size| (1..=500).contains(size)), "{sizes:?}");
     }
 
     async fn what_a_run_prints_is_metadata_that_fits_its_schema(engine: Engine) {
