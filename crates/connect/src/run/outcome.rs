@@ -66,9 +66,12 @@ pub fn read(said: Said<'_>) -> Result<Outcome, Unfit> {
     let (Some(schema), false) = (said.metadata_schema, said.text.trim().is_empty()) else {
         return Ok(outcome);
     };
-    let Some(Value::Object(mut members)) = whole else {
+    // Programs that print other lines too say what counts in their last one.
+    let object = [whole, last].into_iter().flatten().find(Value::is_object);
+    let Some(Value::Object(mut members)) = object else {
         return Err(Unfit(
-            "what it printed to stdout is not one JSON object, which its metadata schema asks for".into(),
+            "neither what it printed to stdout nor the last line of it is a JSON object, which its metadata schema asks for"
+                .into(),
         ));
     };
     // What was for the gateway, and what filled the dynamic configs, is not metadata.

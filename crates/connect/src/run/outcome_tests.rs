@@ -27,6 +27,14 @@ fn metadata_is_the_whole_and_fits_its_schema() {
     let read = with("{\n  \"cursor\": 7,\n  \"Pandium\": {\"Auth\": {}}\n}\n").unwrap();
     assert_eq!(read.metadata, Some(json!({ "cursor": 7 }).as_object().cloned().unwrap()));
     assert_eq!(with("").unwrap().metadata, None, "who prints nothing changes nothing");
+    // Where the whole is no object, the last line that is not empty counts.
+    for text in ["42 orders\n{\"cursor\": 8}\n\n", "{\"cursor\": \"old\"}\n{\"cursor\": 8}"] {
+        let metadata = with(text).unwrap().metadata;
+        assert_eq!(metadata, Some(json!({ "cursor": 8 }).as_object().cloned().unwrap()), "{text}");
+    }
+    for bad in ["{\"cursor\": 8}\ndone\n", "one\n{\"cursor\": \"hunter2\"}", "[\n{\"cursor\": 8}\n]"] {
+        assert!(!with(bad).unwrap_err().0.contains("hunter2"), "{bad}");
+    }
     for bad in
         ["{\"cursor\": \"hunter2\"}", "{\"site\": \"hunter2\"}", "{\"other\": 1}", "text", "[1]", "{} {}"]
     {
