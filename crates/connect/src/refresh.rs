@@ -18,6 +18,8 @@ const MARGIN_S: i64 = 30;
 /// The first pause after a renewal that failed, and the longest one, in seconds.
 const FIRST_PAUSE_S: i64 = 5;
 const LONGEST_PAUSE_S: i64 = 900;
+/// However long a token endpoint asks to be left alone, no longer than this, in seconds: users wait for it.
+const LONGEST_REST_S: i64 = 3600;
 /// A token this young, in seconds, is not renewed because it was refused: its age was not the reason.
 const YOUNG_S: i64 = 30;
 
@@ -164,6 +166,12 @@ pub fn judge(before: &Credential, outcome: Result<Credential, ProviderFailure>) 
         Err(failure) if failure.reconnect && !failure.is_weather() => Renewal::Dead(failure),
         Err(failure) => Renewal::Again(failure),
     }
+}
+
+/// Seconds until the next try, where the token endpoint may have asked for `rest_s` seconds of rest: the later of that,
+/// an hour at most, and [`pause_s`].
+pub fn next_try_s(failures: i64, rest_s: Option<i64>, jitter: Jitter) -> i64 {
+    pause_s(failures, jitter).max(rest_s.unwrap_or(0).min(LONGEST_REST_S))
 }
 
 /// Seconds until the next try after `failures` in a row (1 or more): doubled each time, from 5 seconds to a quarter of

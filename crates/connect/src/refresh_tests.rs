@@ -163,6 +163,14 @@ fn pauses_double_to_a_quarter_of_an_hour() {
     assert_eq!(pause_s(i64::MIN, Jitter::NONE), 5);
 }
 
+#[test]
+fn a_rest_that_is_asked_for_is_given_for_an_hour_at_most() {
+    let next = |failures, rest| next_try_s(failures, rest, Jitter::NONE);
+    assert_eq!((next(1, None), next(1, Some(0)), next(1, Some(3)), next(1, Some(6))), (5, 5, 5, 6));
+    assert_eq!((next(8, Some(600)), next(20, Some(600))), (640, 900));
+    assert_eq!((next(1, Some(3600)), next(1, Some(86_400)), next(1, Some(i64::MIN))), (3600, 3600, 5));
+}
+
 proptest! {
     #[test]
     fn it_is_due_before_the_end_and_never_before_the_lead(

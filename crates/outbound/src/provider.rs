@@ -167,8 +167,10 @@ impl Providers {
         let request = flow::refresh_request(definition, app, credential)?;
         let request = self.written(request).timeout(self.refresh_within);
         let response = self.client.send(request).await.map_err(|error| failure_of(&error))?;
+        let rest_s = flow::rest_s(response.status, response.header("retry-after"), now);
         with_answer(&response, |answer| flow::read_refresh_answer(definition, credential, answer, now))
             .map_err(|failure| failure.without(&secrets_of(credential, Some(app))))
+            .map_err(|failure| ProviderFailure { rest_s, ..failure })
     }
 
     /// Ends a credential at the outside system, where it can be ended there.

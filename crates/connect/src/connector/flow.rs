@@ -14,7 +14,7 @@ pub use answer::{read_refresh_answer, read_token_answer};
 pub use authorize::authorize_url;
 pub use call::{Access, CallBody, CallRefused, Wanted, access, call_request, redirected};
 pub use callback::{Captured, captures_from_callback, check_callback};
-pub use rate::{Inside, Rate, said_inside};
+pub use rate::{Inside, Rate, rest_s, said_inside};
 pub use steps::{
     StepOutcome, account_of, read_revoke_answer, read_step_answer, read_verify_answer, revoke_request,
     step_request, verify_request, with_credential,
@@ -38,11 +38,13 @@ pub struct ProviderFailure {
     /// The credential is dead for good: only connecting again helps. Not set for 5xx, time-outs and limits,
     /// after which the old token stays in use.
     pub reconnect: bool,
+    /// How long it asks to be left alone, in seconds.
+    pub rest_s: Option<i64>,
 }
 
 impl ProviderFailure {
     pub fn new(failure: Failure, detail: impl Into<String>) -> Self {
-        Self { failure, detail: detail.into(), code: None, text: None, reconnect: false }
+        Self { failure, detail: detail.into(), code: None, text: None, reconnect: false, rest_s: None }
     }
 
     fn with_code(mut self, code: Option<String>) -> Self {

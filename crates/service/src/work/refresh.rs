@@ -295,7 +295,7 @@ impl Service {
             let kept = match &renewal {
                 Renewal::Renewed(after) => self.keep_renewed(&known, after).await,
                 Renewal::Dead(failure) => self.keep_dead(&known, failure).await,
-                Renewal::Again(_) => self.keep_unrenewed(&known, holder).await,
+                Renewal::Again(failure) => self.keep_unrenewed(&known, holder, failure.rest_s).await,
             };
             match kept {
                 Err(Fault::Store(error)) if Instant::now() < until => {
@@ -360,14 +360,14 @@ impl Service {
         Ok(())
     }
 
-    async fn keep_unrenewed(&self, known: &Known, holder: &str) -> Result<(), Fault> {
+    async fn keep_unrenewed(&self, known: &Known, holder: &str, rest_s: Option<i64>) -> Result<(), Fault> {
         let (read, holder) = (known.connection.clone(), holder.to_owned());
         let (now, jitter) = (self.clock.now(), Jitter::new(&*self.chance));
         let write = self.db.write(move |tx| {
             Box::pin(async move {
                 let found = connections::refreshing(tx, &read.organization, &read.id).await?;
                 let failures = found.map_or(1, |refreshing| refreshing.failures.saturating_add(1));
-                let again = now.plus_seconds(refresh::pause_s(failures, jitter));
+                let again = now.plus_seconds(refresh::next_try_s(failures, rest_s, jitter));
                 connections::refresh_failed(tx, &read, &holder, again).await?;
                 Ok::<_, Fault>(())
             })

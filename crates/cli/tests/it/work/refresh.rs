@@ -170,6 +170,30 @@ on_both! {
         assert_eq!(scene.token().await.unwrap(), scene.tide.access_token());
     }
 
+    async fn a_token_endpoint_that_wants_rest_is_left_alone(engine: Engine) {
+        let scene = Scene::on(engine).await;
+        let old = scene.tide.access_token();
+        let again = "connections WHERE connector = 'tide' AND refresh_until";
+        for (tried, status, asked, pause) in [(1, 429, "100", 100), (2, 503, "600", 600), (3, 429, "86400", 3600), (4, 500, "600", 40)] {
+            scene.world.change("UPDATE connections SET refresh_until = NULL").await;
+            scene.world.pass_seconds(if tried == 1 { LIFE_S - 250 } else { 0 });
+            scene.tide.has(Day::Busy(status, asked));
+            assert_eq!(scene.token().await.unwrap(), old, "{status}");
+            assert_eq!(scene.tide.renewals(), tried);
+            // Jitter takes something off the pauses of our own, and nothing off those that were asked for.
+            let now = scene.world.now();
+            let (least, most) = (now.plus_seconds(if status == 500 { pause * 3 / 4 } else { pause }), now.plus_seconds(pause));
+            let within = format!("{again} BETWEEN {} AND {}", least.micros(), most.micros());
+            assert_eq!(scene.world.count(&within).await, 1, "{status} {asked}");
+            // Nobody asks meanwhile.
+            assert_eq!(scene.token().await.unwrap(), old);
+            assert_eq!(scene.tide.renewals(), tried);
+        }
+        scene.tide.has(Day::Well);
+        scene.world.pass_seconds(41);
+        assert_eq!(scene.token().await.unwrap(), scene.tide.access_token());
+    }
+
     async fn a_dead_grant_disconnects_once_and_tells(engine: Engine) {
         let scene = Scene::on(engine).await;
         scene.tide.has(Day::InvalidGrant);

@@ -26,6 +26,8 @@ pub enum Day {
     Well,
     /// This status.
     Status(u16),
+    /// This status, and how long it wants to be left alone.
+    Busy(u16, &'static str),
     Html,
     /// 200 with an error in it.
     ErrorInside,
@@ -278,6 +280,9 @@ async fn renewed(memory: &Mutex<Memory>, form: &HashMap<String, String>) -> Resp
         Day::Well | Day::Lost | Day::InvalidGrant => as_json(400, &json!({"error": "invalid_grant"})),
         Day::InvalidClient => as_json(401, &json!({"error": "invalid_client"})),
         Day::Status(status) => answer(status, "text/plain", format!("bad {}", form["refresh_token"])),
+        Day::Busy(status, rest) => {
+            Response::builder().status(status).header("retry-after", rest).body(Body::empty()).unwrap()
+        }
         Day::Html => answer(200, "text/html", "<!doctype html><title>Maintenance</title>"),
         Day::ErrorInside => as_json(200, &json!({"error": "temporarily_unavailable"})),
         Day::Huge => answer(200, "application/json", vec![b' '; 10 << 20]),

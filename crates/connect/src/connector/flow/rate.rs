@@ -71,6 +71,11 @@ pub fn said_inside(definition: &Definition, document: &Value) -> Option<Inside> 
     }
 }
 
+/// How long an answer asks to be left alone, in seconds: `Retry-After` of a 429 or 503 (RFC 9110, section 10.2.3).
+pub fn rest_s(status: u16, retry_after: Option<&str>, now: Time) -> Option<i64> {
+    retry_after.filter(|_| matches!(status, 429 | 503)).and_then(|text| wait_of(text, now))
+}
+
 /// Seconds, a moment in seconds or milliseconds since 1970, or an HTTP date.
 fn wait_of(text: &str, now: Time) -> Option<i64> {
     let seconds = match number(text) {
