@@ -189,13 +189,9 @@ impl Said<'_> {
         };
         match read_xml(text) {
             Err(_) => unreadable(status, "is not XML, declares a document type, or is too complex"),
-            Ok(data) => match fault_in(&data).filter(|_| self.form == Form::Soap) {
-                None => self.passed_on(Content::Data(data)),
-                Some(fault) => {
-                    let body = self.masked(data);
-                    Verdict::Failed(CallFailed::SoapFault { status, fault, body })
-                }
-            },
+            Ok(data) => {
+                self.soap_fault(status, &data).unwrap_or_else(|| self.passed_on(Content::Data(data)))
+            }
         }
     }
 
@@ -208,12 +204,8 @@ impl Said<'_> {
         };
         let text = String::from_utf8_lossy(&body);
         let as_xml = || read_xml(&text).ok().filter(|_| matches!(self.form, Form::Soap | Form::Xml));
-        if let Some(data) = as_xml()
-            && self.form == Form::Soap
-            && let Some(fault) = fault_in(&data)
-        {
-            let body = self.masked(data);
-            return Verdict::Failed(CallFailed::SoapFault { status, fault, body });
+        if let Some(fault) = as_xml().and_then(|data| self.soap_fault(status, &data)) {
+            return fault;
         }
         let document = serde_json::from_str::<Value>(&text).ok().or_else(as_xml);
         let body = document.unwrap_or_else(|| {
@@ -226,6 +218,13 @@ impl Said<'_> {
         }
         let failed = CallFailed::Status { status, wait_s: self.rate.after_s, body };
         if status == 401 { Verdict::TokenRefused(failed) } else { Verdict::Failed(failed) }
+    }
+
+    /// What is told of a fault is read when the secrets are taken out: systems repeat in it what they were sent.
+    fn soap_fault(&self, status: u16, data: &Value) -> Option<Verdict> {
+        fault_in(data).filter(|_| self.form == Form::Soap)?;
+        let body = self.masked(data.clone());
+        fault_in(&body).map(|fault| Verdict::Failed(CallFailed::SoapFault { status, fault, body }))
     }
 
     fn passed_on(&self, content: Content) -> Verdict {
