@@ -2,6 +2,7 @@
 
 use connect::attempt::CallbackRefused;
 use connect::refusal::Code;
+use connect::release::Unusable;
 use std::fmt::Write as _;
 use web::pages::{FAILURES, RefusalKind, failure_code};
 use web::texts::{Locale, Words};
@@ -38,8 +39,12 @@ pub fn errors() -> String {
     }
     page.push_str(
         "\n## REST API\n\n`{\"message\"}` with 404, 409, 413 or 503; `{\"detail\": [{\"loc\", \"msg\", \"type\"}]}` with 422; \
-         `{\"detail\": \"Not authorized\"}` with 403. `/openapi.json` says which operation answers what.\n",
+         `{\"detail\": \"Not authorized\"}` with 403. `/openapi.json` says which operation answers what.\n\n\
+         A release that no run can use cannot be chosen either; `type` of the 422 says why:\n\n| type | meaning |\n|---|---|\n",
     );
+    for unusable in [Unusable::Building, Unusable::Failed, Unusable::Retired].map(|why| why("..".to_owned())) {
+        let _ = writeln!(page, "| `{}` | {unusable} |", unusable.code());
+    }
     page
 }
 
