@@ -42,7 +42,8 @@ pub fn errors() -> String {
          `{\"detail\": \"Not authorized\"}` with 403. `/openapi.json` says which operation answers what.\n\n\
          A release that no run can use cannot be chosen either; `type` of the 422 says why:\n\n| type | meaning |\n|---|---|\n",
     );
-    for unusable in [Unusable::Building, Unusable::Failed, Unusable::Retired].map(|why| why("..".to_owned())) {
+    for unusable in [Unusable::Building, Unusable::Failed, Unusable::Retired].map(|why| why("..".to_owned()))
+    {
         let _ = writeln!(page, "| `{}` | {unusable} |", unusable.code());
     }
     page

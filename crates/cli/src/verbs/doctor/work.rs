@@ -89,7 +89,9 @@ fn tell(seen: &Seen, now: Time, findings: &mut Findings) {
 fn queue(depth: &Depth, now: Time, findings: &mut Findings) {
     let mut is_late = false;
     for (kind, count, oldest) in &depth.ready {
-        let Some(late) = oldest.map(|at| now.seconds_since(at)).filter(|late| *late >= LATE_S) else { continue };
+        let Some(late) = oldest.map(|at| now.seconds_since(at)).filter(|late| *late >= LATE_S) else {
+            continue;
+        };
         is_late = true;
         findings.warning(
             "queue",

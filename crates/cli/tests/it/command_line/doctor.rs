@@ -91,7 +91,8 @@ fn work_that_nobody_does_is_found() {
     assert_eq!(code, Some(0), "{findings:#?}");
     tells(&findings, "warning", "1 jobs of the kind run are ready, the oldest for 100", "vestibule work");
     tells(&findings, "warning", "1 jobs of acme were given up", "vestibule job list --organization acme");
-    let command = format!("webhook-endpoint attempts {endpoint} --failed --organization acme --environment sandbox");
+    let command =
+        format!("webhook-endpoint attempts {endpoint} --failed --organization acme --environment sandbox");
     tells(&findings, "warning", "has taken nothing since", &command);
     assert!(!findings.iter().any(|it| it.to_string().contains("secret-path")), "a URL may hold a secret");
     // What it says to run runs.
@@ -146,6 +147,34 @@ fn open_files_and_lost_keys_are_found() {
     let unneeded = format!("keys.older_master_keys={}", "2".repeat(64));
     let (findings, _) = found(&shell, &["--set", &unneeded]);
     tells(&findings, "warning", "seals nothing any more", "take it out");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_master_key_that_a_program_prints_is_known_everywhere() {
+    let shell = Shell::new();
+    shell.good(&["organization", "create", "acme"]);
+    shell.good(&["signing-key", "create"]);
+    let first = std::fs::read_to_string(shell.path("vestibule.master-key")).unwrap();
+    // From the file to a program, with the way over both.
+    let prints = format!("keys.master_key_command=[\"/bin/sh\", \"-c\", \"echo {}\"]", "5".repeat(64));
+    let older = format!("keys.older_master_keys={}", first.trim());
+    let done = shell.json(&["master-key", "rewrap", "--set", &prints, "--set", &older]);
+    assert_eq!(done["data_keys"], 1);
+    let (findings, code) = found(&shell, &["--set", &prints]);
+    assert_eq!(code, Some(0), "{findings:#?}");
+    tells(&findings, "good", "from `keys.master_key_command`", "");
+    shell.good(&["signing-key", "create", "--set", &prints]);
+    // One that fails is told with its code, and nothing that it printed.
+    let fails = "keys.master_key_command=[\"/bin/sh\", \"-c\", \"echo canary; echo canary >&2; exit 4\"]";
+    let (findings, code) = found(&shell, &["--set", fails]);
+    assert_eq!(code, Some(1));
+    tells(&findings, "error", "master_key_command_failed", "by hand");
+    let told = shell.refused(&["signing-key", "create", "--set", fails]);
+    assert!(told.contains("master_key_command_failed") && !told.contains("canary"), "{told}");
+    let both = format!("keys.master_key={}", "5".repeat(64));
+    let (findings, _) = found(&shell, &["--set", &both, "--set", &prints]);
+    tells(&findings, "error", "both set", "take one");
 }
 
 #[test]

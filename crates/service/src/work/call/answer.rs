@@ -189,9 +189,7 @@ impl Said<'_> {
         };
         match read_xml(text) {
             Err(_) => unreadable(status, "is not XML, declares a document type, or is too complex"),
-            Ok(data) => {
-                self.soap_fault(status, &data).unwrap_or_else(|| self.passed_on(Content::Data(data)))
-            }
+            Ok(data) => self.soap_fault(status, &data).unwrap_or_else(|| self.passed_on(Content::Data(data))),
         }
     }
 
