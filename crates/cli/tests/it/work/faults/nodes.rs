@@ -94,6 +94,27 @@ impl Node {
         self.process.output()
     }
 
+    /// Its number among the machine's processes.
+    pub(super) fn process(&self) -> u32 {
+        self.process.process().unwrap()
+    }
+
+    /// Whether it is this one that asked from one of these ports.
+    pub(super) fn asks_from(&self, ports: &[u16]) -> bool {
+        let folder = format!("/proc/{}", self.process());
+        let connections = std::fs::read_to_string(format!("{folder}/net/tcp")).unwrap_or_default();
+        // `sl local_address rem_address st ..`, the inode at place 9; addresses are hexadecimal.
+        let inode_of = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let port = u16::from_str_radix(fields.get(1)?.rsplit(':').next()?, 16).ok()?;
+            ports.contains(&port).then(|| format!("socket:[{}]", fields[9]))
+        };
+        let inodes: Vec<String> = connections.lines().filter_map(inode_of).collect();
+        let Ok(open) = std::fs::read_dir(format!("{folder}/fd")) else { return false };
+        let targets = open.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+        targets.into_iter().any(|target| inodes.iter().any(|inode| target.as_os_str() == inode.as_str()))
+    }
+
     pub(super) fn output(&self) -> String {
         self.process.output()
     }

@@ -170,6 +170,20 @@ impl Workshop {
         fs::read_to_string(self.folder.path().join(file)).unwrap_or_default().lines().count()
     }
 
+    /// Runs that a process is carrying out: each has a folder with both their numbers, `run-{run}.{process}.{count}`.
+    pub(super) fn runs_of(&self, process: u32) -> Vec<i64> {
+        let Ok(folders) = fs::read_dir(self.folder.path().join("programs/scratch")) else {
+            return Vec::new();
+        };
+        let names = folders.flatten().map(|folder| folder.file_name().into_string().unwrap());
+        let run_of = |name: String| {
+            let mut parts = name.strip_prefix("run-")?.split('.');
+            let run = parts.next()?.parse().ok()?;
+            (parts.next()? == process.to_string()).then_some(run)
+        };
+        names.filter_map(run_of).collect()
+    }
+
     pub(super) fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
