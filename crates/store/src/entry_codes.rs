@@ -62,13 +62,17 @@ statements! {
     // one sees its row written.
     MARK_REDEEMED = "UPDATE entry_codes SET redeemed_at = $3
         WHERE hash = $1 AND environment = $2 AND redeemed_at IS NULL";
-    // The same with all that an entry writes whose user is known and whose browser had no session: a new session, and
-    // what the entry says for its app. It was decided by what was read at a revision, which is confirmed with it. SQLite
-    // does it in statements of which the first reads what the others could fail by; PostgreSQL takes all who come
-    // meanwhile in one, in which a code that several bring is used by the one that `used` names.
+    // All that an entry which is written at once could fail by: SQLite asks it first, PostgreSQL within `ENTER`.
     UNUSED = concat!("SELECT 1 FROM entry_codes WHERE hash = $1 AND environment = $2 AND redeemed_at IS NULL
         AND $3 = ", present!());
-    ENTER = "WITH new (session_id, code, environment, at, revision, hash, partner_id, person_id, partner_session, detail,
+    DELETE_BEFORE = "DELETE FROM entry_codes WHERE hash IN
+        (SELECT hash FROM entry_codes WHERE hash < $1 ORDER BY hash LIMIT $2)";
+}
+
+// Uses a code up with all that an entry writes whose user is known and whose browser had no session: a new session, and
+// what the entry says for its app. It was decided by what was read at a revision, which is confirmed with it. All who come
+// meanwhile go in one statement, in which a code that several bring is used by the one that `used` names.
+const ENTER: &str = "WITH new (session_id, code, environment, at, revision, hash, partner_id, person_id, partner_session, detail,
             expires_at, app_id, account_id, back_url, back_url_text) AS (VALUES ($1, $2, $3, CAST($4 AS BIGINT),
             CAST($5 AS BIGINT), $6, $7, $8, $9, $10, CAST($11 AS BIGINT), $12, $13, $14, $15)),
         used AS (UPDATE entry_codes AS x SET redeemed_at = new.at
@@ -82,9 +86,9 @@ statements! {
         INSERT INTO session_apps (session_id, app_id, account_id, back_url, back_url_text, entered_at)
         SELECT new.session_id, new.app_id, new.account_id, new.back_url, new.back_url_text, new.at
         FROM new JOIN used ON used.session_id = new.session_id RETURNING session_id";
-    DELETE_BEFORE = "DELETE FROM entry_codes WHERE hash IN
-        (SELECT hash FROM entry_codes WHERE hash < $1 ORDER BY hash LIMIT $2)";
-}
+
+/// The texts that only PostgreSQL is told.
+pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("entry_codes::ENTER", ENTER)];
 
 /// What the partner ordered, as the column has it; partner, app and user stand in columns of their own. What was not
 /// there is left out, so that rows of earlier versions can be read.
@@ -305,7 +309,8 @@ pub async fn enter(db: &Db, new: &FreshEntry<'_>) -> Result<bool, DbError> {
     let unused = sql(UNUSED).bind(code).bind(environment).bind(revision);
     let used = sql(MARK_REDEEMED).bind(code).bind(environment).bind(at);
     let opened = sessions::inserting(environment, session)?;
-    db.write_all_after(unused, vec![used, opened, session_apps::inserting(entry)]).await
+    let read = db.write_all_after(unused, vec![used, opened, session_apps::inserting(entry)]).await?;
+    Ok(read.is_some())
 }
 
 /// Deletes at most `limit` codes from before `before`.

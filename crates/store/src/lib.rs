@@ -170,6 +170,7 @@ pub async fn check_statements(db: &Db) -> Result<usize, DbError> {
             notices::tell::ON_POSTGRES,
             schedules::ON_POSTGRES,
             deliveries::ON_POSTGRES,
+            entry_codes::ON_POSTGRES,
             runs::begun::ON_POSTGRES,
             runs::ended::ON_POSTGRES,
             runs::standing::ON_POSTGRES,

@@ -132,4 +132,5 @@ pub const TABLES: &[Table] = &[
     ),
     stays(&["issuer_keys"], "one in a quarter of a year"),
     stays(&["migrations"], "one of each migration"),
+    stays(&["revisions"], "one number"),
 ];
