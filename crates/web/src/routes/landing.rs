@@ -29,30 +29,30 @@ impl Carried {
     fn read(pairs: &[u8]) -> Self {
         let mut carried = Self::default();
         let mut seen = 0;
-        for pair in pairs.split(|byte| *byte == b'&') {
-            let (name, value) = read_pair(pair);
-            match &*name {
-                "tenant" => {
-                    seen += 1;
-                    carried.token = Some(if seen == 1 { value.into_owned() } else { "twice".to_owned() });
-                }
-                "ui_locales" => carried.ui_locales = Some(value.into_owned()),
-                _ => {}
+        let mut keep = |(name, value): (Cow<'_, str>, Cow<'_, str>)| match &*name {
+            "tenant" => {
+                seen += 1;
+                carried.token = Some(if seen == 1 { value.into_owned() } else { "twice".to_owned() });
             }
+            "ui_locales" => carried.ui_locales = Some(value.into_owned()),
+            _ => {}
+        };
+        match std::str::from_utf8(pairs) {
+            Ok(pairs) => pairs.split('&').filter_map(read_pair).for_each(&mut keep),
+            Err(_) => url::form_urlencoded::parse(pairs).for_each(&mut keep),
         }
         carried
     }
 }
 
-/// A name and its value; both empty where nothing stands between two `&`. A token needs no decoding, and is not looked
+/// A name and its value; `None` where nothing stands between two `&`. A token needs no decoding, and is not looked
 /// through for what does.
-fn read_pair(pair: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
-    let is_plain = !pair.iter().any(|byte| matches!(byte, b'%' | b'+'));
-    if let (true, Ok(text)) = (is_plain, std::str::from_utf8(pair)) {
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        return (Cow::Borrowed(name), Cow::Borrowed(value));
+fn read_pair(pair: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    if pair.is_empty() || pair.as_bytes().contains(&b'%') || pair.as_bytes().contains(&b'+') {
+        return url::form_urlencoded::parse(pair.as_bytes()).next();
     }
-    url::form_urlencoded::parse(pair).next().unwrap_or_default()
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    Some((Cow::Borrowed(name), Cow::Borrowed(value)))
 }
 
 /// The published form: the token in the query. HEAD and prefetch use nothing up.
@@ -143,11 +143,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pairs_are_read_as_the_library_reads_them(pairs in proptest::collection::vec(0u8..=255, 0..40), dense: bool) {
-            let pairs: Vec<u8> =
-                pairs.into_iter().map(|byte| if dense { b"a=&%+4\xff"[usize::from(byte % 7)] } else { byte }).collect();
-            let ours = pairs.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(read_pair);
-            prop_assert!(ours.eq(url::form_urlencoded::parse(&pairs)));
+        fn pairs_are_read_as_the_library_reads_them(text in "[a=&%+4ä]{0,40}") {
+            let ours = text.split('&').filter_map(read_pair);
+            prop_assert!(ours.eq(url::form_urlencoded::parse(text.as_bytes())));
         }
     }
 }
