@@ -1,5 +1,8 @@
-//! The master keys of this node: from the settings, or from a file that is made at the first start.
+//! The master keys of this node: from the settings, from a program, or from a file that is made at the first start.
 
+mod printed;
+
+use self::printed::NotPrinted;
 use crate::settings::{Keys, Settings};
 use kernel::{Chance, MasterKey, MasterKeys};
 use std::fs::File;
@@ -17,20 +20,54 @@ pub enum MasterKeysRefused {
     Open(PathBuf),
     #[error("{path} cannot be {action}: {cause}")]
     File { path: PathBuf, action: &'static str, cause: io::Error },
+    #[error("`keys.master_key` and `keys.master_key_command` are both set: keep the one that is meant")]
+    Both,
+    #[error("{} (`keys.master_key_command`, {})", .0, .0.code())]
+    Command(NotPrinted),
 }
 
-/// Loads the master key (`keys.master_key`, else `keys.master_key_file`) and the older ones. Where the file
-/// is missing it is made, with mode 0600, and a warning says so. Blocks on the file system.
+impl From<NotPrinted> for MasterKeysRefused {
+    /// Its text is in ours already; as a source it would be told twice.
+    fn from(no: NotPrinted) -> Self {
+        Self::Command(no)
+    }
+}
+
+/// Where the present master key comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Setting,
+    Command,
+    File,
+}
+
+/// Which of the settings counts.
+///
+/// # Errors
+/// [`MasterKeysRefused::Both`].
+pub fn origin(keys: &Keys) -> Result<Origin, MasterKeysRefused> {
+    match (&keys.master_key, keys.master_key_command.is_empty()) {
+        (Some(_), false) => Err(MasterKeysRefused::Both),
+        (Some(_), true) => Ok(Origin::Setting),
+        (None, false) => Ok(Origin::Command),
+        (None, true) => Ok(Origin::File),
+    }
+}
+
+/// Loads the master key (`keys.master_key`, else what `keys.master_key_command` prints, else
+/// `keys.master_key_file`) and the older ones. Where the file is missing it is made, with mode 0600, and a warning says
+/// so. Blocks on the file system, and on the program for 10 seconds at most.
 ///
 /// # Errors
 /// [`MasterKeysRefused`], also for a file that its group or others can read.
 pub fn load_master_keys(settings: &Settings, chance: &dyn Chance) -> Result<MasterKeys, MasterKeysRefused> {
-    let Keys { master_key, master_key_file, older_master_keys } = &settings.keys;
-    let current = match master_key {
-        Some(text) => {
+    let Keys { master_key, master_key_command, master_key_file, older_master_keys } = &settings.keys;
+    let current = match (origin(&settings.keys)?, master_key) {
+        (Origin::Setting, Some(text)) => {
             MasterKey::parse(text.reveal()).map_err(|_| MasterKeysRefused::Setting("keys.master_key"))?
         }
-        None => from_file(master_key_file, chance)?,
+        (Origin::Command, _) => printed::by(master_key_command)?,
+        (Origin::Setting | Origin::File, _) => from_file(master_key_file, chance)?,
     };
     let older = older_master_keys.iter().map(|text| MasterKey::parse(text.reveal()));
     let older = older.collect::<Result<Vec<_>, _>>();
@@ -170,6 +207,28 @@ mod tests {
         assert!(
             matches!(bad, MasterKeysRefused::Setting("keys.master_key"))
                 && !bad.to_string().contains("hunter2")
+        );
+    }
+
+    #[test]
+    fn a_program_may_print_the_key_and_one_source_counts() {
+        let command = |words: &str| format!("keys.master_key_command={words}");
+        let key = "4".repeat(64);
+        let by_program = settings(&[command(&format!("[\"/bin/echo\", \"{key}\"]"))]);
+        let by_setting = settings(&[format!("keys.master_key={key}")]);
+        let id = |settings: &Settings| {
+            load_master_keys(settings, &SystemChance).unwrap().current().id().to_owned()
+        };
+        assert_eq!(id(&by_program), id(&by_setting));
+        let both = settings(&[format!("keys.master_key={key}"), command("[\"/bin/echo\"]")]);
+        assert!(matches!(load_master_keys(&both, &SystemChance), Err(MasterKeysRefused::Both)));
+        let fails = settings(&[command("[\"/bin/false\"]")]);
+        let refused = load_master_keys(&fails, &SystemChance).unwrap_err().to_string();
+        assert!(refused.contains("master_key_command_failed"), "{refused}");
+        // No folder of the search path decides what runs.
+        let flags = vec![command("[\"echo\", \"x\"]")];
+        assert!(
+            load(&Sources { flags, ..Sources::default() }).unwrap_err().to_string().contains("absolute path")
         );
     }
 }

@@ -87,6 +87,8 @@ pub enum Synchronous {
 #[derive(Debug, Clone)]
 pub struct Keys {
     pub master_key: Option<SecretText>,
+    /// Program and arguments; empty for none.
+    pub master_key_command: Vec<String>,
     pub master_key_file: PathBuf,
     pub older_master_keys: Vec<SecretText>,
 }
@@ -278,12 +280,21 @@ fn database(reader: &mut Reader<'_>) -> Option<Database> {
 
 fn keys(reader: &mut Reader<'_>) -> Option<Keys> {
     let master_key = reader.optional("keys.master_key", secret);
+    let master_key_command = reader.list("keys.master_key_command", |words| {
+        let is_absolute = words.first().is_none_or(|program| std::path::Path::new(program).is_absolute());
+        if is_absolute {
+            Ok(words.to_vec())
+        } else {
+            Err("expected a program's absolute path, and its arguments")
+        }
+    });
     let master_key_file = reader.text("keys.master_key_file", path);
     let older_master_keys = reader.list("keys.older_master_keys", |items| {
         Ok::<_, String>(items.iter().map(|item| SecretText::new(item.as_str())).collect())
     });
     Some(Keys {
         master_key: master_key?,
+        master_key_command: master_key_command?,
         master_key_file: master_key_file?,
         older_master_keys: older_master_keys?,
     })

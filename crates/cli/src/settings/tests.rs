@@ -46,6 +46,11 @@ fn the_defaults_are_enough_to_start() {
     assert_eq!(settings.outbound.call_limits().timeout, Duration::from_secs(10));
     assert_eq!(settings.limits.token_get_bytes, 8192);
     assert!(settings.tls.is_none() && settings.keys.master_key.is_none());
+    assert!(settings.keys.master_key_command.is_empty());
+    // A run has ten minutes, whoever starts it.
+    let run_time = Duration::from_secs(600);
+    let of_service = service::work::Options::default().run_time;
+    assert_eq!((settings.work.options.run_time, of_service), (run_time, run_time));
     assert!(entries.iter().all(|entry| entry.source == "default"));
 }
 

@@ -2,7 +2,7 @@
 
 use super::database::sqlite_file;
 use super::finding::Findings;
-use crate::master_keys::load_master_keys;
+use crate::master_keys::{MasterKeysRefused, Origin, load_master_keys, origin};
 use crate::settings::Settings;
 use kernel::{Environment, MasterKey, MasterKeys, SystemChance};
 use service::enter::issuer::place_of;
@@ -15,7 +15,8 @@ use store::{Db, DbError, organizations};
 /// The master keys, where they can be loaded. None is made.
 pub(super) fn loaded(settings: &Settings, findings: &mut Findings) -> Option<MasterKeys> {
     let file = &settings.keys.master_key_file;
-    let from_file = settings.keys.master_key.is_none();
+    let from = origin(&settings.keys);
+    let from_file = matches!(from, Ok(Origin::File));
     if from_file && !file.exists() {
         findings.warning(
             "master key",
@@ -26,7 +27,11 @@ pub(super) fn loaded(settings: &Settings, findings: &mut Findings) -> Option<Mas
     }
     match load_master_keys(settings, &SystemChance) {
         Ok(masters) => {
-            let from = if from_file { file.display().to_string() } else { "`keys.master_key`".to_owned() };
+            let from = match from {
+                Ok(Origin::Command) => "`keys.master_key_command`".to_owned(),
+                Ok(Origin::File) => file.display().to_string(),
+                Ok(Origin::Setting) | Err(_) => "`keys.master_key`".to_owned(),
+            };
             findings.good("master key", format!("{} from {from}", masters.current().id()));
             let production = settings.environments.production.is_some();
             if from_file && production && beside(file, sqlite_file(settings).as_deref()) {
@@ -39,7 +44,13 @@ pub(super) fn loaded(settings: &Settings, findings: &mut Findings) -> Option<Mas
             Some(masters)
         }
         Err(refused) => {
-            let todo = "bring the key back from its copy; nothing stored can be opened without it";
+            let todo = match refused {
+                MasterKeysRefused::Both => "take one of the two settings away",
+                MasterKeysRefused::Command(_) => {
+                    "run the program by hand, as the gateway's account; nothing stored can be opened without the key"
+                }
+                _ => "bring the key back from its copy; nothing stored can be opened without it",
+            };
             findings.error("master key", refused.to_string(), todo);
             None
         }
