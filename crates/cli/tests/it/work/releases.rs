@@ -80,7 +80,7 @@ impl Scene {
 
     async fn orders(&self, tag: &str) -> Answer {
         let body = json!({ "tag": tag, "integration_id": self.integration });
-        self.asks(Method::POST, "/v2/sourcecontrol/build?source=anything", &body).await
+        self.asks(Method::POST, "/v2/sourcecontrol/build?mode=x&source=anything", &body).await
     }
 
     async fn standing(&self, tag: &str) -> Standing {
