@@ -1,8 +1,9 @@
 //! Secrets that are recognized wherever they show: none may show anywhere.
 
-use super::{Outside, Workshop};
+use super::{Outside, Workshop, eventually};
 use connect::run::{Mode, Source};
 use kernel::{Actor, Environment};
+use serde_json::{Value, json};
 use service::admin::Holder;
 use service::work::run_control::{Asked, Synced};
 use std::time::Duration;
@@ -90,7 +91,8 @@ on_both! {
         let world = World::build(engine).system_clock().reaching(outside.address()).start().await;
         let mut workshop = Workshop::open(world, outside, 2, ("version: 1\nrun: sh run.sh\n", INDISCREET)).await;
         let key = workshop.company.api_key(&SCOPES).await;
-        let secrets = [
+        let signed = function(&workshop).await;
+        let mut secrets = vec![
             ("a token of an outside system", TOKENS.to_owned()),
             ("the token of the company's own system", OWN_TOKEN.to_owned()),
             ("the client secret at the outside system", testkit::standins::CLIENT_SECRET.to_owned()),
@@ -98,6 +100,7 @@ on_both! {
             ("the secret that signs tokens", workshop.company.secret().to_owned()),
             ("the endpoint's secret", workshop.endpoint_secret.trim_start_matches("whsec_").to_owned()),
             ("an API key", key.clone()),
+            ("the secret that runs are signed with", signed.trim_start_matches("whsec_").to_owned()),
         ];
         workshop.nodes = workshop.nodes.clone().set("log.filter=trace").set("log.format=json");
         let nodes = workshop.nodes.clone();
@@ -111,6 +114,8 @@ on_both! {
         workshop.outside.memory().echoes = false;
         drive(&workshop).await;
         ask(&workshop, &node, &key, &mut heard).await;
+        call(&workshop, &node, &key, &mut heard).await;
+        secrets.push(("a run's token", runs_elsewhere(&workshop, &node, &key, &signed, &mut heard).await));
         commands(&workshop, &mut heard).await;
         heard.add("the database", whole_database(&workshop.world, engine).await);
         for seen in &workshop.outside.memory().seen {
@@ -123,7 +128,8 @@ on_both! {
     }
 }
 
-const SCOPES: [&str; 7] = [
+const SCOPES: [&str; 8] = [
+    "connectors:call",
     "integrations:read",
     "jobs:read",
     "runs:read",
@@ -179,6 +185,124 @@ async fn ask(workshop: &Workshop, node: &super::nodes::Node, key: &str, heard: &
     }
 }
 
+/// Through the gateway, as it goes well and as it fails; a system that fails repeats what it was called with.
+async fn call(workshop: &Workshop, node: &super::nodes::Node, key: &str, heard: &mut Heard) {
+    let person = workshop.person.moved_to(node.address.parse().unwrap());
+    let base = format!("/v2/tenants/{}/connectors/crm", workshop.tenants[0]);
+    let mut statuses = Vec::new();
+    for (verb, target) in [
+        ("call", "good"),
+        ("call?raw=true", "good"),
+        ("xml", "good-xml"),
+        ("soap", "good-soap"),
+        ("call", "bad"),
+        ("call?raw=true", "bad"),
+        ("call", "bad-token"),
+        ("xml", "bad-xml"),
+        ("soap", "bad-soap"),
+        ("soap", "bad-soap-200"),
+        ("call", "missing"),
+    ] {
+        let body = json!({ "method": "POST", "target_url": format!("/api/{target}"), "body": "<a/>" });
+        let ask = person.post(&format!("{base}/{verb}")).header("x-api-key", key);
+        let answer = ask.body("application/json", body.to_string()).await;
+        let is_well = target.starts_with("good");
+        assert_eq!(answer.status == 200, is_well, "{verb} {target}: {} {}", answer.status, answer.text());
+        if target.starts_with("bad") {
+            assert!(answer.text().contains("[hidden]"), "what was repeated is taken out: {}", answer.text());
+        }
+        statuses.push(answer.status);
+        heard.add(format!("{verb} {target}"), answer.text());
+    }
+    // Where nobody answers, and where the call may not go.
+    for target in ["http://127.0.0.1:1/api/good", "https://elsewhere.example/api/good"] {
+        let ask = person.post(&format!("{base}/call")).header("x-api-key", key);
+        let answer = ask.body("application/json", json!({ "target_url": target }).to_string()).await;
+        assert_ne!(answer.status, 200, "{target}");
+        heard.add(target, answer.text());
+    }
+    // The one that refused its token may have been called twice.
+    assert!(workshop.outside.memory().called >= statuses.len(), "they carried the credential");
+}
+
+/// A release whose runs are messages to the outside system; the secret that they are signed with.
+async fn function(workshop: &Workshop) -> String {
+    let source = workshop.folder().join("function");
+    std::fs::create_dir(&source).unwrap();
+    let url = workshop.outside.url("/function");
+    let manifest = format!("version: 1\nrunner: http\nurl: {url}\nconnectors: [crm]\ntimeout_seconds: 60\n");
+    std::fs::write(source.join("vestibule.yaml"), manifest).unwrap();
+    let of = ["--organization", "acme", "--integration", "crm-sync"];
+    let build = ["release", "build", "--tag", "function", "--from", source.to_str().unwrap()];
+    commanded(workshop, &[&build[..], &of].concat()).await;
+    let told = commanded(workshop, &[&["release", "secret", "function"][..], &of].concat()).await;
+    let secret = told.split(|c: char| c.is_whitespace() || c == '"').find(|word| word.starts_with("whsec_"));
+    secret.unwrap_or_else(|| panic!("{told}")).to_owned()
+}
+
+async fn commanded(workshop: &Workshop, words: &[&str]) -> String {
+    let nodes = workshop.nodes.clone();
+    let (owned, said): (Vec<String>, _) =
+        (words.iter().map(|&word| word.to_owned()).collect(), words.join(" "));
+    let ran = tokio::task::spawn_blocking(move || {
+        nodes.runs(&owned.iter().map(String::as_str).collect::<Vec<_>>())
+    });
+    let (status, output) = ran.await.unwrap();
+    assert_eq!(status, "0", "{said}: {output}");
+    output
+}
+
+/// A run at the integration's own URL, which tells all that it knows in its log. The run's token.
+async fn runs_elsewhere(
+    workshop: &Workshop,
+    node: &super::nodes::Node,
+    key: &str,
+    signed: &str,
+    heard: &mut Heard,
+) -> String {
+    let of = ["--organization", "acme", "--integration", "crm-sync"];
+    commanded(workshop, &[&["release", "default", "function"][..], &of].concat()).await;
+    let asked = Asked { source: Source::Api, mode: Mode::Normal, payload: None };
+    workshop.world.service().sync_tenant(&workshop.desk(), workshop.tenants[1], asked).await.unwrap();
+    eventually(RECOVERY, || async {
+        workshop.outside.memory().messages.is_empty().then(|| "the message of a run".to_owned())
+    })
+    .await;
+    let (mut headers, body) = workshop.outside.memory().messages[0].clone();
+    // The one header that may carry one.
+    let token = headers.remove("run-token").unwrap().to_str().unwrap().to_owned();
+    let mut message = serde_json::from_str::<Value>(&body).unwrap();
+    let run = message["run_id"].as_i64().unwrap();
+    // What the integration said itself comes back to it to the byte.
+    message.as_object_mut().unwrap().remove("state").unwrap();
+    heard.add("a run's message", format!("{headers:?} {message}"));
+    let person = workshop.person.moved_to(node.address.parse().unwrap());
+    let bearer = format!("Bearer {token}");
+    let path = format!("/v1/runs/{run}/credentials/crm");
+    let fetched = person.get(&path).json().header("authorization", &bearer).await;
+    assert_eq!(fetched.status, 200, "{}", fetched.text());
+    let credential = fetched.json()["credentials"]["ACCESS_TOKEN"].as_str().unwrap().to_owned();
+    assert!(credential.starts_with(TOKENS), "{credential}");
+    let log = format!("fetched {credential} with {token}, and checked by {signed}\nstill here");
+    for report in [
+        json!({ "phase": "Running", "log": log }),
+        json!({ "phase": "Nonsense", "log": log }),
+        json!({ "phase": "Failed", "log": log, "state": { "at": credential } }),
+        json!({ "phase": "Failed", "log": log }),
+    ] {
+        let ask = person.post(&format!("/v1/runs/{run}/report")).json().header("authorization", &bearer);
+        let answer = ask.body("application/json", report.to_string()).await;
+        heard.add("a report", answer.text());
+    }
+    let link = person.calls(key, &format!("/v2/runs/{run}/log")).await;
+    let log = person.get(link.location()).await.text();
+    assert_eq!(log.matches("fetched *** with ***, and checked by ***\nstill here").count(), 2, "{log}");
+    heard.add("the log of a run elsewhere", log);
+    heard.add("a run elsewhere", person.calls(key, &format!("/v2/runs/{run}")).await.text());
+    workshop.is_done(RECOVERY).await;
+    token
+}
+
 /// What the command line shows.
 async fn commands(workshop: &Workshop, heard: &mut Heard) {
     for words in [
@@ -193,6 +317,8 @@ async fn commands(workshop: &Workshop, heard: &mut Heard) {
         "webhook-endpoint list --organization acme",
         "run list --organization acme",
         "run log --newest --organization acme",
+        "release list --organization acme --integration crm-sync",
+        "release show function --organization acme --integration crm-sync",
         "job list --organization acme",
         "audit list --organization acme",
     ] {
