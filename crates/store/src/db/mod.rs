@@ -19,7 +19,6 @@ mod writer;
 
 pub use about::About;
 pub use error::DbError;
-pub(crate) use statement::several_on_postgres;
 pub use statement::{Query, Tx, next_id, next_ids, sql};
 pub use value::{Cell, FromCell, IntoValue, Row, Value, json};
 
@@ -232,13 +231,18 @@ impl Db {
         }
     }
 
-    /// Reads, and where there is a row runs all of `writes`; whether there was one. What was read must be all that they
+    /// Reads, and where there is a row runs all of `writes` and returns it. What was read must be all that they
     /// could fail by: on SQLite nothing but a failure of the database itself undoes a part of them, and that undoes
     /// everybody's of the same commit. They share it as [`Self::execute`] does.
     ///
     /// # Errors
     /// [`DbError`].
-    pub(crate) async fn write_all_after(&self, read: Query, writes: Vec<Query>) -> Result<bool, DbError> {
+    pub(crate) async fn write_all_after(
+        &self,
+        read: Query,
+        writes: Vec<Query>,
+    ) -> Result<Option<Row>, DbError> {
+        writes.iter().try_for_each(Query::checked)?;
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
                 let (unit, answer) =
@@ -296,14 +300,12 @@ async fn read_then_write<T>(
     Ok(write.wrote(tx).await?.then_some(told))
 }
 
-async fn read_then_write_all(tx: &mut Tx, read: Query, writes: Vec<Query>) -> Result<bool, DbError> {
-    if read.maybe(tx).await?.is_none() {
-        return Ok(false);
-    }
+async fn read_then_write_all(tx: &mut Tx, read: Query, writes: Vec<Query>) -> Result<Option<Row>, DbError> {
+    let Some(row) = read.maybe(tx).await? else { return Ok(None) };
     for write in writes {
         write.execute(tx).await?;
     }
-    Ok(true)
+    Ok(Some(row))
 }
 
 async fn on_postgres<T, E, F>(session: postgres::Session, body: F) -> Result<T, E>

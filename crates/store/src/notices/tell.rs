@@ -75,17 +75,9 @@ pub async fn tell(db: &Db, telling: &Telling<'_>) -> Result<Option<Told>, DbErro
     if db.engine() == "postgres" {
         return db.write_one(many(telling)?).await?.map(told).transpose();
     }
-    let (stands, writes) = (stands(telling), one_by_one(telling)?);
-    db.write(move |tx: &mut Tx| {
-        Box::pin(async move {
-            let Some(row) = stands.maybe(tx).await? else { return Ok(None) };
-            for query in writes {
-                query.execute(tx).await?;
-            }
-            told(row).map(Some)
-        })
-    })
-    .await
+    // All that they could fail by is what is read: their ids are new.
+    let read = db.write_all_after(stands(telling), one_by_one(telling)?).await?;
+    read.map(told).transpose()
 }
 
 fn stands(telling: &Telling<'_>) -> Query {
@@ -94,13 +86,13 @@ fn stands(telling: &Telling<'_>) -> Query {
     query.bind(endpoint.modified)
 }
 
-fn one_by_one(telling: &Telling<'_>) -> Result<[Query; 4], DbError> {
+fn one_by_one(telling: &Telling<'_>) -> Result<Vec<Query>, DbError> {
     let Telling { message, event, job, hold, new, body, endpoint, line, now } = *telling;
     let (state, attempts) = if hold.is_some() { (State::Held, 1_i64) } else { (State::Ready, 0) };
     let query = sql(INSERT_JOB).bind(job).bind(Kind::Notice.as_str()).bind(&new.organization).bind(message);
     let query = query.bind(state.as_str()).bind(attempts).bind(now);
     let query = query.bind(hold.map(|hold| hold.holder.as_str())).bind(hold.map(|hold| hold.until));
-    Ok([
+    Ok(vec![
         events::insertion(event, new, body, now),
         super::insertion(message, &endpoint.id, event, now),
         audit::insertion(line)?,
