@@ -253,7 +253,7 @@ pub async fn next_id(tx: &mut Tx, sequence: &'static str) -> Result<i64, DbError
 pub async fn next_ids(tx: &mut Tx, sequence: &'static str, count: usize) -> Result<Vec<i64>, DbError> {
     let wanted = i64::try_from(count).map_err(|_| DbError::Bug("too many ids at once".to_owned()))?;
     if tx.is_postgres() {
-        let rows = several_on_postgres(sequence, wanted).all(tx).await?;
+        let rows = sql(SEVERAL_ON_POSTGRES).bind(format!("{sequence}_ids")).bind(wanted).all(tx).await?;
         let mut ids: Vec<i64> = rows.into_iter().map(|mut row| row.take()).collect::<Result<_, _>>()?;
         ids.sort_unstable();
         return Ok(ids);
@@ -262,11 +262,6 @@ pub async fn next_ids(tx: &mut Tx, sequence: &'static str, count: usize) -> Resu
     let mut row = row.ok_or_else(|| DbError::Bug(format!("there is no sequence `{sequence}`")))?;
     let last = row.take::<i64>()?;
     Ok((last - wanted + 1..=last).collect())
-}
-
-/// The statement of [`next_ids`] on PostgreSQL, to be sent with others.
-pub(crate) fn several_on_postgres(sequence: &'static str, count: i64) -> Query {
-    sql(SEVERAL_ON_POSTGRES).bind(format!("{sequence}_ids")).bind(count)
 }
 
 const SEVERAL_ON_POSTGRES: &str =

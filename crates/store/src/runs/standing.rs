@@ -3,7 +3,7 @@
 //! Integrations and releases change seldom and are wide, so that of them only what names them is read: callers keep the
 //! rest in memory and compare.
 
-use crate::db::{DbError, Query, Row, Tx, several_on_postgres, sql};
+use crate::db::{DbError, Query, Row, Tx, sql};
 use crate::statements::statements;
 use crate::tenants;
 use connect::run::{Class, PastRun, Phase};
@@ -40,7 +40,7 @@ macro_rules! standing_columns {
         (SELECT o.config_version FROM organizations AS o WHERE o.id = t.organization_id),
         CASE WHEN t.release_id IS NULL AND t.channel = 'Latest' THEN (SELECT r.id FROM releases AS r
             WHERE r.integration_id = t.integration_id AND r.ready_at IS NOT NULL ORDER BY r.id DESC LIMIT 1) END,
-        EXISTS (SELECT 1 FROM runs AS u WHERE u.tenant_id = t.id AND u.completed_at IS NULL),
+        EXISTS (SELECT 1 FROM runs AS u WHERE u.tenant_id = t.id AND u.completed_at IS NULL) AS is_open,
         CASE WHEN EXISTS (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
                 AND (w.mode = 'init' OR w.source = 'Cron') AND w.mode = 'init' AND w.source <> 'Cron'
                 AND (NOT t.paused OR w.source IN ('API', 'Manual'))
@@ -50,7 +50,7 @@ macro_rules! standing_columns {
             WHEN EXISTS (SELECT 1 FROM reruns AS r JOIN triggers AS w ON w.id = r.trigger_id AND w.claimed_at IS NULL
                 WHERE r.tenant_id = t.id AND (NOT t.paused OR w.source IN ('API', 'Manual'))) THEN 'rerun'
             WHEN EXISTS (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
-                AND (NOT t.paused OR w.source IN ('API', 'Manual'))) THEN 'others' END,
+                AND (NOT t.paused OR w.source IN ('API', 'Manual'))) THEN 'others' END AS waiting,
         m.tenant_id, m.data,
         l.id, l.phase, l.started_at, l.completed_at, l.state,
         s.id, s.phase, s.started_at, s.completed_at, s.state"
@@ -73,12 +73,14 @@ statements! {
     OF_TENANT = concat!("SELECT ", standing_columns!(), " FROM tenants AS t", standing_beside!(), " WHERE t.id = $1");
 }
 
+// With a number for the run of each that can have one.
 const OF_TENANTS_ON_POSTGRES: &str = concat!(
-    "SELECT ",
+    "SELECT CASE WHEN seen.waiting IS NOT NULL AND NOT seen.is_open THEN nextval('runs_ids') END, seen.* FROM (SELECT ",
     standing_columns!(),
     " FROM (VALUES (CAST($1 AS BIGINT)), ($2), ($3), ($4), ($5), ($6), ($7), ($8), ($9), ($10), ($11), ($12), ($13),
         ($14), ($15), ($16)) AS wanted (id) JOIN tenants AS t ON t.id = wanted.id",
-    standing_beside!()
+    standing_beside!(),
+    " OFFSET 0) AS seen"
 );
 
 /// The texts that only PostgreSQL is told.
@@ -137,14 +139,14 @@ pub async fn with_numbers(tx: &mut Tx, tenants: &[TenantId]) -> Result<(Vec<Stan
     if !tx.is_postgres() {
         return Ok((of_tenants(tx, tenants).await?, Vec::new()));
     }
-    let count = i64::try_from(tenants.len()).unwrap_or(0);
-    let queries =
-        std::iter::once(several_on_postgres("runs", count)).chain(tenants.chunks(TOGETHER).map(of_some));
-    let mut all = tx.together(&queries.collect::<Vec<Query>>()).await?.into_iter();
-    let numbers = all.next().unwrap_or_default().into_iter().map(|mut row| row.take());
-    let mut numbers = numbers.collect::<Result<Vec<RunId>, _>>()?;
+    let queries: Vec<Query> = tenants.chunks(TOGETHER).map(of_some).collect();
+    let (mut numbers, mut standings) = (Vec::new(), Vec::with_capacity(tenants.len()));
+    for mut row in tx.together(&queries).await?.into_iter().flatten() {
+        numbers.extend(row.take::<Option<RunId>>()?);
+        standings.push(standing(&mut row)?);
+    }
     numbers.sort_unstable();
-    Ok((read(all.flatten())?, numbers))
+    Ok((standings, numbers))
 }
 
 fn read(rows: impl IntoIterator<Item = Row>) -> Result<Vec<Standing>, DbError> {
