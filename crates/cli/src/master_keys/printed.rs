@@ -4,7 +4,8 @@ use kernel::MasterKey;
 use std::io::{self, Read as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// How long it may take.
@@ -81,6 +82,7 @@ fn within(words: &[String], limit: Duration) -> Result<MasterKey, NotPrinted> {
 
 type Heard = (Zeroizing<Vec<u8>>, ExitStatus);
 
+#[expect(clippy::disallowed_methods, reason = "std gives no way to wait for a program with a bound")]
 fn heard(child: &mut Child, until: Instant) -> Result<Heard, NotPrinted> {
     let output = child.stdout.take().ok_or(NotPrinted::NoKey)?;
     let (tell, told) = mpsc::sync_channel(1);
