@@ -8,11 +8,13 @@ use kernel::{Hashed, Time};
 
 statements! {
     // The primary key is the one thing that lets one of many uses at once win, on any node: each writes the number
-    // after the last one that it saw. A grant that was revoked, or whose code was burnt, has no more tokens; nor has
-    // one that was decided about from memory, where that is of another revision than the present one. SQLite does it in
+    // after the last one that it saw. A grant that was revoked, whose code was burnt or whose session has ended has no
+    // more tokens (a logout does not see a grant that is being kept at the same moment); nor has one that was decided
+    // about from memory, where that is of another revision than the present one. SQLite does it in
     // two statements, of which the second writes one row and nothing else; PostgreSQL takes the tokens of all who ask
     // meanwhile in one.
-    ALIVE = concat!("SELECT 1 FROM grants WHERE id = $1 AND revoked_at IS NULL AND burnt_at IS NULL
+    ALIVE = concat!("SELECT 1 FROM grants AS g JOIN sessions AS s ON s.id = g.session_id
+        WHERE g.id = $1 AND g.revoked_at IS NULL AND g.burnt_at IS NULL AND s.ended_at IS NULL
         AND COALESCE($2, ", present!(), ") = ", present!());
     INSERT = "INSERT INTO refresh_tokens (grant_id, number, hash, given_for, issued_at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (grant_id, number) DO NOTHING";
@@ -21,6 +23,7 @@ statements! {
         INSERT INTO refresh_tokens (grant_id, number, hash, given_for, issued_at)
         SELECT g.id, new.number, new.hash, new.given_for, new.issued_at FROM new
         JOIN grants AS g ON g.id = new.grant_id AND g.revoked_at IS NULL AND g.burnt_at IS NULL
+        JOIN sessions AS s ON s.id = g.session_id AND s.ended_at IS NULL
         JOIN revisions AS r ON r.name = 'second_door' AND r.value = COALESCE(new.revision, r.value)
         WHERE TRUE ON CONFLICT (grant_id, number) DO NOTHING RETURNING hash";
 }

@@ -7,14 +7,14 @@ use super::visit::Request;
 use crate::{Fault, Place, Service};
 use ::enter::app::App;
 use ::enter::entry::Waiting;
-use ::enter::ids::{AppId, ClientId};
+use ::enter::ids::ClientId;
 use ::enter::oidc::Client;
 use ::enter::oidc::authorize::{AuthorizeRefused, LocalRefusal, Parameters, check, error_url};
 use ::enter::oidc::par::reference;
 use serde_json::json;
 use std::sync::Arc;
 use store::pushed_requests;
-use store::standings::{self, Revision};
+use store::standings;
 use store::{DbError, clients, revision};
 
 /// As refusals name it.
@@ -141,7 +141,7 @@ impl Service {
                 Ok::<_, DbError>((at, standings::of_client(tx, environment, &wanted).await?))
             })
         });
-        let (at, found): (i64, Option<(Revision<ClientId>, Revision<AppId>)>) = read.await?;
+        let (at, found) = read.await?;
         let Some((client, app)) = found else { return Ok(None) };
         let client = self.client_at(environment, &client, at).await?;
         let app = self.app_at(environment, &app, at).await?;
