@@ -379,8 +379,7 @@ impl Service {
         let (answers, remembered) = (Answers::default(), None);
         let visited = Visited { live: Some(live), place: Some(place), answers, remembered };
         let of = (entered.session.secret.clone(), found.app.id.clone(), context);
-        let known = KnownVisit { revision: found.revision, visited, entry: Some(entry) };
-        self.remembered.keep_visit(of, known);
+        self.remembered.keep_visit(of, KnownVisit { revision: found.revision, visited, entry: Some(entry) });
     }
 
     async fn no_way(
