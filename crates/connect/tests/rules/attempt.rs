@@ -2,8 +2,8 @@
 
 use crate::sign::{NOW, encode};
 use connect::attempt::{
-    Answer, Attempt, CallbackQuery, CallbackRefused, LIFETIME_S, TICKET_LIFETIME_S, Ticket, TicketKey, TicketRefused,
-    code_matches, pkce_challenge, pkce_verifier, short_code,
+    Answer, Attempt, CallbackQuery, CallbackRefused, LIFETIME_S, TICKET_LIFETIME_S, Ticket, TicketKey,
+    TicketRefused, code_matches, pkce_challenge, pkce_verifier, short_code,
 };
 use connect::dialog::Failure;
 use kernel::ids::{AttemptId, OrganizationId};

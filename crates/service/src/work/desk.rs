@@ -78,9 +78,9 @@ impl<T: Clone, R> Desk<T, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use tokio::sync::Notify;
 
     #[tokio::test]
     async fn what_comes_together_is_done_together_and_each_gets_its_own() {
@@ -105,23 +105,20 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_leaves_nobody_waiting() {
-        let (desk, stuck) = (Arc::new(Desk::<u8, u8>::default()), Arc::new(Notify::new()));
-        let first = {
-            let (desk, stuck) = (Arc::clone(&desk), Arc::clone(&stuck));
-            tokio::spawn(async move {
-                let work = |_: Vec<u8>| {
-                    stuck.notify_one();
-                    std::future::pending()
-                };
-                desk.done(1, 8, work).await
-            })
+        let (desk, begun) = (Desk::<u8, u8>::default(), AtomicUsize::new(0));
+        let stuck = |items: Vec<u8>| {
+            begun.store(items.len(), Ordering::SeqCst);
+            std::future::pending()
         };
-        let second = {
-            let desk = Arc::clone(&desk);
-            tokio::spawn(async move { desk.done(2, 8, |items| std::future::ready(items)).await })
-        };
-        stuck.notified().await;
-        first.abort();
-        assert_eq!(second.await.unwrap(), 2);
+        let mut first = Box::pin(desk.done(1, 8, stuck));
+        let mut second = Box::pin(desk.done(2, 8, std::future::ready));
+        // Both lay theirs down, then the first has the turn and takes both.
+        for _ in 0..2 {
+            assert_eq!(first.as_mut().now_or_never(), None);
+            assert_eq!(second.as_mut().now_or_never(), None);
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 2);
+        drop(first);
+        assert_eq!(second.await, 2);
     }
 }

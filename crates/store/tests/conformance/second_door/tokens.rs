@@ -513,7 +513,10 @@ async fn what_was_decided_from_memory_is_confirmed_by_its_row(world: World) {
     let id = grant.session.clone();
     assert!(write!(world, |tx| sessions::end(tx, &id, NOW)));
     assert!(!confirmed(&world, &grant, "grant-3", "cookie", at).await, "its session has ended");
-    assert!(!insert(from_memory("grant-many-2", at)).await, "that of a code that was given out meanwhile, too");
+    assert!(
+        !insert(from_memory("grant-many-2", at)).await,
+        "that of a code that was given out meanwhile, too"
+    );
 }
 
 async fn what_a_token_rests_on_is_asked_shortly(world: World) {

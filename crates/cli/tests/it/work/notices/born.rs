@@ -10,7 +10,6 @@ use std::sync::Arc;
 use store::jobs::Kind;
 use store::{DbError, events, notices};
 use testkit::on_both;
-use testkit::world::Engine;
 
 /// Writes an event, its message and their job as a use case does, up to the commit.
 async fn written(scene: &Scene, to: &Endpoint, n: usize, fails: bool) -> Result<Births, DbError> {
