@@ -88,7 +88,6 @@ pub fn v2(
         "paused": tenant.paused,
         "user_schedule": tenant.user_schedule,
         "schedule": tenant.schedule,
-        "time_zone": tenant.time_zone,
         "configs": tenant.configs,
         "created_date": tenant.created.iso_micros(),
         "modified_date": tenant.modified.iso_micros(),
@@ -97,6 +96,8 @@ pub fn v2(
             runs,
             json!({ "connected": all_connected(connections), "connectors": connectors }),
         ),
+        // Ours, behind what is published.
+        "time_zone": tenant.time_zone,
     })
 }
 

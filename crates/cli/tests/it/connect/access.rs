@@ -290,7 +290,13 @@ fn each_route_stands_once() {
     assert_eq!(lines.len(), routes.len());
     assert!(routes.iter().all(|route| matches!(
         route.method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::POST | Method::PATCH | Method::DELETE
+        Method::GET
+            | Method::HEAD
+            | Method::OPTIONS
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
     )));
     // What changes something for a person needs more than an address that could leak.
     let posts =

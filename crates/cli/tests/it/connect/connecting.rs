@@ -220,7 +220,7 @@ on_both! {
                 r#""created_date":"{now}","modified_date":"{now}","status":{{"tenant_id":{id},"last_run":{{}},"current_run":{{}},"#,
                 r#""last_successful_run":{{}},"dynamic_configs":{{}},"auth":{{"connected":true,"connectors":["#,
                 r#"{{"name":"hubspot","status":"Connected","last_change":"{change}"}},"#,
-                r#"{{"name":"gwt","status":"Connected","last_change":"{change}"}}]}}}}}}"#,
+                r#"{{"name":"gwt","status":"Connected","last_change":"{change}"}}]}}}},"time_zone":"UTC"}}"#,
             ),
             id = id, integration = integration, schedule = schedule, now = now, change = change,
         );
