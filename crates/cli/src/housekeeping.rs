@@ -52,7 +52,7 @@ pub async fn sweep(service: Arc<Service>) {
             Ok(0) => {}
             Ok(releases) => tracing::info!(releases, "removed releases from this machine that no run uses"),
             Err(error) => {
-                tracing::warn!(%error, "releases that no run uses cannot be removed from this machine")
+                tracing::warn!(%error, "releases that no run uses cannot be removed from this machine");
             }
         }
         pause = spread(SWEEP_EVERY, &*service.chance);

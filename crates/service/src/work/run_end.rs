@@ -1,24 +1,23 @@
 //! The end of a run, or of an attempt of it: one unit of work.
 
+mod writing;
+
+use self::writing::{NotWritten, Writing, Written};
 use super::options::seconds;
 use super::run::{Task, look_again};
-use super::{Held, Outcome, events};
+use super::{Held, Outcome};
 use crate::{Fault, Service};
-use ::connect::connection::{Connection, Status};
-use ::connect::notice::NewEvent;
 use ::connect::release::Release;
 use ::connect::run::outcome::{self, Said};
 use ::connect::run::{Attempt, Failure, Phase, Run, again};
 use ::connect::tenant::Tenant;
-use ::connect::tenant_json::variable;
-use kernel::{Actor, Chance, Sealed, Time, audit};
+use kernel::{Sealed, Time};
 use metrics::counter;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use store::jobs::{self, Kind};
+use store::jobs::Kind;
 use store::runs::ended::{self, By};
-use store::{Tx, audit as audit_log, connections, dynamic_configs, run_logs, runs, tenant_metadata, users};
 
 /// Between two tries to keep an end.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -62,41 +61,6 @@ pub(super) enum Done {
 impl From<Outcome> for Done {
     fn from(outcome: Outcome) -> Self {
         Self::Left(outcome)
-    }
-}
-
-/// What one unit of work writes.
-struct Writing {
-    run: Run,
-    tenant: Tenant,
-    log: String,
-    metadata: Option<serde_json::Map<String, Value>>,
-    dynamic_configs: Option<Value>,
-    /// Variables of connectors whose credential was refused.
-    disconnected: Vec<String>,
-    now: Time,
-    chance: Arc<dyn Chance>,
-}
-
-/// What became of it.
-enum Written {
-    /// Somebody else has gone on with the run, or ended it: nothing was written.
-    Overtaken,
-    Kept {
-        rings: bool,
-    },
-    /// The metadata did not fit together: nothing was written.
-    Unfit(String),
-}
-
-enum NotWritten {
-    Unfit(String),
-    Fault(Fault),
-}
-
-impl<E: Into<Fault>> From<E> for NotWritten {
-    fn from(error: E) -> Self {
-        Self::Fault(error.into())
     }
 }
 
@@ -152,16 +116,8 @@ impl Service {
     async fn end_by(&self, held: Option<&Held>, judged: Judged<'_>, ended: Ended) -> Result<Done, Fault> {
         let now = self.clock.now();
         let Judged { run, tenant, release } = judged;
-        let mut writing = Writing {
-            run: run.clone(),
-            tenant: tenant.clone(),
-            log: ended.log,
-            metadata: None,
-            dynamic_configs: None,
-            disconnected: Vec::new(),
-            now,
-            chance: Arc::clone(&self.chance),
-        };
+        let mut writing = Writing::of(run.clone(), tenant, now, Arc::clone(&self.chance));
+        writing.log = ended.log;
         writing.run.exit_code = ended.exit_code;
         writing.run.waits = None;
         let mut end = ended.end;
@@ -216,7 +172,7 @@ impl Service {
             {
                 return self.end_at_a_stroke(held, writing).await;
             }
-            let kept = writing.copy();
+            let kept = writing.clone();
             let write = self.db.write(move |tx| Box::pin(async move { kept.write(tx).await }));
             let written = match write.await {
                 Ok(written) => written,
@@ -302,16 +258,7 @@ impl Service {
 
     /// Ends an open run without an attempt.
     pub(super) async fn end_run(&self, run: Run, tenant: &Tenant) -> Result<(), Fault> {
-        let writing = Writing {
-            run,
-            tenant: tenant.clone(),
-            log: String::new(),
-            metadata: None,
-            dynamic_configs: None,
-            disconnected: Vec::new(),
-            now: self.clock.now(),
-            chance: Arc::clone(&self.chance),
-        };
+        let writing = Writing::of(run, tenant, self.clock.now(), Arc::clone(&self.chance));
         let run = writing.run.clone();
         let write = self.db.write(move |tx| Box::pin(async move { writing.write(tx).await }));
         match write.await {
@@ -355,108 +302,4 @@ fn count(run: &Run) {
     if !run.phase.is_open() {
         counter!("vestibule_runs_total", "phase" => run.phase.as_str()).increment(1);
     }
-}
-
-impl Writing {
-    /// Whether there is nothing to write but the run itself.
-    fn is_bare(&self) -> bool {
-        let has_failed = matches!(self.run.phase, Phase::Failed { .. });
-        !self.run.phase.is_open()
-            && !has_failed
-            && self.run.reason.is_none()
-            && self.log.is_empty()
-            && self.metadata.is_none()
-            && self.dynamic_configs.is_none()
-            && self.disconnected.is_empty()
-    }
-
-    fn copy(&self) -> Self {
-        Self {
-            run: self.run.clone(),
-            tenant: self.tenant.clone(),
-            log: self.log.clone(),
-            metadata: self.metadata.clone(),
-            dynamic_configs: self.dynamic_configs.clone(),
-            disconnected: self.disconnected.clone(),
-            now: self.now,
-            chance: Arc::clone(&self.chance),
-        }
-    }
-
-    async fn write(self, tx: &mut Tx) -> Result<Written, NotWritten> {
-        let (owner, tenant) = (&self.run.organization, self.run.tenant);
-        if !self.log.is_empty() && !run_logs::append(tx, &self.run, &self.log).await? {
-            return Ok(Written::Overtaken);
-        }
-        // The attempt's number is the guard: whoever lost the run to another changes nothing of it.
-        if !runs::save(tx, &self.run).await? {
-            return Ok(Written::Overtaken);
-        }
-        if let Some(members) = self.metadata {
-            let before = tenant_metadata::hold(tx, owner, tenant, self.now).await?;
-            let merged = outcome::merged(Some(&before.data), members);
-            let merged = merged.map_err(|unfit| NotWritten::Unfit(unfit.0))?;
-            tenant_metadata::save(tx, owner, tenant, &merged).await?;
-        }
-        if let Some(found) = &self.dynamic_configs {
-            dynamic_configs::put(tx, owner, tenant, found, self.now).await?;
-        }
-        let (chance, now) = (&*self.chance, self.now);
-        let mut told = Vec::new();
-        if !self.disconnected.is_empty() {
-            for connection in connections::of_tenant(tx, owner, tenant).await? {
-                let named = self.disconnected.contains(&variable(connection.connector.as_str()));
-                if named && disconnect(tx, &connection, &self.run, now, chance).await? {
-                    told.push(connection);
-                }
-            }
-        }
-        let failed = matches!(self.run.phase, Phase::Failed { .. });
-        let mut rings = false;
-        if failed || !told.is_empty() {
-            let user = users::by_id(tx, owner, self.tenant.user).await?;
-            let username = user.map(|user| user.username).unwrap_or_default();
-            for connection in told {
-                let reason = events::Disconnection::Refused;
-                let event =
-                    NewEvent::tenant_disconnected(&self.tenant, &username, &connection.connector, reason);
-                rings |= events::emit(tx, &event, now, chance).await?;
-            }
-            if failed {
-                let run = events::FailedRun {
-                    id: self.run.id,
-                    mode: self.run.mode.as_str(),
-                    phase: self.run.phase.as_str(),
-                    reason: self.run.reason.as_deref(),
-                };
-                rings |= events::emit(tx, &NewEvent::run_failed(&self.tenant, &username, run), now, chance)
-                    .await?;
-            }
-        }
-        if !self.run.phase.is_open() {
-            rings |= look_again(tx, &self.tenant, now, chance).await?;
-        }
-        Ok(Written::Kept { rings })
-    }
-}
-
-/// A run says that a connection's credential is refused. `false` where it is disconnected already.
-async fn disconnect(
-    tx: &mut Tx,
-    connection: &Connection,
-    run: &Run,
-    now: Time,
-    chance: &dyn Chance,
-) -> Result<bool, Fault> {
-    if connection.status == Status::Disconnected
-        || !connections::set_disconnected(tx, connection, now).await?
-    {
-        return Ok(false);
-    }
-    let (owner, subject) = (Some(connection.organization.clone()), connection.tenant.to_string());
-    let event = audit::Event::new("tenant.disconnected", subject, owner, Actor::Gateway, now, chance);
-    let detail = serde_json::json!({ "connector": connection.connector.as_str(), "run": run.id });
-    audit_log::insert(tx, &event.with(detail)).await?;
-    jobs::remove(tx, Kind::Refresh, connection.id.as_str()).await?;
-    Ok(true)
 }

@@ -27,7 +27,7 @@ on_both! {
         let answer = posts(&program, &key, &format!("/v2/tenants/{tenant}/sync?mode=normal"), "{\"asked\": \"so\"}").await;
         assert_eq!(answer.status, 202, "{}", answer.text());
         assert_eq!(names(&answer.json()), ["trigger_id"]);
-        let trigger = answer.json()["trigger_id"].as_str().expect("a text, as published").to_owned();
+        let trigger = answer.json()["trigger_id"].as_str().unwrap().to_owned();
         let status = format!("/v2/runs/triggers/{trigger}/status");
         assert_eq!(program.calls(&key, &status).await.status, 404, "nobody works yet");
         scene.world.node.works();
