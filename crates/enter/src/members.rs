@@ -123,7 +123,7 @@ fn quoted(text: &str, into: &mut String) {
     into.push('"');
 }
 
-/// `\uXXXX`, twice for what lies beyond the first plane.
+/// `\u` and four digits, twice for what lies beyond the first plane.
 pub(crate) fn escaped(c: char, into: &mut String) {
     for unit in c.encode_utf16(&mut [0; 2]) {
         into.push_str(&format!("\\u{unit:04x}"));
