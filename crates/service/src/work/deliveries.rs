@@ -224,7 +224,8 @@ impl<'a> Taking<'a> {
             new.map(|((job, task), token)| New { run: &task.run, token, job: Some(job) }).collect();
         let born = begun::born(tx, wished, &new, made, self.now).await?;
         let mut tasks: HashMap<JobId, Task> = begun.into_iter().collect();
-        if born.jobs.len() < tasks.len() {
+        // A job that was somebody's at the look may have ended before it was asked for: it is new then, and nobody's.
+        if born.is_left || born.jobs.len() < tasks.len() {
             self.births.ring();
         }
         for job in born.jobs {

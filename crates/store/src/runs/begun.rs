@@ -204,6 +204,15 @@ pub struct Born {
     /// Those that whoever asked holds.
     pub jobs: Vec<Job>,
     pub runs: HashSet<RunId>,
+    /// Whether a job is new that nobody holds: a worker has to claim it.
+    pub is_left: bool,
+}
+
+impl Born {
+    fn of(wished: &[Wished], ids: &HashSet<JobId>, runs: HashSet<RunId>, now: Time) -> Self {
+        let is_left = wished.iter().any(|wished| wished.hold.is_none() && ids.contains(&wished.id));
+        Self { jobs: birth::held_of(Kind::Run, wished, ids, now), runs, is_left }
+    }
 }
 
 /// Makes triggers of deliveries, asks for the jobs of their tenants, and begins runs with those jobs that are new, as the
@@ -233,7 +242,7 @@ pub async fn born(
             made.run = made.run.filter(|run| runs.contains(run));
         }
         deliveries::make_triggers(tx, made, now).await?;
-        return Ok(Born { jobs: birth::held_of(Kind::Run, wished, &ids, now), runs });
+        return Ok(Born::of(wished, &ids, runs, now));
     }
     // What comes behind looks by itself whether the run is there.
     let mut queries = asking;
@@ -242,7 +251,7 @@ pub async fn born(
     let mut rows = tx.last(&queries).await?.into_iter();
     let ids = ids::<JobId>(rows.by_ref().take(jobs))?;
     let runs = self::ids::<RunId>(rows.next())?;
-    Ok(Born { jobs: birth::held_of(Kind::Run, wished, &ids, now), runs })
+    Ok(Born::of(wished, &ids, runs, now))
 }
 
 fn ids<I: FromCell + Eq + std::hash::Hash>(
