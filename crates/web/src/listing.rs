@@ -5,6 +5,7 @@ use crate::answer;
 use axum::Json;
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
+use service::Fault;
 use service::connect::look_up::{IntegrationSort, Page, TenantSort};
 use service::connect::users::UserSort;
 use service::work::run_look_up::RunSort;
@@ -152,6 +153,29 @@ fn truth(value: &str) -> Result<bool, Box<Response>> {
             "archived is true or false",
             "type_error.bool",
         ))),
+    }
+}
+
+/// A page of what is never archived; `read` gives it, with how many there are in all.
+pub async fn never_archived<S, F>(
+    query: &[(String, String)],
+    path: &str,
+    read: impl FnOnce(Page<S>) -> F,
+) -> Response
+where
+    S: Sortable,
+    F: Future<Output = Result<(Vec<serde_json::Value>, i64), Fault>>,
+{
+    let listing = match Listing::read(query) {
+        Ok(listing) => listing,
+        Err(response) => return *response,
+    };
+    if listing.archived() {
+        return Listed { items: Vec::new(), total: 0, listing: &listing, path }.into_response();
+    }
+    match read(listing.page()).await {
+        Ok((items, total)) => Listed { items, total, listing: &listing, path }.into_response(),
+        Err(fault) => answer::api_fault(&fault),
     }
 }
 

@@ -111,6 +111,23 @@ pub enum After {
 }
 
 impl Message {
+    /// One that is written now and waits for its first try, in no lane.
+    pub const fn new(id: MessageId, endpoint: EndpointId, event: EventId, now: Time) -> Self {
+        Self {
+            id,
+            endpoint,
+            event,
+            lane: None,
+            state: State::Waiting,
+            since: now,
+            begun: now,
+            failures: 0,
+            attempts: 0,
+            next: None,
+            failure: None,
+        }
+    }
+
     /// What follows from this answer, heard at `now`.
     pub fn after(&self, heard: &Heard, now: Time, chance: &dyn Chance) -> After {
         let not_before = match heard {
@@ -133,19 +150,12 @@ mod tests {
 
     fn message(chance: &SeededChance) -> Message {
         let now = Time::from_seconds(1_000);
-        Message {
-            id: MessageId::new(now, chance),
-            endpoint: EndpointId::new(now, chance),
-            event: EventId::new(now, chance),
-            lane: None,
-            state: State::Waiting,
-            since: now,
-            begun: now,
-            failures: 0,
-            attempts: 0,
-            next: None,
-            failure: None,
-        }
+        Message::new(
+            MessageId::new(now, chance),
+            EndpointId::new(now, chance),
+            EventId::new(now, chance),
+            now,
+        )
     }
 
     #[test]

@@ -38,7 +38,8 @@ async fn tenant(world: &World) -> Tenant {
     world.tenant(&integration, "anna").await
 }
 
-fn run(tenant: &Tenant, id: RunId) -> Run {
+/// A run that began now.
+pub fn run(tenant: &Tenant, id: RunId) -> Run {
     Run {
         id,
         organization: tenant.organization.clone(),
@@ -86,7 +87,7 @@ async fn ended(world: &World, tenant: &Tenant, at: Time, phase: Phase) -> Run {
     run
 }
 
-async fn trigger(world: &World, tenant: &Tenant, source: Source, mode: Mode) -> Trigger {
+pub async fn trigger(world: &World, tenant: &Tenant, source: Source, mode: Mode) -> Trigger {
     let new = Trigger {
         id: write!(world, |tx| triggers::next_id(tx)),
         organization: tenant.organization.clone(),

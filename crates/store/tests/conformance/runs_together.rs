@@ -1,8 +1,9 @@
 //! Runs that begin with others and with their jobs, and end with them.
 
 use crate::on_both;
+use crate::runs::{self as runs_alone, trigger};
 use crate::world::{NOW, SANDBOX, World, hashed, sealed};
-use connect::run::{Class, Mode, Phase, Run, Source, Trigger};
+use connect::run::{Class, Mode, Run, Source};
 use connect::tenant::Tenant;
 use futures_util::future::join_all;
 use kernel::ids::{DeliveryId, JobId, RunId, TenantId};
@@ -42,44 +43,7 @@ async fn tenants_of(world: &World, names: &[&str]) -> Vec<Tenant> {
 }
 
 fn run(tenant: &Tenant, id: RunId) -> Run {
-    Run {
-        id,
-        organization: tenant.organization.clone(),
-        environment: SANDBOX,
-        tenant: tenant.id,
-        integration: tenant.integration,
-        release: None,
-        mode: Mode::Webhook,
-        phase: Phase::Running { started: NOW },
-        reason: None,
-        attempts: 1,
-        rerun_of: None,
-        configs: None,
-        given_state: None,
-        state: None,
-        exit_code: None,
-        log_bytes: 0,
-        cancel: None,
-        waits: None,
-        created: NOW,
-    }
-}
-
-async fn trigger(world: &World, tenant: &Tenant, source: Source, mode: Mode) -> Trigger {
-    let new = Trigger {
-        id: write!(world, |tx| triggers::next_id(tx)),
-        organization: tenant.organization.clone(),
-        tenant: tenant.id,
-        source,
-        mode,
-        delivery: None,
-        payload: None,
-        created: NOW,
-        run: None,
-    };
-    let inserted = new.clone();
-    write!(world, |tx| triggers::insert(tx, &inserted));
-    new
+    Run { mode: Mode::Webhook, configs: None, given_state: None, ..runs_alone::run(tenant, id) }
 }
 
 async fn open_run(world: &World, tenant: &Tenant) -> Run {

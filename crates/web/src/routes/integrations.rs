@@ -2,7 +2,7 @@
 
 use crate::Web;
 use crate::answer;
-use crate::listing::{Listed, Listing};
+use crate::listing;
 use crate::who::ApiCaller;
 use axum::Json;
 use axum::extract::{OriginalUri, Path, Query, State};
@@ -19,18 +19,7 @@ pub async fn list(
     if !caller.may("integrations:read") {
         return answer::not_authorized();
     }
-    let listing = match Listing::read(&query) {
-        Ok(listing) => listing,
-        Err(response) => return *response,
-    };
-    // No integration is ever archived.
-    if listing.archived() {
-        return Listed { items: Vec::new(), total: 0, listing: &listing, path: uri.path() }.into_response();
-    }
-    match web.service().integrations(&caller, listing.page()).await {
-        Ok((items, total)) => Listed { items, total, listing: &listing, path: uri.path() }.into_response(),
-        Err(fault) => answer::api_fault(&fault),
-    }
+    listing::never_archived(&query, uri.path(), |page| web.service().integrations(&caller, page)).await
 }
 
 /// One integration.

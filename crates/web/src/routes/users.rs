@@ -1,6 +1,6 @@
 //! `/v2/users`: whom the organization vouched for with signed tokens (contract `connect.md`, section 6).
 
-use crate::listing::{Listed, Listing};
+use crate::listing;
 use crate::who::ApiCaller;
 use crate::{Web, answer};
 use axum::Json;
@@ -21,18 +21,7 @@ pub async fn list(
     if !caller.may(READ) {
         return answer::not_authorized();
     }
-    let listing = match Listing::read(&query) {
-        Ok(listing) => listing,
-        Err(response) => return *response,
-    };
-    // No user is ever archived.
-    if listing.archived() {
-        return Listed { items: Vec::new(), total: 0, listing: &listing, path: uri.path() }.into_response();
-    }
-    match web.service().users(&caller, listing.page()).await {
-        Ok((items, total)) => Listed { items, total, listing: &listing, path: uri.path() }.into_response(),
-        Err(fault) => answer::api_fault(&fault),
-    }
+    listing::never_archived(&query, uri.path(), |page| web.service().users(&caller, page)).await
 }
 
 /// One user.

@@ -2,7 +2,7 @@
 
 use crate::Service;
 use crate::work::held::Known;
-use connect::notice::{Endpoint, Message, NewEvent, State};
+use connect::notice::{Endpoint, Message, NewEvent};
 use kernel::audit;
 use kernel::ids::{EventId, JobId, MessageId};
 use store::DbError;
@@ -49,7 +49,7 @@ impl Service {
             return Ok(None);
         };
         births.know(Known::Notice(Box::new(Due {
-            message: waiting(&message, endpoint, event, now),
+            message: Message::new(message.clone(), endpoint.id.clone(), event, now),
             organization: new.organization.clone(),
             body: Some(body),
             url: endpoint.url.clone(),
@@ -62,21 +62,5 @@ impl Service {
         })));
         births.begin();
         Ok(Some(message))
-    }
-}
-
-fn waiting(id: &MessageId, endpoint: &Endpoint, event: EventId, now: kernel::Time) -> Message {
-    Message {
-        id: id.clone(),
-        endpoint: endpoint.id.clone(),
-        event,
-        lane: None,
-        state: State::Waiting,
-        since: now,
-        begun: now,
-        failures: 0,
-        attempts: 0,
-        next: None,
-        failure: None,
     }
 }
