@@ -44,7 +44,7 @@ pub(crate) async fn measure(arguments: &WorkArguments) -> Result<()> {
     let kinds = options.kinds();
     let rungs: &[i64] = if options.quick { &[1_000, 10_000] } else { &[1_000, 100_000, 1_000_000] };
     let plan =
-        options.plan(&arguments.clients, kinds.len() * (2 * arguments.clients.len() + 1 + rungs.len()))?;
+        options.plan(&arguments.clients, kinds.len() * (3 * arguments.clients.len() + 1 + rungs.len()))?;
     let databases = Databases::start(kinds).await?;
     let machine = Machine::look(databases.folder())?;
     let (provider, sink) = (Provider::start().await?, Rc::new(Sink::start().await?));
@@ -75,8 +75,9 @@ impl Bed<'_> {
                 }
                 if what.contains(&WorkWhat::Runs) {
                     let most = plan.clients.iter().copied().max().unwrap_or(1);
-                    let mut runs = work::Runs::new(&mut world, sink, most, databases.folder()).await?;
-                    beside(&mut world, &mut runs, plan, report).await?;
+                    let runs = work::Runs::new(&mut world, sink, most, databases.folder()).await?;
+                    beside(&mut world, &mut work::StartsInTurn::new(&runs), plan, report).await?;
+                    beside(&mut world, &mut work::StartsAgain::new(&runs), plan, report).await?;
                     work::programs(&world, &runs, databases.folder(), plan, report).await?;
                 }
             }

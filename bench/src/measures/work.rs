@@ -25,6 +25,8 @@ use tokio::time::Instant;
 const HEADERS: &str = "user-agent: outside/1.0\r\ncontent-type: application/json\r\naccept: */*\r\n";
 /// How often a program is run for the figures of `process` runs.
 const PROGRAMS: usize = 40;
+/// Tenants that one client delivers to in turn.
+const IN_TURN: usize = 8;
 
 fn forward(world: &World, sink: &Sink, connection: Connection) -> Sender {
     let headers = format!("{HEADERS}x-forward: {}\r\n", sink.url("/plain"));
@@ -96,17 +98,18 @@ impl Measure for Notices {
     }
 }
 
-/// Webhooks that start runs, each client at a tenant of its own.
+/// A tenant and the path of its own address.
+type Place = (i64, String);
+
+/// Tenants whose runs arrive at the sink.
 #[derive(Debug)]
 pub struct Runs {
     sink: Rc<Sink>,
-    /// Tenants with the paths of their own addresses.
-    tenants: Vec<(i64, String)>,
-    next: Cell<usize>,
+    places: Vec<Place>,
 }
 
 impl Runs {
-    /// Makes a release that runs at the sink, and the tenants.
+    /// Makes a release that runs at the sink, and tenants for so many clients.
     ///
     /// # Errors
     /// When something of it cannot be made.
@@ -114,15 +117,15 @@ impl Runs {
         let manifest = format!("version: 0.1\nrunner: http\nurl: {}\n", sink.url("/run"));
         release(world, folder, "http", &manifest).await?;
         let mut installs = Installs::default();
-        let mut tenants = Vec::new();
-        for _ in 0..clients {
+        let mut places = Vec::new();
+        for _ in 0..clients * IN_TURN {
             let address = installs.webhook(world).await?;
             let path = address.splitn(4, '/').nth(3).unwrap_or_default();
             let newest = world.service.db.maybe(sql("SELECT MAX(id) FROM tenants")).await?;
             let id = newest.context("a tenant")?.take::<i64>()?;
-            tenants.push((id, format!("/{path}")));
+            places.push((id, format!("/{path}")));
         }
-        let made = Self { sink: Rc::clone(sink), tenants, next: Cell::new(0) };
+        let made = Self { sink: Rc::clone(sink), places };
         made.quiet(world).await?;
         Ok(made)
     }
@@ -157,42 +160,69 @@ async fn release(world: &World, folder: &Path, tag: &str, manifest: &str) -> Res
     Ok(built.id)
 }
 
+/// Webhooks that start runs. `IN_TURN`: how many tenants each client delivers to, one after the other. With one the run
+/// before is mostly still ending when the next webhook comes, and a tenant has one run at a time.
+#[derive(Debug)]
+pub struct Starts<'a, const IN_TURN: usize> {
+    runs: &'a Runs,
+    next: Cell<usize>,
+}
+
+/// Each client has tenants for whom nothing runs.
+pub type StartsInTurn<'a> = Starts<'a, IN_TURN>;
+/// Each client has one tenant, whose last run has just begun.
+pub type StartsAgain<'a> = Starts<'a, 1>;
+
+impl<'a, const IN_TURN: usize> Starts<'a, IN_TURN> {
+    pub const fn new(runs: &'a Runs) -> Self {
+        Self { runs, next: Cell::new(0) }
+    }
+}
+
 /// Delivers a webhook and waits until the run that it starts has begun.
 #[derive(Debug)]
 pub struct Starter {
     connection: Connection,
-    request: Vec<u8>,
-    name: String,
+    /// Requests, and the names under which their runs arrive.
+    tenants: Vec<(Vec<u8>, String)>,
+    next: usize,
     sink: Rc<Sink>,
 }
 
 impl Work for Starter {
     async fn operate(&mut self) -> Result<bool> {
-        self.sink.forget(&self.name);
-        self.connection.send(&self.request).await?.expect(202)?;
-        self.sink.arrival(&self.name).await?;
+        let at = self.next % self.tenants.len().max(1);
+        let (request, name) = self.tenants.get(at).context("a tenant")?;
+        self.next = at + 1;
+        self.sink.forget(name);
+        self.connection.send(request).await?.expect(202)?;
+        self.sink.arrival(name).await?;
         Ok(true)
     }
 }
 
-impl Measure for Runs {
+impl<const IN_TURN: usize> Measure for Starts<'_, IN_TURN> {
     type Gateway = Starter;
     type Floor = Sender;
-    const OPERATION: &'static str = "webhook to run started";
+    const OPERATION: &'static str =
+        if IN_TURN == 1 { "the same, its last run not over" } else { "webhook to run started" };
 
     async fn stock(&mut self, world: &mut World, _: usize, _: usize) -> Result<()> {
-        self.quiet(world).await
+        self.runs.quiet(world).await
     }
 
     fn gateway(&self, world: &World, connection: Connection) -> Starter {
-        let at = self.next.replace(self.next.get() + 1) % self.tenants.len().max(1);
-        let (tenant, path) = self.tenants.get(at).map_or((0, "/"), |(tenant, path)| (*tenant, path.as_str()));
-        let request = request("POST", path, &world.host, HEADERS, &body());
-        Starter { connection, request, name: run_of(tenant), sink: Rc::clone(&self.sink) }
+        let places = &self.runs.places;
+        let first = self.next.replace(self.next.get() + IN_TURN);
+        let own = (first..first + IN_TURN).filter_map(|at| places.get(at % places.len().max(1)));
+        let request =
+            |(tenant, path): &Place| (request("POST", path, &world.host, HEADERS, &body()), run_of(*tenant));
+        let sink = Rc::clone(&self.runs.sink);
+        Starter { connection, tenants: own.map(request).collect(), next: 0, sink }
     }
 
     fn floor(&self, world: &World, connection: Connection) -> Sender {
-        forward(world, &self.sink, connection)
+        forward(world, &self.runs.sink, connection)
     }
 
     fn least(&self) -> usize {
@@ -222,7 +252,7 @@ pub async fn programs(
     let id = release(world, folder, "process", "version: 0.1\nrun: 'true'\n").await?;
     let holder = Holder { organization: world.organization.clone(), environment: Environment::Sandbox };
     world.service.set_default_release(&Actor::Operator, &holder, world.integration, id).await?;
-    let (tenant, path) = runs.tenants.first().context("a tenant")?;
+    let (tenant, path) = runs.places.first().context("a tenant")?;
     let mut connection = Connection::open(world.gateway.address).await?;
     let delivery = request("POST", path, &world.host, HEADERS, &body());
     for _ in 0..PROGRAMS {

@@ -46,8 +46,9 @@ const FRESH_ON_POSTGRES: &str = concat!(
     SELECT placed.id, placed.organization_id, placed.tenant_id, placed.text_bytes, placed.body_bytes, placed.headers,
         placed.body_encoding, placed.body, placed.connector, nextval('triggers_ids'),
         CASE WHEN NOT t.paused AND t.archived_at IS NULL
-            AND NOT EXISTS (SELECT 1 FROM runs AS u WHERE u.tenant_id = t.id AND u.completed_at IS NULL)
-            AND EXISTS (SELECT 1 FROM releases AS r WHERE r.integration_id = t.integration_id AND r.ready_at IS NOT NULL)
+            AND (SELECT 1 FROM runs AS u WHERE u.tenant_id = t.id AND u.completed_at IS NULL LIMIT 1) IS NULL
+            AND (SELECT 1 FROM releases AS r WHERE r.integration_id = t.integration_id AND r.ready_at IS NOT NULL LIMIT 1)
+                IS NOT NULL
             THEN nextval('runs_ids') END, ",
     standing::standing_columns!(),
     " FROM placed LEFT JOIN tenants AS t ON t.id = placed.tenant_id AND placed.place = 1",

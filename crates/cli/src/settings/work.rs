@@ -31,6 +31,7 @@ pub struct Programs {
 pub(super) fn work(reader: &mut Reader<'_>) -> Option<Work> {
     let enabled = reader.flag("work.enabled");
     let run_slots = reader.number("work.run_slots", 1..=10_000);
+    let http_run_slots = reader.number("work.http_run_slots", 1..=100_000);
     let refresh_slots = reader.number("work.refresh_slots", 1..=10_000);
     let notice_slots = reader.number("work.notice_slots", 1..=10_000);
     let build_slots = reader.number("work.build_slots", 1..=10_000);
@@ -42,6 +43,7 @@ pub(super) fn work(reader: &mut Reader<'_>) -> Option<Work> {
     let size = |number: u32| usize::try_from(number).ok();
     let options = service::work::Options {
         run_slots: size(run_slots?)?,
+        http_run_slots: size(http_run_slots?)?,
         refresh_slots: size(refresh_slots?)?,
         notice_slots: size(notice_slots?)?,
         build_slots: size(build_slots?)?,

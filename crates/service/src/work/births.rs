@@ -3,8 +3,8 @@
 
 use super::held::{Held, Known, Lease};
 use super::jobs::Over;
-use super::options::seconds;
-use super::slots::{Desk, Slots};
+use super::options::{Options, seconds};
+use super::slots::{Desk, Pool, Slots};
 use super::worker::Said;
 use crate::Service;
 use futures_util::FutureExt as _;
@@ -25,10 +25,10 @@ use store::{DbError, Tx};
 pub struct Births {
     slots: Arc<Slots>,
     kind: Kind,
-    most: usize,
+    options: Options,
     until: Time,
     /// Whose slots were taken and not yet used.
-    taken: Vec<OrganizationId>,
+    taken: Vec<(Pool, OrganizationId)>,
     born: Vec<(Job, Known)>,
     /// Something was enqueued that the worker has to claim.
     rings: bool,
@@ -40,7 +40,7 @@ impl Service {
         Births {
             slots: Arc::clone(&self.slots),
             kind,
-            most: self.work.slots(kind),
+            options: self.work,
             until: self.clock.now().plus_seconds(seconds(self.work.lease)),
             taken: Vec::new(),
             born: Vec::new(),
@@ -48,14 +48,14 @@ impl Service {
         }
     }
 
-    /// Does a job in a task of its own. `has_slot`: one that was taken before.
-    pub(super) fn begin_job(self: &Arc<Self>, desk: &Desk, job: Job, known: Known, has_slot: bool) {
+    /// Does a job in a task of its own. `slot`: one that was taken before.
+    pub(super) fn begin_job(self: &Arc<Self>, desk: &Desk, job: Job, known: Known, slot: Option<Pool>) {
         let until = job.held_until.unwrap_or(self.clock.now());
         let lease = Arc::new(Lease::new(until));
         let id = job.id.clone();
         counter!("vestibule_jobs_claimed_total", "kind" => job.kind.as_str()).increment(1);
         let what = (id.clone(), job.kind, job.organization.clone());
-        self.slots.begins(what, has_slot, Arc::clone(&lease));
+        self.slots.begins(what, slot, Arc::clone(&lease));
         let (service, say) = (Arc::clone(self), desk.say.clone());
         let held = Held::new(job, known, &desk.holder, Arc::clone(&lease), Arc::clone(&service));
         let broken = held.later("a mistake in this program ended it");
@@ -75,12 +75,21 @@ impl Service {
 impl Births {
     /// Takes a slot for one job of this organization; `None` where there is none, or where somebody would be overtaken.
     pub fn hold(&mut self, organization: &OrganizationId) -> Option<Hold> {
-        let holder = self.slots.take(self.kind, organization, self.most);
+        self.hold_in(Pool::Of(self.kind), organization)
+    }
+
+    /// [`Births::hold`], of a run at a URL.
+    pub(super) fn hold_http_run(&mut self, organization: &OrganizationId) -> Option<Hold> {
+        self.hold_in(Pool::HttpRuns, organization)
+    }
+
+    fn hold_in(&mut self, pool: Pool, organization: &OrganizationId) -> Option<Hold> {
+        let holder = self.slots.take(pool, organization, self.options.slots_of(pool));
         let Some(holder) = holder else {
             self.rings = true;
             return None;
         };
-        self.taken.push(organization.clone());
+        self.taken.push((pool, organization.clone()));
         Some(Hold { holder: holder.to_string(), until: self.until })
     }
 
@@ -143,19 +152,18 @@ impl Births {
         let Some(desk) = self.slots.desk() else { return };
         let Some(service) = desk.service.upgrade() else { return };
         for (job, known) in born {
-            let place = self.taken.iter().position(|organization| *organization == job.organization);
-            if let Some(place) = place {
-                self.taken.swap_remove(place);
-            }
-            service.begin_job(&desk, job, known, place.is_some());
+            let pool = if known.is_http_run() { Pool::HttpRuns } else { Pool::Of(job.kind) };
+            let place = self.taken.iter().position(|(of, whose)| *of == pool && *whose == job.organization);
+            let slot = place.map(|place| self.taken.swap_remove(place).0);
+            service.begin_job(&desk, job, known, slot);
         }
     }
 }
 
 impl Drop for Births {
     fn drop(&mut self) {
-        for organization in self.taken.drain(..) {
-            self.slots.give_back(self.kind, &organization);
+        for (pool, organization) in self.taken.drain(..) {
+            self.slots.give_back(pool, &organization);
         }
         if self.born.is_empty() {
             return;

@@ -10,6 +10,7 @@ use super::recalled::{Learned, Recalled, Recalling};
 use super::run::Task;
 use super::run_begin::Starting;
 use crate::Service;
+use ::connect::manifest::Runner;
 use ::connect::run::{LARGEST, Mode, Source, Trigger, fit};
 use kernel::ids::{JobId, RunId, TenantId};
 use kernel::{Chance, Hashed, Time};
@@ -23,8 +24,6 @@ use store::runs::begun::{self, New};
 use store::runs::standing::Standing;
 use store::{DbError, Tx, deliveries};
 
-/// Between two looks where nobody in this process rang.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a delivery that no run can take now waits for company: what arrives close together shares one unit of work,
 /// which would else be a commit beside each delivery's own.
 const GATHER: Duration = Duration::from_millis(5);
@@ -63,7 +62,7 @@ impl Service {
             }
             rung = tokio::select! {
                 () = self.deliveries_bell.notified() => true,
-                () = tokio::time::sleep(LOOK_EVERY) => false,
+                () = tokio::time::sleep(self.work.look) => false,
                 () = self.stopping.begun() => false,
             };
             if rung && !runs {
@@ -144,7 +143,10 @@ impl<'a> Taking<'a> {
             let (id, mut hold) = (JobId::new(self.now, self.chance), None);
             match prospect {
                 Prospect::Now(next) => {
-                    hold = self.births.hold(&first.organization);
+                    hold = match next.release.manifest.runner {
+                        Runner::Http => self.births.hold_http_run(&first.organization),
+                        Runner::Process => self.births.hold(&first.organization),
+                    };
                     if hold.is_some() {
                         let run = deliveries::run_number(tx, first).await?;
                         begun.push((id.clone(), self.task(*next, run, &mut made, first.tenant)));

@@ -4,6 +4,7 @@ use super::Outcome;
 use super::options::seconds;
 use super::run::Task;
 use crate::Service;
+use ::connect::manifest::Runner;
 use kernel::Time;
 use kernel::ids::{JobId, OrganizationId};
 use std::sync::Arc;
@@ -61,6 +62,12 @@ pub(super) enum Known {
     Notice(Box<Due>),
     /// A run that has begun with its job.
     Run(Box<Task>),
+}
+
+impl Known {
+    pub(super) fn is_http_run(&self) -> bool {
+        matches!(self, Self::Run(task) if task.release.manifest.runner == Runner::Http)
+    }
 }
 
 /// A job that this process holds for a while.

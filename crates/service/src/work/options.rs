@@ -1,5 +1,6 @@
 //! How much is worked on at a time, and for how long a claim holds.
 
+use super::slots::Pool;
 use std::time::Duration;
 use store::jobs::Kind;
 
@@ -8,6 +9,8 @@ use store::jobs::Kind;
 pub struct Options {
     /// Runs of integrations at a time, in this process.
     pub run_slots: usize,
+    /// Runs at a URL that begin with their delivery, besides.
+    pub http_run_slots: usize,
     pub refresh_slots: usize,
     pub notice_slots: usize,
     /// Builds of releases.
@@ -20,12 +23,15 @@ pub struct Options {
     pub lease: Duration,
     /// After the end of a lease, until another may claim: what the first one started has ended by then.
     pub grace: Duration,
+    /// Between two looks at the queue, and at what was delivered, where nobody in this process rang.
+    pub look: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             run_slots: 16,
+            http_run_slots: 128,
             refresh_slots: 8,
             notice_slots: 64,
             build_slots: 2,
@@ -33,6 +39,7 @@ impl Default for Options {
             run_memory: 1 << 30,
             lease: Duration::from_secs(60),
             grace: Duration::from_secs(15),
+            look: Duration::from_millis(500),
         }
     }
 }
@@ -45,6 +52,13 @@ impl Options {
             Kind::Refresh => self.refresh_slots,
             Kind::Notice => self.notice_slots,
             Kind::Build => self.build_slots,
+        }
+    }
+
+    pub(super) const fn slots_of(&self, pool: Pool) -> usize {
+        match pool {
+            Pool::Of(kind) => self.slots(kind),
+            Pool::HttpRuns => self.http_run_slots,
         }
     }
 }

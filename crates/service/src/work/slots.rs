@@ -20,8 +20,26 @@ pub(crate) struct Slots {
 #[derive(Debug, Default)]
 struct State {
     desk: Option<Desk>,
-    used: BTreeMap<Kind, Used>,
+    used: BTreeMap<Pool, Used>,
     under_way: HashMap<JobId, UnderWay>,
+}
+
+/// Which slots a job takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Pool {
+    /// Those of its kind. All that is claimed takes them.
+    Of(Kind),
+    /// Those of runs at a URL that are born here: such a run waits for an answer, which costs little.
+    HttpRuns,
+}
+
+impl Pool {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Of(kind) => kind,
+            Self::HttpRuns => Kind::Run,
+        }
+    }
 }
 
 /// The worker of this process, for those who begin jobs beside it.
@@ -35,7 +53,7 @@ pub(super) struct Desk {
     pub(super) is_open: bool,
 }
 
-/// Slots of one kind.
+/// Slots of one pool.
 #[derive(Debug, Default)]
 struct Used {
     /// Under way or about to be born, by organization.
@@ -50,7 +68,7 @@ struct Used {
 /// A job under way in this process.
 #[derive(Debug)]
 struct UnderWay {
-    kind: Kind,
+    pool: Pool,
     organization: OrganizationId,
     lease: Arc<Lease>,
 }
@@ -121,39 +139,46 @@ impl Slots {
     }
 
     /// A slot for a job that is born, and who holds it; `None` where the process does not work, or it would overtake.
-    pub(super) fn take(&self, kind: Kind, organization: &OrganizationId, most: usize) -> Option<Arc<str>> {
+    pub(super) fn take(&self, pool: Pool, organization: &OrganizationId, most: usize) -> Option<Arc<str>> {
         let mut state = self.state();
         let holder = Arc::clone(&state.desk.as_ref().filter(|desk| desk.is_open)?.holder);
-        let used = state.used.entry(kind).or_default();
+        let used = state.used.entry(pool).or_default();
         if used.may_begin(organization, most) {
             used.take(organization);
             return Some(holder);
         }
-        // What is enqueued now in place of being born is the next to have a slot.
-        used.somebody_waits |= used.total >= most;
+        // What is enqueued now in place of being born is claimed, and is the next to have a slot of its kind.
+        let is_full = used.total >= most;
+        state.used.entry(Pool::Of(pool.kind())).or_default().somebody_waits |= is_full;
         None
     }
 
-    /// Gives back the slot of a job that was not born.
-    pub(super) fn give_back(&self, kind: Kind, organization: &OrganizationId) {
-        self.state().used.entry(kind).or_default().give_back(organization);
+    /// Gives back the slot of a job that was not born; somebody may wait for it.
+    pub(super) fn give_back(&self, pool: Pool, organization: &OrganizationId) {
+        let mut state = self.state();
+        let used = state.used.entry(pool).or_default();
+        used.give_back(organization);
+        if used.somebody_waits {
+            self.ring();
+        }
     }
 
-    /// A job begins: with the slot that it was born with, or with one that is taken now. The lease of the same job, where
+    /// A job begins: with the slot that it was born with, or with one of its kind that is taken now. The lease of the same job, where
     /// this process held it, lost it, and did not notice, is lost.
     pub(super) fn begins(
         &self,
         (id, kind, organization): (JobId, Kind, OrganizationId),
-        has_slot: bool,
+        slot: Option<Pool>,
         lease: Arc<Lease>,
     ) {
         let mut state = self.state();
-        if !has_slot {
-            state.used.entry(kind).or_default().take(&organization);
+        let pool = slot.unwrap_or(Pool::Of(kind));
+        if slot.is_none() {
+            state.used.entry(pool).or_default().take(&organization);
         }
-        if let Some(before) = state.under_way.insert(id, UnderWay { kind, organization, lease }) {
+        if let Some(before) = state.under_way.insert(id, UnderWay { pool, organization, lease }) {
             before.lease.lose();
-            state.used.entry(before.kind).or_default().give_back(&before.organization);
+            state.used.entry(before.pool).or_default().give_back(&before.organization);
         }
     }
 
@@ -162,14 +187,14 @@ impl Slots {
         let mut state = self.state();
         let is_its_own = state.under_way.get(id).is_some_and(|job| Arc::ptr_eq(&job.lease, lease));
         if is_its_own && let Some(job) = state.under_way.remove(id) {
-            state.used.entry(job.kind).or_default().give_back(&job.organization);
+            state.used.entry(job.pool).or_default().give_back(&job.organization);
         }
         is_its_own
     }
 
     /// Whether something ready may be left that had no slot.
     pub(super) fn somebody_waits(&self, kind: Kind) -> bool {
-        self.state().used.get(&kind).is_some_and(|used| used.somebody_waits)
+        self.state().used.get(&Pool::Of(kind)).is_some_and(|used| used.somebody_waits)
     }
 
     pub(super) fn is_under_way(&self, id: &JobId) -> bool {
@@ -182,18 +207,18 @@ impl Slots {
     }
 
     pub(super) fn free(&self, kind: Kind, most: usize) -> usize {
-        self.state().used.get(&kind).map_or(most, |used| used.free(most))
+        self.state().used.get(&Pool::Of(kind)).map_or(most, |used| used.free(most))
     }
 
     /// Whether there is a kind of which something waits that now has a slot; `most` says how many there are.
     pub(super) fn can_begin_what_waits(&self, most: impl Fn(Kind) -> usize) -> bool {
-        let is_so = |(kind, used): (&Kind, &Used)| used.somebody_waits && used.free(most(*kind)) > 0;
+        let is_so = |(pool, used): (&Pool, &Used)| used.somebody_waits && used.free(most(pool.kind())) > 0;
         self.state().used.iter().any(is_so)
     }
 
     /// Says whether something of this kind may be ready that has no slot.
     pub(super) fn waits(&self, kind: Kind, somebody_waits: bool) {
-        self.state().used.entry(kind).or_default().somebody_waits = somebody_waits;
+        self.state().used.entry(Pool::Of(kind)).or_default().somebody_waits = somebody_waits;
     }
 
     /// Slots for a claim, with what each organization has under way. Where nobody is known to wait a half of them is left
@@ -204,7 +229,7 @@ impl Slots {
         most: usize,
     ) -> Option<(Reserved, BTreeMap<OrganizationId, usize>)> {
         let mut state = self.state();
-        let used = state.used.entry(kind).or_default();
+        let used = state.used.entry(Pool::Of(kind)).or_default();
         let free = used.free(most);
         let count = if used.somebody_waits { free } else { free.div_ceil(2) };
         // Before there is anything that would give slots back: that takes the lock which is held here.
@@ -226,22 +251,23 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    /// The claim took so many: the others are free again. Whether there may be more that is ready.
-    pub(super) fn took(&mut self, count: usize) -> bool {
-        let may_be_more = count >= self.asked;
+    /// The claim took so many: the others are free again. `is_left`: something that is ready may be left. Whether that is
+    /// all that was asked for.
+    pub(super) fn took(&mut self, count: usize, is_left: bool) -> bool {
+        let is_all = count >= self.asked;
         let mut state = self.slots.state();
-        let used = state.used.entry(self.kind).or_default();
+        let used = state.used.entry(Pool::Of(self.kind)).or_default();
         used.claiming = used.claiming.saturating_sub(self.count.saturating_sub(count));
-        used.somebody_waits = may_be_more;
+        used.somebody_waits = is_left || is_all;
         self.count = self.count.min(count);
-        may_be_more
+        is_all
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
         let mut state = self.slots.state();
-        let used = state.used.entry(self.kind).or_default();
+        let used = state.used.entry(Pool::Of(self.kind)).or_default();
         used.claiming = used.claiming.saturating_sub(self.count);
     }
 }
@@ -276,20 +302,20 @@ mod tests {
 
     /// How many of this organization are born until there is no slot for another.
     fn born(slots: &Slots, organization: &OrganizationId) -> usize {
-        (0..100).take_while(|_| slots.take(Kind::Run, organization, MOST).is_some()).count()
+        (0..100).take_while(|_| slots.take(Pool::Of(Kind::Run), organization, MOST).is_some()).count()
     }
 
     #[test]
     fn nothing_is_born_where_nobody_works() {
         let [acme, ..] = organizations();
         let slots = Slots::default();
-        assert!(slots.take(Kind::Run, &acme, MOST).is_none());
+        assert!(slots.take(Pool::Of(Kind::Run), &acme, MOST).is_none());
         let (slots, _said) = open();
-        assert_eq!(slots.take(Kind::Run, &acme, MOST).as_deref(), Some("node"));
+        assert_eq!(slots.take(Pool::Of(Kind::Run), &acme, MOST).as_deref(), Some("node"));
         slots.close();
-        assert!(slots.take(Kind::Run, &acme, MOST).is_none(), "the process stops");
+        assert!(slots.take(Pool::Of(Kind::Run), &acme, MOST).is_none(), "the process stops");
         assert!(!slots.are_empty());
-        slots.give_back(Kind::Run, &acme);
+        slots.give_back(Pool::Of(Kind::Run), &acme);
         assert!(slots.are_empty());
     }
 
@@ -298,32 +324,63 @@ mod tests {
         let ([acme, other, _], (slots, _said)) = (organizations(), open());
         assert_eq!(born(&slots, &acme), MOST);
         assert!(slots.reserve(Kind::Run, MOST).is_none());
-        assert!(slots.take(Kind::Notice, &acme, MOST).is_some(), "each kind has its own");
-        assert!(slots.take(Kind::Run, &other, MOST).is_none());
+        assert!(slots.take(Pool::Of(Kind::Notice), &acme, MOST).is_some(), "each kind has its own");
+        assert!(slots.take(Pool::Of(Kind::Run), &other, MOST).is_none());
         // The other one's job is ready now, and nobody is born ahead of it.
-        slots.give_back(Kind::Run, &acme);
-        assert!(slots.take(Kind::Run, &acme, MOST).is_none());
+        slots.give_back(Pool::Of(Kind::Run), &acme);
+        assert!(slots.take(Pool::Of(Kind::Run), &acme, MOST).is_none());
         assert!(slots.can_begin_what_waits(|_| MOST));
         let (mut reserved, under_way) = slots.reserve(Kind::Run, MOST).unwrap();
         assert_eq!((reserved.asked, under_way.get(&acme)), (1, Some(&(MOST - 1))));
-        assert!(reserved.took(1), "as many as there were slots: there may be more");
-        assert!(slots.take(Kind::Run, &acme, MOST).is_none());
+        assert!(reserved.took(1, true), "as many as there were slots: there may be more");
+        assert!(slots.take(Pool::Of(Kind::Run), &acme, MOST).is_none());
         drop(reserved);
         let (mut reserved, _) = slots.reserve(Kind::Run, MOST).unwrap();
-        assert!(!reserved.took(0));
+        assert!(!reserved.took(0, false));
         drop(reserved);
         assert!(!slots.can_begin_what_waits(|_| MOST));
-        assert!(slots.take(Kind::Run, &acme, MOST).is_some(), "nobody waits any more");
+        assert!(slots.take(Pool::Of(Kind::Run), &acme, MOST).is_some(), "nobody waits any more");
+    }
+
+    #[test]
+    fn runs_at_a_url_have_slots_of_their_own_and_beyond_them_are_claimed() {
+        let ([acme, other, _], (slots, _said)) = (organizations(), open());
+        assert!((0..MOST).all(|_| slots.take(Pool::Of(Kind::Run), &acme, MOST).is_some()));
+        assert!(
+            slots.take(Pool::HttpRuns, &acme, 1).is_some(),
+            "although programs take every slot of the kind"
+        );
+        assert!(!slots.somebody_waits(Kind::Run));
+        assert!(slots.take(Pool::HttpRuns, &other, 1).is_none());
+        assert!(slots.somebody_waits(Kind::Run), "it is enqueued, and the next to be claimed");
+        let id = JobId::new(Time::from_seconds(0), &kernel::SeededChance::new(7));
+        let lease = Arc::new(Lease::new(Time::from_seconds(9)));
+        slots.begins((id.clone(), Kind::Run, acme), Some(Pool::HttpRuns), Arc::clone(&lease));
+        assert_eq!(slots.free(Kind::Run, MOST), 0);
+        assert!(slots.ends(&id, &lease));
+        assert_eq!(slots.free(Kind::Run, MOST), 0, "it was none of theirs");
+        assert!(slots.take(Pool::HttpRuns, &other, 1).is_some());
     }
 
     #[test]
     fn while_several_have_work_under_way_each_gets_its_part() {
         let ([acme, other, third], (slots, _said)) = (organizations(), open());
-        assert!(slots.take(Kind::Run, &other, MOST).is_some());
+        assert!(slots.take(Pool::Of(Kind::Run), &other, MOST).is_some());
         assert_eq!(born(&slots, &acme), 4, "a half");
-        assert!(slots.take(Kind::Run, &third, MOST).is_some());
+        assert!(slots.take(Pool::Of(Kind::Run), &third, MOST).is_some());
         assert_eq!(born(&slots, &other), 1, "a third is two");
         assert_eq!(born(&slots, &third), 1);
+    }
+
+    #[test]
+    fn who_has_its_part_and_more_to_do_still_waits() {
+        let (slots, _said) = open();
+        let (mut reserved, _) = slots.reserve(Kind::Run, MOST).unwrap();
+        assert!(!reserved.took(1, true));
+        drop(reserved);
+        assert!(slots.somebody_waits(Kind::Run));
+        let [acme, ..] = organizations();
+        assert!(slots.take(Pool::Of(Kind::Run), &acme, MOST).is_none(), "nobody is born ahead of it");
     }
 
     #[test]
@@ -332,7 +389,7 @@ mod tests {
         let (mut reserved, _) = slots.reserve(Kind::Run, MOST).unwrap();
         assert_eq!(reserved.asked, MOST / 2);
         assert_eq!(born(&slots, &acme), MOST / 2);
-        assert!(!reserved.took(1));
+        assert!(!reserved.took(1, false));
         assert_eq!(slots.free(Kind::Run, MOST), MOST / 2 - 1, "what was not claimed is free again");
         drop(reserved);
         assert_eq!(slots.free(Kind::Run, MOST), MOST / 2);
@@ -345,7 +402,7 @@ mod tests {
         let (first, second) =
             (Arc::new(Lease::new(Time::from_seconds(9))), Arc::new(Lease::new(Time::from_seconds(9))));
         for lease in [&first, &second] {
-            slots.begins((id.clone(), Kind::Run, acme.clone()), false, Arc::clone(lease));
+            slots.begins((id.clone(), Kind::Run, acme.clone()), None, Arc::clone(lease));
         }
         assert_eq!(slots.free(Kind::Run, MOST), MOST - 1);
         assert!(first.is_lost() && !second.is_lost());

@@ -1,7 +1,7 @@
 //! The worker: claims what is ready, as much of each kind as there are slots, and keeps what became of it.
 //!
-//! One task of the process decides; each job runs in a task of its own. What ended and what is claimed next are one
-//! unit of work, so that a busy queue costs one commit for many jobs.
+//! One task of the process decides; each job runs in a task of its own. What ended and what is claimed next share a unit
+//! of work where they come together, so that a busy queue costs one commit for many jobs.
 
 use super::depth;
 use super::held::Known;
@@ -23,8 +23,6 @@ use store::notices::{self, FirstTry};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Between two looks where nobody in this process rang.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long what became of a job may wait for company: mostly the next claim, whose commit it shares.
 const GATHER: Duration = Duration::from_millis(4);
 /// Between two tries where the database does not answer.
@@ -148,7 +146,7 @@ impl Worker {
         let round = self.round(now, claims).await?;
         self.turns.extend(round.turns);
         for job in round.claimed {
-            self.service.begin_job(&self.desk, job, Known::Nothing, false);
+            self.service.begin_job(&self.desk, job, Known::Nothing, None);
         }
         Ok(round.more)
     }
@@ -167,7 +165,7 @@ impl Worker {
 
     /// Looks whether a claim would find something, where the last look is long enough ago.
     async fn is_needed(&mut self, now: Time) -> Result<bool, DbError> {
-        if self.looked.is_some_and(|last| last.elapsed() < LOOK_EVERY) {
+        if self.looked.is_some_and(|last| last.elapsed() < self.service.work.look) {
             return Ok(false);
         }
         let before = self.released_before(now);
@@ -204,7 +202,7 @@ impl Worker {
             let found: Option<Job> = read.await?;
             self.unsure.remove(0);
             if let Some(job) = found.filter(|_| !self.service.slots.is_under_way(&id)) {
-                self.service.begin_job(&self.desk, job, Known::Nothing, false);
+                self.service.begin_job(&self.desk, job, Known::Nothing, None);
             }
         }
         Ok(())
@@ -231,8 +229,8 @@ impl Worker {
         self.service.slots.free(kind, self.service.work.slots(kind))
     }
 
-    /// Keeps what ended and, where `claims` says so, makes ready what is due and claims for every free slot: one unit of
-    /// work.
+    /// Keeps what ended and, where `claims` says so or something of it is to be done once more, makes ready what is due
+    /// and claims for every free slot: one unit of work.
     async fn round(&mut self, now: Time, claims: bool) -> Result<Round, DbError> {
         let before = self.released_before(now);
         let (holder, ended) = (Arc::clone(&self.desk.holder), self.ended.clone());
@@ -243,8 +241,8 @@ impl Worker {
             Box::pin(async move {
                 let mut round = Round::default();
                 notices::delivered_at_once(tx, &delivered).await?;
-                outcome::keep(tx, &holder, &ended, now).await?;
-                if !claims {
+                let is_left = outcome::keep(tx, &holder, &ended, now).await?;
+                if !claims && !is_left {
                     return Ok(round);
                 }
                 // One look tells what the rest of the round would find, so that nothing is asked in vain.
@@ -268,8 +266,8 @@ impl Worker {
                         continue;
                     };
                     let claimed = claim::claim(tx, &mut claim).await?;
-                    let may_be_more = reserved.took(claimed.len());
-                    round.more |= may_be_more && service.slots.free(kind, claim.slots) > 0;
+                    let is_all = reserved.took(claimed.len(), claim.is_left);
+                    round.more |= is_all && service.slots.free(kind, claim.slots) > 0;
                     round.claimed.extend(claimed);
                     round.turns.push((kind, claim.after));
                     round.reserved.push(reserved);
@@ -288,7 +286,7 @@ impl Worker {
     /// Waits for a reason for the next turn; whether it is a ring.
     async fn wait(&mut self) -> bool {
         let service = Arc::clone(&self.service);
-        let until = Instant::now() + if self.ended.is_empty() { LOOK_EVERY } else { GATHER };
+        let until = Instant::now() + if self.ended.is_empty() { service.work.look } else { GATHER };
         loop {
             tokio::select! {
                 () = service.slots.rung() => return true,
@@ -387,6 +385,7 @@ impl Service {
             slots,
             under_way,
             after: turns.get(&kind).cloned().unwrap_or_default(),
+            is_left: false,
         };
         Some((claim, reserved))
     }

@@ -123,6 +123,9 @@ pub struct Claim {
     pub under_way: BTreeMap<OrganizationId, usize>,
     /// Whose turn was last; the one after it is next. Empty at the beginning.
     pub after: String,
+    /// What the claim found: whether something that is ready may be left. Also where it got fewer than it asked for,
+    /// because an organization has its part already.
+    pub is_left: bool,
 }
 
 fn looked() -> Query {
@@ -187,6 +190,7 @@ pub async fn claim(tx: &mut Tx, claim: &mut Claim) -> Result<Vec<Job>, DbError> 
         let turns = in_turn(tx, claim).await?;
         let allowances = allowances(claim, &turns);
         let taken = take(tx, claim, &allowances).await?;
+        claim.is_left = turns.len() >= TURNS || is_left(&turns, &allowances, &taken);
         claim.after = if turns.len() < TURNS && allowances.len() == turns.len() {
             String::new()
         } else {
@@ -243,6 +247,14 @@ fn allowances(claim: &Claim, turns: &[String]) -> Vec<(String, usize)> {
     out
 }
 
+/// Whether one of them may have more that is ready: it got all that it was allowed, or was allowed nothing.
+fn is_left(turns: &[String], allowances: &[(String, usize)], taken: &[Job]) -> bool {
+    turns.iter().any(|organization| {
+        let allowed = allowances.iter().find(|(of, _)| of == organization).map_or(0, |(_, count)| *count);
+        taken.iter().filter(|job| job.organization.as_str() == organization).count() >= allowed
+    })
+}
+
 async fn take(tx: &mut Tx, claim: &Claim, allowances: &[(String, usize)]) -> Result<Vec<Job>, DbError> {
     let number = |allowance: usize| i64::try_from(allowance).unwrap_or(i64::MAX);
     let start = |text: &'static str| -> Query {
@@ -292,6 +304,7 @@ mod tests {
             slots,
             under_way: BTreeMap::new(),
             after: String::new(),
+            is_left: false,
         }
     }
 
@@ -319,6 +332,7 @@ mod tests {
     #[test]
     fn with_more_organizations_than_slots_the_first_in_turn_get_one_each() {
         let given = allowances(&claim(3, 3), &turns(10));
+        assert!(is_left(&turns(10), &given, &[]), "seven were given nothing");
         assert_eq!(given, turns(3).into_iter().map(|organization| (organization, 1)).collect::<Vec<_>>());
     }
 }

@@ -66,7 +66,7 @@ statements! {
         ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)");
     WAIT = concat!("UPDATE jobs SET state = CASE WHEN again_at <= $4 OR $3 <= $4 THEN 'ready' ELSE 'waiting' END,
         attempts = 0, failure = NULL, due_at = CASE WHEN again_at < $3 THEN again_at ELSE $3 END, again_at = NULL,
-        holder = NULL, held_until = NULL", of_holder!());
+        holder = NULL, held_until = NULL", of_holder!(), " RETURNING state = 'ready'");
     AGAIN = concat!("UPDATE jobs SET state = 'waiting', due_at = $3, failure = $4, again_at = NULL, holder = NULL,
         held_until = NULL", of_holder!());
     DIE = concat!("UPDATE jobs SET state = 'dead', failure = $3, died_at = $4, holder = NULL, held_until = NULL",
@@ -75,34 +75,41 @@ statements! {
         held_until = NULL", of_holder!());
 }
 
-/// Keeps what became of any number of jobs. Of one that is not this holder's any more nothing is kept.
+/// Keeps what became of any number of jobs. Of one that is not this holder's any more nothing is kept. Whether one of
+/// them is to be done once more, and may be ready: whoever claims has to look, because whoever asked for it did so while
+/// it was held and wakes nobody.
 ///
 /// # Errors
 /// [`DbError`]; nothing of it is kept then.
-pub async fn keep(tx: &mut Tx, holder: &str, ended: &[Ended], now: Time) -> Result<(), DbError> {
+pub async fn keep(tx: &mut Tx, holder: &str, ended: &[Ended], now: Time) -> Result<bool, DbError> {
+    let mut is_left = false;
     let done: Vec<&JobId> =
         ended.iter().filter(|ended| ended.outcome == Outcome::Done).map(|ended| &ended.id).collect();
     for some in done.chunks(TOGETHER) {
         let deleted = of_many(DELETE_DONE, holder, some).execute(tx).await?;
         if usize::try_from(deleted).unwrap_or(usize::MAX) < some.len() {
-            of_many(ONCE_MORE, holder, some).bind(now).execute(tx).await?;
+            is_left |= of_many(ONCE_MORE, holder, some).bind(now).execute(tx).await? > 0;
         }
     }
     for Ended { id, outcome } in ended {
         let of = |text: &'static str| sql(text).bind(holder).bind(id);
         match outcome {
             Outcome::Done => {}
-            Outcome::Wait { at } => drop(of(WAIT).bind(*at).bind(now).execute(tx).await?),
+            Outcome::Wait { at } => {
+                if let Some(mut row) = of(WAIT).bind(*at).bind(now).maybe(tx).await? {
+                    is_left |= row.take::<bool>()?;
+                }
+            }
             Outcome::Again { at, failure } => drop(of(AGAIN).bind(*at).bind(failure).execute(tx).await?),
-            Outcome::HandBack => drop(of(HAND_BACK).execute(tx).await?),
+            Outcome::HandBack => is_left |= of(HAND_BACK).wrote(tx).await?,
             Outcome::Dead { failure } => {
                 if !of(DIE).bind(failure).bind(now).wrote(tx).await? {
-                    of_many(ONCE_MORE, holder, &[id]).bind(now).execute(tx).await?;
+                    is_left |= of_many(ONCE_MORE, holder, &[id]).bind(now).execute(tx).await? > 0;
                 }
             }
         }
     }
-    Ok(())
+    Ok(is_left)
 }
 
 /// The statement of at most [`TOGETHER`] jobs; the places of those that are fewer name no job.

@@ -5,6 +5,8 @@ use crate::statements::statements;
 use connect::run::Run;
 use kernel::ids::JobId;
 
+// It may be asked for a moment after the run ended, by the clock of whoever asks, and be there before the end is: hence
+// the second (in microseconds).
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
 // has written what it is for: so either he is seen here, or he sees that the job is gone. Jobs are locked in the order of
 // their subjects, as by everybody.
@@ -18,14 +20,14 @@ const END_MANY: &str = "WITH new (run, organization, attempts, phase, state, exi
         RETURNING runs.tenant_id, new.run, new.completed, new.job, new.holder, new.awake, new.stays),
     locked AS (SELECT saved.*, j.id, j.again_at FROM saved JOIN jobs AS j ON j.id = saved.job
             AND j.holder = saved.holder AND j.state = 'held' ORDER BY j.subject FOR UPDATE OF j),
-    judged AS (SELECT locked.*, EXISTS (SELECT 1 FROM triggers AS t WHERE t.tenant_id = locked.tenant_id
-        AND t.claimed_at IS NULL AND (locked.awake OR t.source IN ('API', 'Manual'))) AS waits FROM locked),
+    judged AS (SELECT locked.*, (SELECT 1 FROM triggers AS t WHERE t.tenant_id = locked.tenant_id AND t.claimed_at IS NULL
+        AND (locked.awake OR t.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL AS waits FROM locked),
     gone AS (DELETE FROM jobs USING judged AS g WHERE jobs.id = g.id AND g.again_at IS NULL AND NOT g.waits
         RETURNING jobs.id),
     again AS (UPDATE jobs SET state = CASE WHEN g.stays THEN 'held' ELSE 'ready' END,
             attempts = CASE WHEN g.stays THEN 1 ELSE 0 END, failure = NULL, due_at = g.completed, again_at = NULL,
             holder = CASE WHEN g.stays THEN jobs.holder END, held_until = CASE WHEN g.stays THEN jobs.held_until END
-        FROM judged AS g WHERE jobs.id = g.id AND (g.again_at <= g.completed OR g.waits) RETURNING jobs.id)
+        FROM judged AS g WHERE jobs.id = g.id AND (g.again_at <= g.completed + 1000000 OR g.waits) RETURNING jobs.id)
     SELECT s.run, CASE WHEN gone.id IS NOT NULL THEN 'done' WHEN again.id IS NOT NULL THEN 'again' ELSE 'kept' END
     FROM saved AS s LEFT JOIN gone ON gone.id = s.job LEFT JOIN again ON again.id = s.job";
 

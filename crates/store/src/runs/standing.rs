@@ -33,6 +33,8 @@ pub struct Standing {
     pub last_successful: Option<PastRun>,
 }
 
+// `(SELECT 1 .. LIMIT 1) IS NOT NULL` in place of `EXISTS`: of that PostgreSQL may make a table of all rows there are, of
+// every tenant, where the statistics say that they are few.
 macro_rules! standing_columns {
     () => {
         "t.id, t.organization_id, t.environment, t.integration_id, t.user_id, t.name, t.source, t.paused, t.archived_at,
@@ -40,17 +42,18 @@ macro_rules! standing_columns {
         (SELECT o.config_version FROM organizations AS o WHERE o.id = t.organization_id),
         CASE WHEN t.release_id IS NULL AND t.channel = 'Latest' THEN (SELECT r.id FROM releases AS r
             WHERE r.integration_id = t.integration_id AND r.ready_at IS NOT NULL ORDER BY r.id DESC LIMIT 1) END,
-        EXISTS (SELECT 1 FROM runs AS u WHERE u.tenant_id = t.id AND u.completed_at IS NULL) AS is_open,
-        CASE WHEN EXISTS (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
+        (SELECT 1 FROM runs AS u WHERE u.tenant_id = t.id AND u.completed_at IS NULL LIMIT 1) IS NOT NULL AS is_open,
+        CASE WHEN (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
                 AND (w.mode = 'init' OR w.source = 'Cron') AND w.mode = 'init' AND w.source <> 'Cron'
                 AND (NOT t.paused OR w.source IN ('API', 'Manual'))
-                AND NOT EXISTS (SELECT 1 FROM reruns AS r WHERE r.trigger_id = w.id)) THEN 'init'
-            WHEN NOT t.paused AND EXISTS (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
-                AND (w.mode = 'init' OR w.source = 'Cron') AND w.source = 'Cron') THEN 'cron'
-            WHEN EXISTS (SELECT 1 FROM reruns AS r JOIN triggers AS w ON w.id = r.trigger_id AND w.claimed_at IS NULL
-                WHERE r.tenant_id = t.id AND (NOT t.paused OR w.source IN ('API', 'Manual'))) THEN 'rerun'
-            WHEN EXISTS (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
-                AND (NOT t.paused OR w.source IN ('API', 'Manual'))) THEN 'others' END AS waiting,
+                AND NOT EXISTS (SELECT 1 FROM reruns AS r WHERE r.trigger_id = w.id) LIMIT 1) IS NOT NULL THEN 'init'
+            WHEN NOT t.paused AND (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
+                AND (w.mode = 'init' OR w.source = 'Cron') AND w.source = 'Cron' LIMIT 1) IS NOT NULL THEN 'cron'
+            WHEN (SELECT 1 FROM reruns AS r JOIN triggers AS w ON w.id = r.trigger_id AND w.claimed_at IS NULL
+                WHERE r.tenant_id = t.id AND (NOT t.paused OR w.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL
+                THEN 'rerun'
+            WHEN (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
+                AND (NOT t.paused OR w.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL THEN 'others' END AS waiting,
         m.tenant_id, m.data,
         l.id, l.phase, l.started_at, l.completed_at, l.state,
         s.id, s.phase, s.started_at, s.completed_at, s.state"

@@ -5,6 +5,7 @@ use crate::world::{NOW, World};
 use kernel::Time;
 use kernel::ids::{JobId, OrganizationId};
 use std::collections::{BTreeMap, BTreeSet};
+use store::Page;
 use store::jobs::{self, Claim, Ended, Hold, Job, Kind, Letters, Outcome, State, Wish, birth};
 
 on_both!(
@@ -24,6 +25,7 @@ on_both!(
     nothing_asked_for_is_lost_between_asking_and_finishing,
     one_with_many_jobs_does_not_starve_one_with_few,
     who_is_alone_has_every_slot,
+    who_has_its_part_and_more_to_do_is_told_of,
     more_organizations_than_slots_all_have_their_turn,
     the_depth_is_told,
 );
@@ -49,6 +51,7 @@ fn claim_of(holder: &str, free: usize) -> Claim {
         slots: free,
         under_way: BTreeMap::new(),
         after: String::new(),
+        is_left: false,
     }
 }
 
@@ -64,9 +67,10 @@ async fn go_on(world: &World, mut claim: Claim) -> (Vec<Job>, Claim) {
         .await
 }
 
-async fn keep(world: &World, holder: &str, id: &JobId, outcome: Outcome) {
+/// Whether the job may be ready then.
+async fn keep(world: &World, holder: &str, id: &JobId, outcome: Outcome) -> bool {
     let (holder, ended) = (holder.to_owned(), [Ended { id: id.clone(), outcome }]);
-    world.write(move |tx| Box::pin(async move { jobs::outcome::keep(tx, &holder, &ended, NOW).await })).await;
+    world.write(move |tx| Box::pin(async move { jobs::outcome::keep(tx, &holder, &ended, NOW).await })).await
 }
 
 async fn promote(world: &World, now: Time) -> u64 {
@@ -93,13 +97,13 @@ async fn what_is_asked_for_is_claimed_once_and_done(world: World) {
     assert_eq!((job.state, job.attempts, job.again), (State::Held, 1, None));
     assert_eq!((job.holder.as_deref(), job.held_until), (Some("a"), Some(NOW.plus_seconds(60))));
     assert!(claim(&world, "b", 10).await.is_empty(), "it is held");
-    keep(&world, "b", &job.id, Outcome::Done).await;
+    assert!(!keep(&world, "b", &job.id, Outcome::Done).await);
     assert_eq!(
         of_subject(&world, "7").await.unwrap().state,
         State::Held,
         "who does not hold it cannot end it"
     );
-    keep(&world, "a", &job.id, Outcome::Done).await;
+    assert!(!keep(&world, "a", &job.id, Outcome::Done).await, "nobody asked for it meanwhile");
     assert_eq!(of_subject(&world, "7").await, None);
     assert_eq!(promote(&world, NOW.plus_seconds(59)).await, 0);
     assert_eq!(promote(&world, NOW.plus_seconds(60)).await, 1);
@@ -114,14 +118,14 @@ async fn what_is_asked_for_while_it_is_done_is_done_again(world: World) {
     enqueue(&world, Kind::Run, &acme, "7", NOW.plus_seconds(30)).await;
     enqueue(&world, Kind::Run, &acme, "7", NOW.plus_seconds(40)).await;
     assert!(claim(&world, "b", 1).await.is_empty());
-    keep(&world, "a", &job.id, Outcome::Done).await;
+    assert!(keep(&world, "a", &job.id, Outcome::Done).await);
     let again = of_subject(&world, "7").await.unwrap();
     assert_eq!((again.state, again.due, again.again), (State::Waiting, NOW.plus_seconds(30), None));
     assert_eq!((again.attempts, again.holder, again.held_until), (0, None, None));
     enqueue(&world, Kind::Run, &acme, "7", NOW).await;
     let job = claim(&world, "a", 1).await.remove(0);
     enqueue(&world, Kind::Run, &acme, "7", NOW).await;
-    keep(&world, "a", &job.id, Outcome::Dead { failure: "no".to_owned() }).await;
+    assert!(keep(&world, "a", &job.id, Outcome::Dead { failure: "no".to_owned() }).await);
     let again = of_subject(&world, "7").await.unwrap();
     assert_eq!((again.state, again.failure), (State::Ready, None), "what was asked for since is owed a try");
 }
@@ -147,13 +151,16 @@ async fn what_waits_for_somebody_is_woken(world: World) {
     let acme = world.organization("acme").await;
     enqueue(&world, Kind::Run, &acme, "7", NOW).await;
     let job = claim(&world, "a", 1).await.remove(0);
-    keep(&world, "a", &job.id, Outcome::Wait { at: NOW.plus_seconds(600) }).await;
+    assert!(!keep(&world, "a", &job.id, Outcome::Wait { at: NOW.plus_seconds(600) }).await);
     let kept = of_subject(&world, "7").await.unwrap();
     assert_eq!((kept.state, kept.due, kept.attempts), (State::Waiting, NOW.plus_seconds(600), 0));
     enqueue(&world, Kind::Run, &acme, "7", NOW).await;
     let job = claim(&world, "a", 1).await.remove(0);
     enqueue(&world, Kind::Run, &acme, "7", NOW).await;
-    keep(&world, "a", &job.id, Outcome::Wait { at: NOW.plus_seconds(600) }).await;
+    assert!(
+        keep(&world, "a", &job.id, Outcome::Wait { at: NOW.plus_seconds(600) }).await,
+        "it was asked for"
+    );
     assert_eq!(claim(&world, "a", 1).await.len(), 1, "a call before the wait was kept is heard too");
 }
 
@@ -166,7 +173,7 @@ async fn the_dead_are_read_replayed_and_revived(world: World) {
         keep(&world, "a", &job.id, Outcome::Dead { failure: "it is gone".to_owned() }).await;
     }
     let list = |kind| {
-        let which = Letters { organization: acme.clone(), environment: None, kind, limit: 10, skip: 0 };
+        let which = Letters { organization: acme.clone(), environment: None, kind, page: Page::newest(10) };
         world.read(move |tx| Box::pin(async move { jobs::letters::list(tx, &which).await }))
     };
     let listed = list(None).await;
@@ -235,7 +242,7 @@ async fn what_is_handed_back_counts_no_try(world: World) {
     for _ in 0..3 {
         let job = claim(&world, "a", 1).await.remove(0);
         assert_eq!(job.attempts, 1);
-        keep(&world, "a", &job.id, Outcome::HandBack).await;
+        assert!(keep(&world, "a", &job.id, Outcome::HandBack).await);
     }
 }
 
@@ -509,8 +516,34 @@ async fn who_is_alone_has_every_slot(world: World) {
     for number in 0..10 {
         enqueue(&world, Kind::Run, &acme, &number.to_string(), NOW).await;
     }
-    assert_eq!(claim(&world, "a", 8).await.len(), 8);
-    assert_eq!(claim(&world, "a", 8).await.len(), 2);
+    let (claimed, after) = go_on(&world, claim_of("a", 8)).await;
+    assert_eq!((claimed.len(), after.is_left), (8, true));
+    let (claimed, after) = go_on(&world, claim_of("a", 8)).await;
+    assert_eq!((claimed.len(), after.is_left), (2, false));
+}
+
+async fn who_has_its_part_and_more_to_do_is_told_of(world: World) {
+    let mut under_way = BTreeMap::new();
+    for name in ["acme", "mole", "zinc"] {
+        let organization = world.organization(name).await;
+        for number in 0..9 {
+            enqueue(&world, Kind::Run, &organization, &format!("{name} {number}"), NOW).await;
+        }
+        under_way.insert(organization, 2);
+    }
+    // The part of each is two of eight.
+    let (claimed, after) =
+        go_on(&world, Claim { free: 2, slots: 8, under_way: under_way.clone(), ..claim_of("a", 8) }).await;
+    assert_eq!((claimed.len(), after.is_left), (0, true));
+    for count in under_way.values_mut() {
+        *count = 0;
+    }
+    let (claimed, after) = go_on(&world, Claim { free: 8, slots: 8, under_way, ..claim_of("a", 8) }).await;
+    assert_eq!(
+        (claimed.len(), after.is_left),
+        (6, true),
+        "fewer than asked for, and not because there are no more"
+    );
 }
 
 async fn more_organizations_than_slots_all_have_their_turn(world: World) {

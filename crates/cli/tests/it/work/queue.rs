@@ -58,6 +58,7 @@ async fn dead(world: &World, organization: &OrganizationId, tenant: TenantId) ->
                 slots: 100,
                 under_way: std::collections::BTreeMap::new(),
                 after: String::new(),
+                is_left: false,
             };
             let claimed = jobs::claim::claim(tx, &mut claim).await?;
             let outcome = |job: &jobs::Job| match job.id == id || job.subject == tenant.to_string() {
