@@ -1,6 +1,7 @@
 //! The audit log: written in the same unit of work as the change it tells of.
 
 use crate::db::{DbError, Query, Row, Tx, json, sql};
+use crate::listing::{Listed, Page};
 use crate::statements::statements;
 use kernel::ids::{AuditId, OrganizationId};
 use kernel::{Actor, Time, audit::Event};
@@ -17,6 +18,35 @@ pub struct Entry {
     pub detail: serde_json::Value,
 }
 
+/// What a list may be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    Date,
+    Action,
+    Subject,
+}
+
+impl Sort {
+    pub const ALL: [Self; 3] = [Self::Date, Self::Action, Self::Subject];
+
+    /// The published field's name (contract `connect.md`, 6).
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Date => "date",
+            Self::Action => "action",
+            Self::Subject => "subject",
+        }
+    }
+
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Date => "at",
+            Self::Action => "action",
+            Self::Subject => "subject",
+        }
+    }
+}
+
 macro_rules! columns {
     () => {
         "id, at, organization_id, actor, action, subject, detail"
@@ -25,10 +55,26 @@ macro_rules! columns {
 
 statements! {
     INSERT = concat!("INSERT INTO audit (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)");
-    LIST = concat!("SELECT ", columns!(), " FROM audit
-        WHERE organization_id = $1 AND at >= $2 ORDER BY at DESC, id DESC LIMIT $3");
-    LIST_ALL = concat!("SELECT ", columns!(), " FROM audit WHERE at >= $1 ORDER BY at DESC, id DESC LIMIT $2");
     DELETE_BEFORE = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)";
+}
+
+// Beginnings that are never run by themselves.
+const PAGE: &str = concat!("SELECT ", columns!(), " FROM audit");
+const COUNT: &str = "SELECT COUNT(*) FROM audit";
+const OF_ALL: &str = " WHERE at >= $1";
+const OF_ORGANIZATION: &str = " WHERE at >= $1 AND organization_id = $2";
+
+/// The composed statements, for the test that prepares them.
+pub(crate) fn composed() -> Vec<String> {
+    let mut out = vec![format!("{COUNT}{OF_ALL}"), format!("{COUNT}{OF_ORGANIZATION}")];
+    for sort in Sort::ALL {
+        for descending in [true, false] {
+            let page = Page { sort, descending, limit: 1, skip: 0 };
+            out.push(format!("{PAGE}{OF_ALL}{}", page.tail(sort.column(), 2)));
+            out.push(format!("{PAGE}{OF_ORGANIZATION}{}", page.tail(sort.column(), 3)));
+        }
+    }
+    out
 }
 
 fn entry(mut row: Row) -> Result<Entry, DbError> {
@@ -48,7 +94,7 @@ pub(crate) fn insertion(event: &Event) -> Result<Query, DbError> {
     Ok(query.bind(&event.detail))
 }
 
-/// The newest since `since`, at most `limit`; of one organization, or of all for the operator.
+/// A page of what happened since `since`; of one organization, or of all for the operator.
 ///
 /// # Errors
 /// [`DbError`].
@@ -56,13 +102,17 @@ pub async fn list(
     tx: &mut Tx,
     organization: Option<&OrganizationId>,
     since: Time,
-    limit: i64,
-) -> Result<Vec<Entry>, DbError> {
-    let query = match organization {
-        Some(organization) => sql(LIST).bind(organization).bind(since),
-        None => sql(LIST_ALL).bind(since),
+    page: Page<Sort>,
+) -> Result<Listed<Entry>, DbError> {
+    let (which, next) = if organization.is_some() { (OF_ORGANIZATION, 3) } else { (OF_ALL, 2) };
+    let bound = |text: String| {
+        let query = sql(text).bind(since);
+        organization.map_or(query.clone(), |organization| query.bind(organization))
     };
-    query.bind(limit.max(0)).all(tx).await?.into_iter().map(entry).collect()
+    let total = bound(format!("{COUNT}{which}")).one(tx).await?.take()?;
+    let query = bound(format!("{PAGE}{which}{}", page.tail(page.sort.column(), next)));
+    let rows = query.bind(page.limit.max(0)).bind(page.skip.max(0)).all(tx).await?;
+    Ok(Listed { rows: rows.into_iter().map(entry).collect::<Result<_, _>>()?, total })
 }
 
 /// Deletes at most `limit` events from before `before`.

@@ -34,7 +34,19 @@ pub(crate) fn next_revision(seen: Time, now: Time) -> Time {
     now.max(Time::from_micros(seen.micros().saturating_add(1)))
 }
 
+impl Page<()> {
+    /// The newest, of what is sorted by nothing but when it was written.
+    pub const fn newest(limit: i64) -> Self {
+        Self { sort: (), descending: true, limit, skip: 0 }
+    }
+}
+
 impl<S> Page<S> {
+    /// The same part, sorted by something else.
+    pub fn by<T>(self, sort: T) -> Page<T> {
+        Page { sort, descending: self.descending, limit: self.limit, skip: self.skip }
+    }
+
     /// `ORDER BY {column} DESC, id DESC LIMIT $n OFFSET $m`; the id makes the order total, so that pages do not
     /// overlap. `next` is the number of the first free placeholder.
     pub(crate) fn tail(&self, column: &'static str, next: usize) -> String {

@@ -9,8 +9,7 @@ mod runs;
 mod settings;
 mod webhook_endpoints;
 
-use crate::listing::{DEFAULT_LIMIT, MOST, Sortable};
-use crate::routes::jobs::Newest;
+use crate::listing::{DEFAULT_LIMIT, FARTHEST, MOST, Newest, Sortable};
 use crate::table::{Proof, Route};
 use axum::http::Method;
 use described::Described;
@@ -120,7 +119,7 @@ fn parameters(route: &Route, described: Option<&Described>) -> Value {
             parameters.extend(releases::chosen_tenants());
         }
         "/v2/jobs" => {
-            parameters.extend(listing::<Newest>().into_iter().skip(1));
+            parameters.extend(listing::<Newest>());
             parameters.push(query("state", &json!({ "const": "dead" }), "The only ones that are listed."));
             let kinds = json!({ "type": "string", "enum": Kind::ALL.map(Kind::as_str) });
             parameters.push(query("kind", &kinds, "Only these."));
@@ -132,7 +131,17 @@ fn parameters(route: &Route, described: Option<&Described>) -> Value {
 }
 
 fn listing<S: Sortable>() -> Vec<Value> {
-    let orders = S::ALL.iter().flat_map(|sort| ["ASC", "DESC"].map(|way| format!("{}__{way}", sort.field())));
+    let fields: Vec<_> = S::ALL.iter().map(|sort| sort.field()).collect();
+    listing_by(&fields, S::FARTHEST)
+}
+
+/// Of a list that is read whole.
+fn listing_whole(fields: &[&str]) -> Vec<Value> {
+    listing_by(fields, FARTHEST)
+}
+
+fn listing_by(fields: &[&str], farthest: i64) -> Vec<Value> {
+    let orders = fields.iter().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{field}__{way}")));
     let orders: Vec<_> = orders.collect();
     vec![
         query("sort_by", &json!({ "type": "string", "enum": orders }), "Field and direction."),
@@ -143,7 +152,7 @@ fn listing<S: Sortable>() -> Vec<Value> {
         ),
         query(
             "skip",
-            &json!({ "type": "integer", "minimum": 0, "maximum": i32::MAX, "default": 0 }),
+            &json!({ "type": "integer", "minimum": 0, "maximum": farthest, "default": 0 }),
             "Leaves so many out at the beginning.",
         ),
     ]
@@ -212,7 +221,7 @@ fn responses(route: &Route, described: Option<&Described>) -> Value {
         say("422", "A parameter does not fit.", Some(reference("Invalid")));
     }
     say("503", "Not just now; `Retry-After` says when.", message());
-    let listed = responses.get_mut("200").filter(|_| is_list(route)).and_then(Value::as_object_mut);
+    let listed = responses.get_mut("200").filter(|answer| is_list(answer)).and_then(Value::as_object_mut);
     if let Some(listed) = listed {
         let headers = json!({
             "X-Total-Count": { "description": "How many there are in all.", "schema": { "type": "integer" } },
@@ -223,10 +232,9 @@ fn responses(route: &Route, described: Option<&Described>) -> Value {
     Value::Object(responses)
 }
 
-fn is_list(route: &Route) -> bool {
-    let paths = ["/v2/jobs", "/v2/tenants", "/v2/integrations", "/v2/integrations/{id}/releases"];
-    route.method == Method::GET
-        && (paths.contains(&route.path) || runs::is_list(route.path) || outside::is_list(route.path))
+/// Whether an answer is a page of a list, as [`list_of`] says it.
+fn is_list(answer: &Value) -> bool {
+    answer.pointer("/content/application~1json/schema/type").is_some_and(|it| it == "array")
 }
 
 fn reference(name: &str) -> Value {

@@ -21,7 +21,7 @@ enum Deed {
 }
 
 impl Service {
-    /// Dead letters, the newest first, and how many there are in all.
+    /// A page of dead letters, and how many there are in all.
     ///
     /// # Errors
     /// [`AdminRefused`].

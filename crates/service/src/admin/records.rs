@@ -8,7 +8,9 @@ use connect::tenant::Tenant;
 use kernel::ids::{OrganizationId, TenantId, UserId};
 use kernel::{Environment, Time};
 use std::collections::HashMap;
-use store::{Page, audit, connections, refusals, tenants, users};
+use store::{Listed, Page, audit, connections, refusals, tenants, users};
+
+pub use store::audit::{Entry, Sort as AuditSort};
 
 impl Service {
     /// The newest refusals first; of one organization, or all of them.
@@ -28,7 +30,7 @@ impl Service {
         Ok(read.await?)
     }
 
-    /// The newest lines of the audit log first.
+    /// A page of the audit log since a time, and how many lines that are in all.
     ///
     /// # Errors
     /// [`AdminRefused`].
@@ -36,12 +38,12 @@ impl Service {
         &self,
         organization: Option<&OrganizationId>,
         since: Time,
-        limit: i64,
-    ) -> Result<Vec<audit::Entry>, AdminRefused> {
+        page: Page<audit::Sort>,
+    ) -> Result<Listed<audit::Entry>, AdminRefused> {
         let owner = organization.cloned();
         let read = self
             .db
-            .read(move |tx| Box::pin(async move { audit::list(tx, owner.as_ref(), since, limit).await }));
+            .read(move |tx| Box::pin(async move { audit::list(tx, owner.as_ref(), since, page).await }));
         Ok(read.await?)
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use store::jobs::{Kind, Wish};
 use store::notices::log::{self, Listed};
 use store::notices::replay::{self, Replayable};
-use store::{DbError, Tx, audit, jobs};
+use store::{DbError, Page, Tx, audit, jobs};
 
 const WHAT: &str = "message";
 /// Messages of one unit of work: so few that no other writer waits long.
@@ -60,7 +60,7 @@ fn is_on(endpoint: &Endpoint) -> Result<(), AdminRefused> {
 }
 
 impl Service {
-    /// Newest first, those before `before`.
+    /// A page of those before `before`, and how many there are in all.
     ///
     /// # Errors
     /// [`AdminRefused`].
@@ -70,17 +70,18 @@ impl Service {
         endpoint: &str,
         state: Option<State>,
         before: Option<MessageId>,
-        limit: i64,
-    ) -> Result<Vec<Listed>, AdminRefused> {
+        page: Page<()>,
+    ) -> Result<store::Listed<Listed>, AdminRefused> {
         let endpoint = self.endpoint(holder, endpoint).await?.id;
         let before = before.unwrap_or_else(|| MessageId::earliest(self.clock.now().plus_seconds(60)));
         let read = self
             .db
-            .read(move |tx| Box::pin(async move { log::list(tx, &endpoint, state, &before, limit).await }));
+            .read(move |tx| Box::pin(async move { log::list(tx, &endpoint, state, &before, page).await }));
         Ok(read.await?)
     }
 
-    /// An endpoint's tries with their places, newest first, those before `before`.
+    /// A page of an endpoint's tries with their places, and how many there are in all; newest first those before
+    /// `before`.
     ///
     /// # Errors
     /// [`AdminRefused`].
@@ -90,12 +91,12 @@ impl Service {
         endpoint: &str,
         failed_only: bool,
         before: Option<Place>,
-        limit: i64,
-    ) -> Result<Vec<(Place, Attempt)>, AdminRefused> {
+        page: Page<()>,
+    ) -> Result<store::Listed<(Place, Attempt)>, AdminRefused> {
         let endpoint = self.endpoint(holder, endpoint).await?.id;
         let before = before.unwrap_or_else(|| Place::before(self.clock.now().plus_seconds(60)));
         let read = self.db.read(move |tx| {
-            Box::pin(async move { log::attempts(tx, &endpoint, failed_only, &before, limit).await })
+            Box::pin(async move { log::attempts(tx, &endpoint, failed_only, &before, page).await })
         });
         Ok(read.await?)
     }

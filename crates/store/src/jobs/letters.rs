@@ -2,10 +2,11 @@
 
 use super::{Job, Kind, State, columns, job};
 use crate::db::{DbError, Query, Tx, sql};
-use crate::listing::Listed;
+use crate::listing::{Listed, Page};
 use crate::statements::statements;
 use kernel::ids::{JobId, OrganizationId};
 use kernel::{Environment, Time};
+use std::borrow::Cow;
 
 // Of a kind and of an environment, where those are not empty. What a job is about is named as `Kind` says: `end_..` with
 // its 30 characters begins the name of a lane.
@@ -25,8 +26,6 @@ macro_rules! chosen {
 
 statements! {
     // A job has no environment of its own; what it is about has one.
-    DEAD = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND state = 'dead' AND ", chosen!(),
-        " ORDER BY id DESC LIMIT $4 OFFSET $5");
     COUNT_DEAD = concat!("SELECT COUNT(*) FROM jobs WHERE organization_id = $1 AND state = 'dead' AND ", chosen!());
     BY_ID = concat!("SELECT ", columns!(), " FROM jobs WHERE organization_id = $1 AND id = $4 AND ", chosen!());
     // Only a dead one: what is alive is under somebody's hands, and a second replay changes nothing.
@@ -49,14 +48,28 @@ statements! {
             ORDER BY due_at LIMIT 1)) FROM turns WHERE turns.organization IS NOT NULL";
 }
 
-/// Which dead letters of an organization, newest first.
+// A beginning that is never run by itself: `list` goes on with the order.
+const DEAD: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM jobs WHERE organization_id = $1 AND state = 'dead' AND ",
+    chosen!()
+);
+
+/// The composed statements, for the test that prepares them.
+pub(crate) fn composed() -> Vec<String> {
+    let page = |descending| Page { descending, ..Page::newest(1) };
+    [true, false].map(|descending| format!("{DEAD}{}", page(descending).tail("id", 4))).to_vec()
+}
+
+/// Which dead letters of an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letters {
     pub organization: OrganizationId,
     pub environment: Option<Environment>,
     pub kind: Option<Kind>,
-    pub limit: i64,
-    pub skip: i64,
+    /// Which part; a letter's id says when it was written.
+    pub page: Page<()>,
 }
 
 /// How deep the queue is; counts end at [`DEEPEST`].
@@ -77,13 +90,14 @@ pub const DEEPEST: i64 = 100_000;
 pub async fn list(tx: &mut Tx, which: &Letters) -> Result<Listed<Job>, DbError> {
     let total = chosen(COUNT_DEAD, &which.organization, which.environment, which.kind);
     let total = total.one(tx).await?.take()?;
-    let rows = chosen(DEAD, &which.organization, which.environment, which.kind);
-    let rows = rows.bind(which.limit.max(0)).bind(which.skip.max(0)).all(tx).await?;
+    let text = format!("{DEAD}{}", which.page.tail("id", 4));
+    let rows = chosen(text, &which.organization, which.environment, which.kind);
+    let rows = rows.bind(which.page.limit.max(0)).bind(which.page.skip.max(0)).all(tx).await?;
     Ok(Listed { rows: rows.into_iter().map(job).collect::<Result<_, _>>()?, total })
 }
 
 fn chosen(
-    text: &'static str,
+    text: impl Into<Cow<'static, str>>,
     organization: &OrganizationId,
     environment: Option<Environment>,
     kind: Option<Kind>,

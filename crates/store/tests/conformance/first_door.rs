@@ -687,17 +687,26 @@ async fn the_audit_log_is_read(world: World) {
     for new in [event.clone(), elsewhere] {
         write!(world, |tx| audit::insert(tx, &new));
     }
-    let read = read!(world, |tx| audit::list(tx, Some(&of), NOW, 10));
-    assert_eq!(read.len(), 1);
+    let read = read!(world, |tx| audit::list(tx, Some(&of), NOW, page(true, 10, 0)));
+    assert_eq!((read.rows.len(), read.total), (1, 1));
+    let read = read.rows;
     assert_eq!(
+    let page = |descending, limit, skip| Page { sort: audit::Sort::Date, descending, limit, skip };
         (read[0].action.as_str(), &read[0].actor, &read[0].detail),
         (action, &Actor::Gateway, &json!({"a": 1}))
     );
-    let all = read!(world, |tx| audit::list(tx, None, NOW, 10));
-    assert_eq!(
-        all.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(),
-        ["gateway.started", action]
-    );
+    let actions = |page| {
+        let world = &world;
+        async move {
+            let all = read!(world, |tx| audit::list(tx, None, NOW, page));
+            assert_eq!(all.total, 2);
+            all.rows.into_iter().map(|entry| entry.action).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(actions(page(true, 10, 0)).await, ["gateway.started", action]);
+    assert_eq!(actions(page(false, 10, 0)).await, [action, "gateway.started"]);
+    assert_eq!(actions(page(true, 10, 1)).await, [action]);
+    assert_eq!(actions(Page { sort: audit::Sort::Action, ..page(true, 1, 0) }).await, [action]);
 }
 
 async fn what_is_over_is_swept(world: World) {

@@ -14,7 +14,7 @@ use store::notices::replay::Span;
 use store::notices::tell::{Telling, Told};
 use store::notices::{self, Due, FirstTry, log, replay};
 use store::retention::{EVENTS_S, NOTICES_S, sweep};
-use store::{events, notice_endpoints as endpoints, sql};
+use store::{Page, events, notice_endpoints as endpoints, sql};
 
 on_both!(
     an_endpoint_is_kept_changed_and_deleted,
@@ -416,40 +416,48 @@ async fn messages_and_tries_are_read_newest_first(world: World) {
             assert!(write!(world, |tx| notices::failed(tx, &read, &tried, None)));
         }
     }
-    let list = |state, before: MessageId, limit| {
+    let list = |state, before: MessageId, page: Page<()>| {
         let endpoint = to.id.clone();
         world.read(move |tx| {
             Box::pin(async move {
-                let found = log::list(tx, &endpoint, state, &before, limit).await?;
-                Ok(found.into_iter().map(|it| it.message.id).collect::<Vec<_>>())
+                let found = log::list(tx, &endpoint, state, &before, page).await?;
+                Ok(found.rows.into_iter().map(|it| it.message.id).collect::<Vec<_>>())
             })
         })
     };
     let end = MessageId::earliest(NOW.plus_seconds(99));
     let newest: Vec<MessageId> = ids.iter().rev().cloned().collect();
-    assert_eq!(list(None, end.clone(), 9).await, newest);
-    assert_eq!(list(None, end.clone(), 2).await, newest[..2]);
-    assert_eq!(list(None, newest[1].clone(), 2).await, newest[2..4]);
+    assert_eq!(list(None, end.clone(), Page::newest(9)).await, newest);
+    assert_eq!(list(None, end.clone(), Page::newest(2)).await, newest[..2]);
+    assert_eq!(list(None, newest[1].clone(), Page::newest(2)).await, newest[2..4]);
     let of = |places: &[usize]| places.iter().map(|place| ids[*place].clone()).collect::<Vec<_>>();
-    assert_eq!(list(Some(State::Delivered), end.clone(), 9).await, of(&[4, 1]));
-    assert_eq!(list(Some(State::Dead), end.clone(), 9).await, of(&[2]));
-    assert_eq!(list(Some(State::Waiting), end.clone(), 2).await, of(&[5, 3]));
+    assert_eq!(list(Some(State::Delivered), end.clone(), Page::newest(9)).await, of(&[4, 1]));
+    assert_eq!(list(Some(State::Dead), end.clone(), Page::newest(9)).await, of(&[2]));
+    assert_eq!(list(Some(State::Waiting), end.clone(), Page::newest(2)).await, of(&[5, 3]));
 
-    let tries = |failed_only, limit| {
+    let tries = |failed_only, page: Page<()>| {
         let endpoint = to.id.clone();
         let before = Place::before(NOW.plus_seconds(99));
         world.read(move |tx| {
             Box::pin(async move {
-                let found = log::attempts(tx, &endpoint, failed_only, &before, limit).await?;
-                Ok(found.into_iter().map(|(_, it)| (it.message, it.status.unwrap())).collect::<Vec<_>>())
+                let found = log::attempts(tx, &endpoint, failed_only, &before, page).await?;
+                assert_eq!(found.total, if failed_only { 1 } else { 3 });
+                Ok(found.rows.into_iter().map(|(_, it)| (it.message, it.status.unwrap())).collect::<Vec<_>>())
             })
         })
     };
     // Those that were delivered at once stand where they were written, the others where they were tried.
     let all = [(ids[2].clone(), 500), (ids[4].clone(), 204), (ids[1].clone(), 200)];
-    assert_eq!(tries(false, 9).await, all);
-    assert_eq!(tries(false, 2).await, all[..2]);
-    assert_eq!(tries(true, 9).await, all[..1]);
+    assert_eq!(tries(false, Page::newest(9)).await, all);
+    assert_eq!(tries(false, Page::newest(2)).await, all[..2]);
+    assert_eq!(tries(true, Page::newest(9)).await, all[..1]);
+    let oldest = |limit, skip| Page { descending: false, skip, ..Page::newest(limit) };
+    assert_eq!(list(None, end.clone(), oldest(2, 1)).await, ids[1..3]);
+    assert_eq!(list(None, end.clone(), Page { skip: 4, ..Page::newest(9) }).await, newest[4..]);
+    assert_eq!(list(Some(State::Waiting), end, oldest(1, 1)).await, of(&[3]));
+    assert_eq!(tries(false, oldest(2, 1)).await, [all[1].clone(), all[0].clone()]);
+    assert_eq!(tries(false, Page { skip: 1, ..Page::newest(1) }).await, all[1..2]);
+    assert_eq!(tries(true, oldest(9, 0)).await, all[..1]);
 }
 
 /// Many tries of one moment, some that delivered and some that did not: no page skips one, and none shows one twice.
@@ -476,9 +484,9 @@ async fn pages_of_tries_skip_nothing(world: World) {
         loop {
             let (endpoint, from) = (to.id.clone(), before.clone());
             let page = world.read(move |tx| {
-                Box::pin(async move { log::attempts(tx, &endpoint, false, &from, limit).await })
+                Box::pin(async move { log::attempts(tx, &endpoint, false, &from, Page::newest(limit)).await })
             });
-            let page = page.await;
+            let page = page.await.rows;
             let Some((last, _)) = page.last() else { break };
             // As it travels in a link.
             before = connect::notice::json::read_place(&last.to_string()).unwrap();
@@ -536,9 +544,9 @@ async fn what_is_replayed_begins_anew(world: World) {
     let endpoint = to.id.clone();
     let all = world.read(move |tx| {
         let before = Place::before(NOW.plus_seconds(999));
-        Box::pin(async move { log::attempts(tx, &endpoint, false, &before, 9).await })
+        Box::pin(async move { log::attempts(tx, &endpoint, false, &before, Page::newest(9)).await })
     });
-    assert_eq!(all.await.len(), 3);
+    assert_eq!(all.await.rows.len(), 3);
 }
 
 async fn what_is_over_is_swept(world: World) {

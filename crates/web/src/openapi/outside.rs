@@ -1,8 +1,8 @@
 //! Connectors, users and a tenant's webhook addresses in the OpenAPI document.
 
 use super::described::Described;
-use super::{list_of, listing, reference};
-use crate::routes::connectors::ByName;
+use super::{list_of, listing, listing_whole, reference};
+use crate::routes::{connectors, inbound_webhooks};
 use crate::table::Route;
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -10,18 +10,13 @@ use service::connect::users::UserSort;
 
 pub(super) const SCHEMAS: &str = include_str!("outside.json");
 
-/// Whether it answers in pages.
-pub(super) fn is_list(path: &str) -> bool {
-    matches!(path, "/v2/connectors" | "/v2/users")
-}
-
 pub(super) fn describe(route: &Route) -> Option<Described> {
     let mut described = Described::default();
     let mut body = |name: &str| described.body = Some(reference(name));
     let shown = |said, schema: &str| vec![("200", said, Some(reference(schema)))];
     let answers = match (&route.method, route.path) {
         (&Method::GET, "/v2/connectors") => {
-            described.parameters = listing::<ByName>();
+            described.parameters = listing_whole(connectors::FIELDS);
             vec![("200", "A page of connectors, by name.", Some(list_of("Connector")))]
         }
         (&Method::POST, "/v2/connectors") => {
@@ -47,6 +42,7 @@ pub(super) fn describe(route: &Route) -> Option<Described> {
             shown("The user.", "User")
         }
         (_, "/v2/tenants/{id}/webhooks") => {
+            described.parameters = listing_whole(inbound_webhooks::FIELDS);
             let said = "The addresses that take deliveries; those that were rotated live on for a while.";
             vec![("200", said, Some(list_of("WebhookAddress")))]
         }

@@ -89,8 +89,3 @@ pub(super) fn describe(route: &Route) -> Option<Described> {
     };
     Some(described)
 }
-
-/// Whether the answer is a page of a list.
-pub(super) fn is_list(path: &str) -> bool {
-    path == "/v2/tenants/{id}/runs"
-}

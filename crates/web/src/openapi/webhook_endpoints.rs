@@ -1,7 +1,9 @@
 //! `/v2/webhooks` in the OpenAPI document.
 
 use super::described::Described;
-use super::{list_of, query, reference};
+use super::{list_of, listing, listing_whole, query, reference};
+use crate::listing::Newest;
+use crate::routes::webhook_endpoints as endpoints;
 use crate::table::Route;
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -10,11 +12,6 @@ pub(super) const SCHEMAS: &str = include_str!("webhook_endpoints.json");
 
 fn text(pattern: &str) -> Value {
     json!({ "type": "string", "pattern": pattern })
-}
-
-fn limit() -> Value {
-    let schema = json!({ "type": "integer", "minimum": 1, "maximum": 250, "default": 50 });
-    query("limit", &schema, "At most so many.")
 }
 
 pub(super) fn describe(route: &Route) -> Option<Described> {
@@ -26,7 +23,10 @@ pub(super) fn describe(route: &Route) -> Option<Described> {
     let mut described = Described { id: Some(id), ..Described::default() };
     let body = |name: &str| Some(reference(name));
     described.answers = match (&route.method, path) {
-        (&Method::GET, "") => list("All endpoints.", "WebhookEndpoint"),
+        (&Method::GET, "") => {
+            described.parameters = listing_whole(endpoints::FIELDS);
+            list("All endpoints.", "WebhookEndpoint")
+        }
         (&Method::POST, "") => {
             described.body = body("NewWebhookEndpoint");
             said("201", "Made. The secret is shown this once.", Some("WebhookEndpointWithSecret"))
@@ -57,13 +57,15 @@ pub(super) fn describe(route: &Route) -> Option<Described> {
                 "Those from before this time, or behind this one as `Link` names it.",
             );
             let failed = query("failed", &json!({ "type": "boolean" }), "Only those that failed.");
-            described.parameters = vec![limit(), before, failed];
+            described.parameters = listing::<endpoints::Newest>();
+            described.parameters.extend([before, failed]);
             list("Tries, newest first; `Link` names the next page.", "WebhookAttempt")
         }
         (_, "/{id}/messages") => {
             let before = query("before", &text("^msg_[0-9a-z]{26}$"), "Those from before this one.");
             let states = json!({ "type": "string", "enum": ["waiting", "delivered", "dead"] });
-            described.parameters = vec![limit(), before, query("state", &states, "Only those.")];
+            described.parameters = listing::<Newest>();
+            described.parameters.extend([before, query("state", &states, "Only those.")]);
             list("Messages, newest first; `Link` names the next page.", "WebhookMessage")
         }
         (_, "/messages/{id}") => {

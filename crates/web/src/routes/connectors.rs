@@ -1,12 +1,12 @@
 //! `/v2/connectors`: those that ship with the gateway and the organization's own (contract `connect.md`, section 6).
 
 use crate::json_body::{self, JsonBody};
-use crate::listing::{Listed, Listing, Sortable};
+use crate::listing;
 use crate::who::ApiCaller;
 use crate::{Web, answer};
 use axum::extract::{OriginalUri, Path, Query, Request, State};
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use connect::connector::{Problem, Way};
 use connect::credential::{App, Values};
 use kernel::{SecretText, Time};
@@ -25,18 +25,8 @@ pub const WRITE: &str = "connectors:write";
 /// The name under which problems name a definition that came in a request.
 const FILE: &str = "definition";
 
-/// A list of connectors has one order: their names.
-#[derive(Debug, Clone, Copy)]
-pub struct ByName;
-
-impl Sortable for ByName {
-    const ALL: &[Self] = &[Self];
-    const FIRST: Self = Self;
-
-    fn field(self) -> &'static str {
-        "name"
-    }
-}
+/// What connectors are sorted by.
+pub const FIELDS: &[&str] = &["name", "long_name", "kind"];
 
 fn shown_app(app: &ConnectorApp) -> Value {
     json!({ "client_id": app.client_id, "scopes": app.scopes, "modified_date": app.modified.iso_micros() })
@@ -111,27 +101,13 @@ pub async fn list(
     if !caller.may(READ) {
         return answer::not_authorized();
     }
-    let listing = match Listing::<ByName>::read(&query) {
-        Ok(listing) => listing,
-        Err(response) => return *response,
-    };
-    let (mut connectors, apps) = match known(&web, &caller).await {
-        Ok(known) => known,
-        Err(no) => return answer::api_refused(&no),
-    };
-    let page = listing.page();
-    if page.descending {
-        connectors.reverse();
+    match known(&web, &caller).await {
+        Ok((connectors, apps)) => {
+            let items = connectors.iter().map(|connector| shown(connector, &apps)).collect();
+            listing::whole(&query, uri.path(), FIELDS, items)
+        }
+        Err(no) => answer::api_refused(&no),
     }
-    // No connector is ever archived.
-    if listing.archived() {
-        connectors.clear();
-    }
-    let cut = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
-    let total = i64::try_from(connectors.len()).unwrap_or(i64::MAX);
-    let part = connectors.iter().skip(cut(page.skip)).take(cut(page.limit));
-    let items = part.map(|connector| shown(connector, &apps)).collect();
-    Listed { items, total, listing: &listing, path: uri.path() }.into_response()
 }
 
 /// One connector, with its definition.

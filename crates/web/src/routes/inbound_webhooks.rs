@@ -2,10 +2,11 @@
 //! and 7).
 
 use crate::json_body::JsonBody;
+use crate::listing;
 use crate::who::ApiCaller;
 use crate::{Web, answer};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use kernel::ids::TenantId;
 use kernel::{Slug, Time};
@@ -17,6 +18,8 @@ use service::admin::webhooks::WebhookAddress;
 pub const READ: &str = "tenants:read";
 /// What rotating needs, and being shown the addresses themselves.
 pub const WRITE: &str = "tenants:write";
+/// What addresses are sorted by.
+pub const FIELDS: &[&str] = &["source", "connector", "created_date", "ends_date"];
 
 /// Decision: the address is shown to a key that may change tenants, to others that there is one. Attack: whoever has
 /// a tenant's own address starts its runs with any content, so that a key that may only read would do more than read.
@@ -32,15 +35,21 @@ fn shown(address: &WebhookAddress, with_url: bool) -> Value {
 }
 
 /// The addresses of a tenant that take deliveries, the tenant's own first.
-pub async fn list(State(web): State<Web>, ApiCaller(caller): ApiCaller, Path(id): Path<String>) -> Response {
+pub async fn list(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    OriginalUri(uri): OriginalUri,
+    Path(id): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Response {
     if !caller.may(READ) {
         return answer::not_authorized();
     }
     let Ok(id) = TenantId::parse(&id) else { return answer::api_not_a_number("tenant_id") };
     match web.service().webhook_addresses(&caller.holder(), id).await {
         Ok(addresses) => {
-            let list: Vec<_> = addresses.iter().map(|address| shown(address, caller.may(WRITE))).collect();
-            answer::unkept(Json(list).into_response())
+            let items = addresses.iter().map(|address| shown(address, caller.may(WRITE))).collect();
+            answer::unkept(listing::whole(&query, uri.path(), FIELDS, items))
         }
         Err(no) => answer::api_refused(&no),
     }

@@ -2,7 +2,7 @@
 
 use crate::Web;
 use crate::answer;
-use crate::listing::{Listed, Listing, Sortable};
+use crate::listing::{self, Newest};
 use crate::who::ApiCaller;
 use axum::Json;
 use axum::extract::{OriginalUri, Path, Query, State};
@@ -10,20 +10,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kernel::ids::JobId;
 use serde_json::{Value, json};
+use service::admin::AdminRefused;
 use service::admin::jobs::{Job, Kind, Letters};
-
-/// The one order of dead letters: the newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Newest;
-
-impl Sortable for Newest {
-    const ALL: &[Self] = &[];
-    const FIRST: Self = Self;
-
-    fn field(self) -> &'static str {
-        "id"
-    }
-}
+use service::connect::look_up::Page;
 
 fn shown(job: &Job) -> Value {
     json!({
@@ -53,10 +42,6 @@ pub async fn list(
     if !caller.may("jobs:read") {
         return answer::not_authorized();
     }
-    let listing = match Listing::<Newest>::read(&query) {
-        Ok(listing) => listing,
-        Err(response) => return *response,
-    };
     let asked = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     if asked("state").is_some_and(|state| state != "dead") {
         return answer::api_invalid(&["query", "state"], "state is `dead`", "value_error");
@@ -69,16 +54,13 @@ pub async fn list(
         Some((_, kind)) => kind,
         None => None,
     };
-    let page = listing.page();
     let (organization, environment) = (caller.organization.clone(), Some(caller.environment));
-    let which = Letters { organization, environment, kind, limit: page.limit, skip: page.skip };
-    match web.service().dead_jobs(which).await {
-        Ok(found) => {
-            let items = found.rows.iter().map(shown).collect();
-            Listed { items, total: found.total, listing: &listing, path: uri.path() }.into_response()
-        }
-        Err(no) => answer::api_refused(&no),
-    }
+    let read = |page: Page<Newest>| async move {
+        let which = Letters { organization, environment, kind, page: page.by(()) };
+        let found = web.service().dead_jobs(which).await?;
+        Ok::<_, AdminRefused>((found.rows.iter().map(shown).collect(), found.total))
+    };
+    listing::never_archived(&query, uri.path(), read).await
 }
 
 /// Has a dead letter done once more.

@@ -1,7 +1,7 @@
 //! Releases of integrations, and builds of them (contract `connect.md`, section 6).
 
 use crate::json_body::JsonBody;
-use crate::listing::{Listed, Listing, Sortable};
+use crate::listing::{Listed, Listing};
 use crate::who::ApiCaller;
 use crate::{Web, answer};
 use axum::Json;
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use connect::release::release_v2;
 use kernel::ids::{IntegrationId, ReleaseId};
 use serde::Deserialize;
-use service::admin::releases::{Sort, Which};
+use service::admin::releases::Which;
 use service::connect::look_up::Caller;
 use service::work::release_build::{BuildRefused, Order};
 
@@ -18,15 +18,6 @@ use service::work::release_build::{BuildRefused, Order};
 pub const READ: &str = "integrations:read";
 /// What building and changing needs.
 pub const WRITE: &str = "integrations:write";
-
-impl Sortable for Sort {
-    const ALL: &[Self] = &Self::ALL;
-    const FIRST: Self = Self::Id;
-
-    fn field(self) -> &'static str {
-        Self::field(self)
-    }
-}
 
 /// The integration that a path names.
 ///
@@ -47,14 +38,14 @@ pub async fn list(
     if !caller.may(READ) {
         return answer::not_authorized();
     }
-    let (id, listing) = match (integration_id(&id), Listing::<Sort>::read(&query)) {
+    let (id, listing) = match (integration_id(&id), Listing::read(&query)) {
         (Ok(id), Ok(listing)) => (id, listing),
         (Err(response), _) | (_, Err(response)) => return *response,
     };
     match web.service().releases(&caller.holder(), id, listing.page()).await {
         Ok((releases, total)) => {
             let items = releases.iter().map(release_v2).collect();
-            Listed { items, total, listing: &listing, path: uri.path() }.into_response()
+            Listed::of_lasting(items, total, &listing, uri.path()).into_response()
         }
         Err(no) => answer::api_refused(&no),
     }

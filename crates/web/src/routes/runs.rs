@@ -120,7 +120,7 @@ pub async fn list(
     let found = web.service().runs(&holder, Some(tenant), listing.page()).await;
     let found = found.map_err(|fault| answer::api_fault(&fault))?;
     let (items, total) = found.ok_or_else(|| answer::api_message(404, "no tenant with this id"))?;
-    Ok(Listed { items, total, listing: &listing, path: uri.path() }.into_response())
+    Ok(Listed::of_lasting(items, total, &listing, uri.path()).into_response())
 }
 
 /// One run.

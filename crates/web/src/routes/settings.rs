@@ -2,10 +2,11 @@
 //! what. Everything is of the key's environment, except the organization itself and its audit log, which have none.
 
 use crate::json_body::JsonBody;
+use crate::listing;
 use crate::who::ApiCaller;
 use crate::{Web, answer};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{OriginalUri, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use connect::api_key::ApiKey;
@@ -14,6 +15,8 @@ use kernel::Time;
 use kernel::ids::{ApiKeyId, SigningKeyId};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use service::admin::AdminRefused;
+use service::admin::records::Entry;
 use service::admin::signing_keys::{NewMaterial, OVERLAP_S};
 use service::connect::look_up::Caller;
 
@@ -24,32 +27,51 @@ pub const WRITE: &str = "settings:write";
 /// What reading the audit log needs.
 pub const AUDIT: &str = "audit:read";
 
+type Parameters = Vec<(String, String)>;
+
+/// What the lists are sorted by that are read whole.
+pub mod fields {
+    pub const ORGANIZATIONS: &[&str] = &["id", "slug", "name", "created_date"];
+    pub const ORIGINS: &[&str] = &["origin"];
+    pub const SIGNING_KEYS: &[&str] = &["created_date", "id", "name", "algorithm", "state"];
+    pub const API_KEYS: &[&str] = &["created_date", "id", "name", "revoked_date"];
+}
+
 /// The caller's own organization, as the only one of a list.
-pub async fn organizations(ApiCaller(caller): ApiCaller) -> Response {
+pub async fn organizations(
+    ApiCaller(caller): ApiCaller,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Parameters>,
+) -> Response {
     if !caller.may(READ) {
         return answer::not_authorized();
     }
     let organization = &caller.config.organization;
-    Json(json!([{
+    let shown = json!({
         "id": organization.id,
         "slug": organization.slug,
         "name": organization.name,
         "brand": organization.brand.as_str(),
         "namespace": organization.namespace(caller.environment),
         "created_date": organization.created.iso_micros(),
-    }]))
-    .into_response()
+    });
+    listing::whole(&query, uri.path(), fields::ORGANIZATIONS, vec![shown])
 }
 
 /// The origins that may frame pages.
-pub async fn origins(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Response {
+pub async fn origins(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Parameters>,
+) -> Response {
     if !caller.may(READ) {
         return answer::not_authorized();
     }
     match web.service().origins(&caller.organization, caller.environment).await {
         Ok(origins) => {
-            let list: Vec<Value> = origins.iter().map(|it| json!({ "origin": it.as_str() })).collect();
-            Json(list).into_response()
+            let items = origins.iter().map(|it| json!({ "origin": it.as_str() })).collect();
+            listing::whole(&query, uri.path(), fields::ORIGINS, items)
         }
         Err(no) => answer::api_refused(&no),
     }
@@ -118,7 +140,12 @@ fn shown_key(key: &SigningKey, now: Time) -> Value {
 }
 
 /// The keys that tokens are signed with, without their secrets.
-pub async fn signing_keys(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Response {
+pub async fn signing_keys(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Parameters>,
+) -> Response {
     if !caller.may(READ) {
         return answer::not_authorized();
     }
@@ -126,7 +153,8 @@ pub async fn signing_keys(State(web): State<Web>, ApiCaller(caller): ApiCaller) 
     match web.service().signing_keys(&caller.organization).await {
         Ok(keys) => {
             let own = keys.iter().filter(|key| key.environment == caller.environment);
-            Json(own.map(|key| shown_key(key, now)).collect::<Vec<_>>()).into_response()
+            let items = own.map(|key| shown_key(key, now)).collect();
+            listing::whole(&query, uri.path(), fields::SIGNING_KEYS, items)
         }
         Err(no) => answer::api_refused(&no),
     }
@@ -267,12 +295,19 @@ async fn own_api_keys(web: &Web, caller: &Caller) -> Result<Vec<ApiKey>, Respons
 }
 
 /// API keys, without what they are presented with.
-pub async fn api_keys(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Response {
+pub async fn api_keys(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Parameters>,
+) -> Response {
     if !caller.may(READ) {
         return answer::not_authorized();
     }
     match own_api_keys(&web, &caller).await {
-        Ok(keys) => Json(keys.iter().map(shown_api_key).collect::<Vec<_>>()).into_response(),
+        Ok(keys) => {
+            listing::whole(&query, uri.path(), fields::API_KEYS, keys.iter().map(shown_api_key).collect())
+        }
         Err(response) => response,
     }
 }
@@ -335,45 +370,49 @@ pub async fn revoke_api_key(
     }
 }
 
-/// How far back, in seconds, and how many.
-#[derive(Debug, Deserialize)]
-pub struct Back {
-    since_seconds: Option<i64>,
-    limit: Option<i64>,
-}
-
 /// Thirteen months, which is how long it is kept; in seconds.
 const FARTHEST_S: i64 = 396 * 24 * 3600;
+
+/// Since when: `since_seconds` ago, 30 days unless it says otherwise.
+fn since(query: &Parameters, now: Time) -> Result<Time, Response> {
+    let asked = query.iter().rfind(|(name, _)| name == "since_seconds");
+    let span = asked.map_or(Some(30 * 24 * 3600), |(_, text)| text.parse().ok());
+    let span = span.filter(|span| (1..=FARTHEST_S).contains(span)).ok_or_else(|| {
+        let text = format!("since_seconds is a whole number from 1 to {FARTHEST_S}");
+        answer::api_invalid(&["query", "since_seconds"], &text, "value_error")
+    })?;
+    Ok(now.plus_seconds(-span))
+}
+
+fn shown_entry(entry: &Entry) -> Value {
+    json!({
+        "id": entry.id,
+        "date": entry.at.iso_micros(),
+        "actor": entry.actor.label(),
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": entry.detail,
+    })
+}
 
 /// Who changed what, the newest first.
 pub async fn audit(
     State(web): State<Web>,
     ApiCaller(caller): ApiCaller,
-    Query(back): Query<Back>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Parameters>,
 ) -> Response {
     if !caller.may(AUDIT) {
         return answer::not_authorized();
     }
-    let (span, limit) = (back.since_seconds.unwrap_or(30 * 24 * 3600), back.limit.unwrap_or(100));
-    if !(1..=FARTHEST_S).contains(&span) || !(1..=crate::listing::MOST).contains(&limit) {
-        let text = format!("since_seconds is 1 to {FARTHEST_S}, limit 1 to {}", crate::listing::MOST);
-        return answer::api_invalid(&["query"], &text, "value_error");
-    }
-    let since = web.service().clock.now().plus_seconds(-span);
-    match web.service().audit(Some(&caller.organization), since, limit).await {
-        Ok(entries) => {
-            let shown = entries.iter().map(|entry| {
-                json!({
-                    "id": entry.id,
-                    "date": entry.at.iso_micros(),
-                    "actor": entry.actor.label(),
-                    "action": entry.action,
-                    "subject": entry.subject,
-                    "detail": entry.detail,
-                })
-            });
-            Json(shown.collect::<Vec<_>>()).into_response()
-        }
-        Err(no) => answer::api_refused(&no),
-    }
+    let (service, owner) = (web.service(), &caller.organization);
+    let since = match since(&query, service.clock.now()) {
+        Ok(since) => since,
+        Err(response) => return response,
+    };
+    let read = |page| async move {
+        let found = service.audit(Some(owner), since, page).await?;
+        Ok::<_, AdminRefused>((found.rows.iter().map(shown_entry).collect(), found.total))
+    };
+    listing::never_archived(&query, uri.path(), read).await
 }

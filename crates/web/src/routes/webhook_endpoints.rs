@@ -2,11 +2,12 @@
 //! "Notices out").
 
 use crate::json_body::JsonBody;
+use crate::listing::{self, BEFORE, Field, Listed, Listing, Sortable};
 use crate::who::ApiCaller;
 use crate::{Web, answer};
 use axum::Json;
 use axum::extract::{OriginalUri, Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use connect::notice::{self, Endpoint, json};
 use kernel::ids::MessageId;
@@ -14,16 +15,33 @@ use kernel::{SecretText, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::admin::Holder;
-use service::connect::look_up::Caller;
+use service::connect::look_up::{Caller, Page};
 use service::work::endpoints::{EndpointChange, NewEndpoint};
 use service::work::messages::Replay;
 
 /// What may be read, and what may be changed.
 pub const READ: &str = "webhooks:read";
 pub const WRITE: &str = "webhooks:write";
-/// How many a list has that was not asked for a number, and at most.
-const DEFAULT_LIMIT: i64 = 50;
-const MOST: i64 = 250;
+/// What endpoints are sorted by.
+pub const FIELDS: &[&str] = &["id", "url", "status", "created_date", "modified_date"];
+
+/// The one order of tries: the newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Newest;
+
+impl Field for Newest {
+    fn field(self) -> &'static str {
+        "at"
+    }
+}
+
+impl Sortable for Newest {
+    const ALL: &[Self] = &[Self];
+    const FIRST: Self = Self;
+    const DESCENDING: bool = true;
+    // What is skipped is read; `before` leads as far as they go.
+    const FARTHEST: i64 = 100_000;
+}
 
 type Parameters = Vec<(String, String)>;
 
@@ -45,10 +63,16 @@ fn with_secret(endpoint: &Endpoint, secret: &SecretText) -> Value {
 }
 
 /// All endpoints.
-pub async fn list(State(web): State<Web>, ApiCaller(caller): ApiCaller) -> Result<Response, Response> {
+pub async fn list(
+    State(web): State<Web>,
+    ApiCaller(caller): ApiCaller,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<Parameters>,
+) -> Result<Response, Response> {
     let endpoints =
         web.service().endpoints(&holder(&caller, READ)?).await.map_err(|why| answer::api_refused(&why))?;
-    Ok(Json(endpoints.iter().map(json::endpoint).collect::<Vec<_>>()).into_response())
+    let items = endpoints.iter().map(json::endpoint).collect();
+    Ok(listing::whole(&query, uri.path(), FIELDS, items))
 }
 
 /// What an endpoint is made of.
@@ -166,7 +190,7 @@ pub async fn test(
     Ok((StatusCode::ACCEPTED, Json(json!({ "message_id": message }))).into_response())
 }
 
-/// An endpoint's tries, newest first.
+/// A page of an endpoint's tries, newest first.
 pub async fn attempts(
     State(web): State<Web>,
     ApiCaller(caller): ApiCaller,
@@ -176,26 +200,27 @@ pub async fn attempts(
 ) -> Result<Response, Response> {
     let holder = holder(&caller, READ)?;
     let (mut failed_only, mut before) = (false, None);
-    let limit = limit(&query)?;
+    let listing = Listing::<Newest>::read(&query).map_err(|no| *no)?;
     for (name, value) in &query {
         match (name.as_str(), value.as_str()) {
             ("failed", "true") => failed_only = true,
             ("failed", "false") => failed_only = false,
             ("failed", _) => return Err(invalid("failed", "true or false")),
-            ("before", text) => {
-                before = Some(json::read_place(text).ok_or_else(|| invalid("before", MOMENT))?);
+            (BEFORE, text) => {
+                before = Some(json::read_place(text).ok_or_else(|| invalid(BEFORE, MOMENT))?);
             }
             _ => {}
         }
     }
-    let found = web.service().attempts(&holder, &id, failed_only, before, limit).await;
-    let found = found.map_err(|why| answer::api_refused(&why))?;
-    let last = found.last().map(|(place, _)| format!("{place}&failed={failed_only}"));
-    let shown: Vec<Value> = found.iter().map(|(_, attempt)| json::attempt(attempt)).collect();
-    Ok(page(uri.path(), limit, shown, last))
+    let page = behind(&listing, before.is_some())?;
+    let found = web.service().attempts(&holder, &id, failed_only, before, page).await;
+    let mut found = found.map_err(|why| answer::api_refused(&why))?;
+    let last = last_of(&mut found.rows, page).map(|(place, _)| place.to_string());
+    let items = found.rows.iter().map(|(_, attempt)| json::attempt(attempt)).collect();
+    Ok(Listed::of_lasting(items, found.total, &listing, uri.path()).behind(last))
 }
 
-/// An endpoint's messages, newest first.
+/// A page of an endpoint's messages, newest first.
 pub async fn messages(
     State(web): State<Web>,
     ApiCaller(caller): ApiCaller,
@@ -205,23 +230,23 @@ pub async fn messages(
 ) -> Result<Response, Response> {
     let holder = holder(&caller, READ)?;
     let (mut state, mut before) = (None, None);
-    let limit = limit(&query)?;
+    let listing = Listing::<listing::Newest>::read(&query).map_err(|no| *no)?;
     for (name, value) in &query {
         match name.as_str() {
             "state" => state = Some(state_of(value).ok_or_else(|| invalid("state", STATES))?),
-            "before" => {
-                let id = MessageId::parse(value).map_err(|why| invalid("before", &why.to_string()))?;
+            BEFORE => {
+                let id = MessageId::parse(value).map_err(|why| invalid(BEFORE, &why.to_string()))?;
                 before = Some(id);
             }
             _ => {}
         }
     }
-    let found = web.service().messages(&holder, &id, state, before, limit).await;
-    let found = found.map_err(|why| answer::api_refused(&why))?;
-    let filter = state.map_or(String::new(), |state| format!("&state={}", state.as_str()));
-    let last = found.last().map(|listed| format!("{}{filter}", listed.message.id));
-    let shown = found.iter().map(|it| json::message(&it.message, it.event, it.tenant)).collect();
-    Ok(page(uri.path(), limit, shown, last))
+    let page = behind(&listing, before.is_some())?;
+    let found = web.service().messages(&holder, &id, state, before, page).await;
+    let mut found = found.map_err(|why| answer::api_refused(&why))?;
+    let last = last_of(&mut found.rows, page).map(|listed| listed.message.id.to_string());
+    let items = found.rows.iter().map(|it| json::message(&it.message, it.event, it.tenant)).collect();
+    Ok(Listed::of_lasting(items, found.total, &listing, uri.path()).behind(last))
 }
 
 /// One message with its tries.
@@ -303,20 +328,19 @@ fn moment(name: &str, text: &str) -> Result<Time, Response> {
     json::read_moment(text).ok_or_else(|| invalid(name, MOMENT))
 }
 
-fn limit(query: &Parameters) -> Result<i64, Response> {
-    let Some((_, text)) = query.iter().rfind(|(name, _)| name == "limit") else { return Ok(DEFAULT_LIMIT) };
-    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
-    number.ok_or_else(|| invalid("limit", &format!("a whole number from 1 to {MOST}")))
+/// Which part is asked for, and one row more; what stands behind something is asked for newest first.
+fn behind<S: Sortable>(listing: &Listing<S>, is_behind: bool) -> Result<Page<()>, Response> {
+    let page = listing.page().by(());
+    if is_behind && !page.descending {
+        return Err(invalid(BEFORE, "this goes with the newest first"));
+    }
+    Ok(Page { limit: page.limit + 1, ..page })
 }
 
-/// A page; its `Link` is the next one, where there may be one.
-fn page(path: &str, limit: i64, shown: Vec<Value>, last: Option<String>) -> Response {
-    let is_full = i64::try_from(shown.len()).is_ok_and(|count| count == limit);
-    let link =
-        last.filter(|_| is_full).map(|last| format!("<{path}?limit={limit}&before={last}>; rel=\"next\""));
-    let mut response = Json(shown).into_response();
-    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    response
+/// The last of a page behind which there is more: one row more was asked for, which tells that, and is not shown.
+fn last_of<T>(rows: &mut Vec<T>, page: Page<()>) -> Option<&T> {
+    let most = usize::try_from(page.limit - 1).unwrap_or(usize::MAX);
+    let is_more = rows.len() > most;
+    rows.truncate(most);
+    rows.last().filter(|_| is_more)
 }

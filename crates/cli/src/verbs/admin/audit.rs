@@ -3,6 +3,8 @@
 use super::Desk;
 use super::refusals::names;
 use serde_json::json;
+use service::admin::records::AuditSort;
+use store::Page;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
@@ -25,8 +27,9 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
     };
     let names = names(desk).await?;
     let since = desk.service.clock.now().plus_seconds(-since);
-    let found = desk.service.audit(owner.as_ref(), since, limit).await?;
+    let found = desk.service.audit(owner.as_ref(), since, Page::newest(limit).by(AuditSort::Date)).await?;
     let records: Vec<_> = found
+        .rows
         .iter()
         .map(|entry| {
             json!({

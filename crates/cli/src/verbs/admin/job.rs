@@ -4,6 +4,7 @@ use super::{ACTOR, Desk, id};
 use kernel::ids::JobId;
 use serde_json::{Value, json};
 use service::admin::LIST_MOST;
+use store::Page;
 use store::jobs::letters::Letters;
 use store::jobs::{Job, Kind};
 
@@ -66,7 +67,8 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
     let named = |text: &str| id(JobId::parse, text, "job list");
     match action {
         Action::List { kind, skip, limit } => {
-            let which = Letters { organization, environment, kind, limit, skip };
+            let which =
+                Letters { organization, environment, kind, page: Page { skip, ..Page::newest(limit) } };
             let found = desk.service.dead_jobs(which).await?;
             let records: Vec<_> = found.rows.iter().map(record).collect();
             desk.out.list(&records, &["id", "kind", "subject", "attempts", "died", "failure"])?;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use service::work::endpoints::{EndpointChange, NewEndpoint};
 use service::work::messages::Replay;
 use std::time::Duration;
+use store::Page;
 
 const ENDPOINT: &[&str] = &["id", "url", "events", "ordered", "status", "failing_since"];
 const MESSAGE: &[&str] =
@@ -151,15 +152,15 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
         Action::Test { endpoint, event, wait } => test(desk, &endpoint, event.as_deref(), wait).await,
         Action::Attempts { endpoint, failed, limit } => {
             let holder = desk.holder().await?;
-            let found = desk.service.attempts(&holder, &endpoint, failed, None, limit).await?;
-            let records: Vec<Value> = found.iter().map(|(_, attempt)| json::attempt(attempt)).collect();
+            let found = desk.service.attempts(&holder, &endpoint, failed, None, Page::newest(limit)).await?;
+            let records: Vec<Value> = found.rows.iter().map(|(_, attempt)| json::attempt(attempt)).collect();
             Ok(desk.out.list(&records, ATTEMPT)?)
         }
         Action::Messages { endpoint, state, before, limit } => {
             let holder = desk.holder().await?;
             let before = before.as_deref().map(message_id).transpose()?;
-            let found = desk.service.messages(&holder, &endpoint, state, before, limit).await?;
-            let shown = found.iter().map(|it| json::message(&it.message, it.event, it.tenant));
+            let found = desk.service.messages(&holder, &endpoint, state, before, Page::newest(limit)).await?;
+            let shown = found.rows.iter().map(|it| json::message(&it.message, it.event, it.tenant));
             Ok(desk.out.list(&shown.collect::<Vec<_>>(), MESSAGE)?)
         }
         Action::Replay { endpoint, message, from, to, state } => match message {

@@ -6,7 +6,7 @@ use kernel::Time;
 use kernel::ids::OrganizationId;
 use std::collections::BTreeMap;
 use store::jobs::letters::{self, DEEPEST, Depth, Letters};
-use store::{Db, DbError, notice_endpoints, organizations};
+use store::{Db, DbError, Page, notice_endpoints, organizations};
 
 /// Work that has waited for so long, in seconds, waits for somebody: a claim is a matter of a second.
 const LATE_S: i64 = 300;
@@ -39,8 +39,12 @@ async fn read(db: &Db, now: Time) -> Result<Seen, DbError> {
             let (mut names, mut dead) = (BTreeMap::new(), Vec::new());
             for found in organizations::list(tx).await? {
                 let (id, name) = (found.organization.id, found.organization.slug.to_string());
-                let which =
-                    Letters { organization: id.clone(), environment: None, kind: None, limit: 0, skip: 0 };
+                let which = Letters {
+                    organization: id.clone(),
+                    environment: None,
+                    kind: None,
+                    page: Page::newest(0),
+                };
                 // Without any at all nobody has some.
                 let count = if depth.dead > 0 { letters::list(tx, &which).await?.total } else { 0 };
                 if count > 0 {

@@ -9,8 +9,9 @@ use enter::entry::NextUrl;
 use kernel::{Actor, Time};
 use serde_json::{Value, json};
 use service::admin::accounts::AccountChange;
+use service::admin::records::AuditSort;
 use std::collections::BTreeSet;
-use store::entry_codes;
+use store::{Page, entry_codes};
 use testkit::on_both;
 use testkit::world::{Answer, World};
 use url::Url;
@@ -464,7 +465,8 @@ on_both! {
         let theirs = json!({ "partnerId": foreign.partner.id });
         assert_eq!(robot.refused("IdentityProviderAdmin/GetIdentityProvider", &theirs).await.0, 5);
         assert_eq!(robot.refused("IdentityProviderAdmin/DeleteIdentityProvider", &theirs).await.0, 5);
-        let audit = world.service().audit(Some(&robot.holder.organization), Time::from_seconds(0), 100).await.unwrap();
+        let newest = Page::newest(100).by(AuditSort::Date);
+        let audit = world.service().audit(Some(&robot.holder.organization), Time::from_seconds(0), newest).await.unwrap().rows;
         let by_robot = audit.iter().filter(|entry| format!("{entry:?}").contains(&robot.email)).count();
         assert!(by_robot >= 6, "{by_robot} of {}", audit.len());
     }

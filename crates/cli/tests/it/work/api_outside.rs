@@ -73,7 +73,7 @@ on_both! {
         assert_eq!(named(&first.json()), last_two);
         let next = first.header("link").split(['<', '>']).nth(1).unwrap().to_owned();
         assert_eq!(named(&program.gets(&next).await.json()), names.iter().rev().skip(2).take(2).cloned().collect::<Vec<_>>());
-        assert_eq!(program.gets("/v2/connectors?sort_by=kind__ASC").await.status, 422);
+        assert_eq!(program.gets("/v2/connectors?sort_by=isGlobal__ASC").await.status, 422);
         assert_eq!(program.gets("/v2/connectors?archived=true").await.json(), json!([]));
         // One, with its definition; nothing of the app is secret there.
         let own = program.gets("/v2/connectors/gwt").await.json();

@@ -9,6 +9,7 @@ mod faults;
 mod git_server;
 mod http_runs;
 mod idempotency;
+mod lists;
 mod notices;
 mod queue;
 mod refresh;
