@@ -212,6 +212,7 @@ impl Providers {
     fn written(&self, outgoing: OutgoingRequest) -> Request {
         let method = match outgoing.method {
             DeclaredMethod::Get => Method::Get,
+            DeclaredMethod::Head => Method::Head,
             DeclaredMethod::Post => Method::Post,
             DeclaredMethod::Put => Method::Put,
             DeclaredMethod::Patch => Method::Patch,

@@ -21,8 +21,6 @@ use service::work::credential::NoCredential;
 /// The scope that calls outside systems; it does not read credentials.
 pub const SCOPE: &str = "connectors:call";
 
-const METHODS: [Method; 5] = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete];
-
 /// `{data}` of JSON or text; with `?raw=true` the body as it is.
 pub async fn call(
     State(web): State<Web>,
@@ -136,9 +134,9 @@ pub fn wanted(body: &[u8], form: Form) -> Result<Wanted, Unfit> {
 
 fn method(text: &Value) -> Result<Method, Unfit> {
     let text = text.as_str().unwrap_or_default();
-    let found = METHODS.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text));
+    let found = Method::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text));
     found.ok_or_else(|| {
-        let known: Vec<_> = METHODS.iter().map(|method| method.as_str()).collect();
+        let known: Vec<_> = Method::ALL.iter().map(|method| method.as_str()).collect();
         Unfit::new("method", format!("is none of {}", known.join(", ")), "value_error.method")
     })
 }
@@ -317,6 +315,8 @@ mod tests {
         assert_eq!(wanted.body, Some(CallBody::Json(json!({"k": [1]}))));
         let bare = read(&json!({"target_url": ""}), Form::Data).unwrap();
         assert_eq!((bare.method, bare.body), (Method::Get, None));
+        let head = read(&json!({"target_url": "/x", "method": "head"}), Form::Data).unwrap();
+        assert_eq!(head.method, Method::Head);
         let empty =
             read(&json!({"target_url": "/x", "headers": [], "query_params": []}), Form::Data).unwrap();
         assert!(empty.headers.is_empty() && empty.query.is_empty());

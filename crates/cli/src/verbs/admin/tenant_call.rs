@@ -20,7 +20,7 @@ pub struct Call {
     /// Below the API's base (/contacts), or a whole address at a host that the connector declares
     target_url: String,
     /// What is done there
-    #[arg(long, default_value = "GET", value_parser = ["GET", "POST", "PUT", "PATCH", "DELETE"], ignore_case = true)]
+    #[arg(long, default_value = "GET", value_parser = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], ignore_case = true)]
     method: String,
     /// `Name: value`
     #[arg(long = "header", value_name = "HEADER", value_parser = header)]
@@ -63,7 +63,7 @@ impl Call {
     }
 
     fn wanted(&self) -> anyhow::Result<Wanted> {
-        let method = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]
+        let method = Method::ALL
             .into_iter()
             .find(|method| method.as_str().eq_ignore_ascii_case(&self.method))
             .ok_or_else(|| anyhow!("`{}` is not a method", self.method))?;

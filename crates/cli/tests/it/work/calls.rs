@@ -66,6 +66,28 @@ on_both! {
         assert!(page.header("content-security-policy").contains("sandbox"));
     }
 
+    async fn a_head_is_asked_for_and_answered_without_a_body(engine: Engine) {
+        let scene = Scene::on(engine).await;
+        let key = scene.key().await;
+        // Also where the answer to a GET says that it is JSON, or has 8 MiB.
+        for (path, text) in [("/echo", "HEAD"), ("/big", "head"), ("/bytes", "HEAD"), ("/redirects?to=%2Fapi%2Fecho", "HEAD")] {
+            let body = json!({"method": text, "target_url": path});
+            let answer = scene.asks(&key, "call", &body).await;
+            assert_eq!((answer.status, answer.json()), (200, json!({"data": null})), "{path}: {}", answer.text());
+            let seen = scene.tide.last_call();
+            assert_eq!((seen.method.as_str(), seen.headers["authorization"].contains(&scene.tide.access_token())), ("HEAD", true), "{path}");
+            let raw = scene.asks(&key, "call?raw=true", &body).await;
+            assert_eq!((raw.status, raw.body.len()), (200, 0), "{path}");
+        }
+        for form in ["xml", "soap"] {
+            let answer = scene.asks(&key, form, &json!({"method": "HEAD", "target_url": "/soap"})).await;
+            assert_eq!((answer.status, answer.json()), (200, json!({"data": null})), "{form}: {}", answer.text());
+        }
+        let missing = scene.asks(&key, "call", &json!({"method": "HEAD", "target_url": "/missing"})).await;
+        let told = missing.json();
+        assert_eq!((missing.status, &told["code"], &told["status"], &told["body"]), (502, &json!("outside_status"), &json!(404), &Value::Null), "{told}");
+    }
+
     async fn large_answers_pass_through_and_cannot_write_members_of_ours(engine: Engine) {
         let scene = Scene::on(engine).await;
         let key = scene.key().await;

@@ -9,6 +9,7 @@ use crate::connector::template::{Template, Variable};
 pub enum Method {
     #[default]
     Get,
+    Head,
     Post,
     Put,
     Patch,
@@ -16,7 +17,11 @@ pub enum Method {
 }
 
 impl Method {
-    pub(in crate::connector) const NAMES: [(&'static str, Self); 5] = [
+    /// What a program may call an outside system with.
+    pub const ALL: [Self; 6] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
+    /// What a definition may say: it reads the answers, so that one without a body is of no use to it.
+    pub(in crate::connector) const DECLARED: [(&'static str, Self); 5] = [
         ("GET", Self::Get),
         ("POST", Self::Post),
         ("PUT", Self::Put),
@@ -24,8 +29,15 @@ impl Method {
         ("DELETE", Self::Delete),
     ];
 
-    pub fn as_str(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, method)| *method == self).map_or("", |(name, _)| name)
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
     }
 }
 

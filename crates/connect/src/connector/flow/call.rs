@@ -273,7 +273,12 @@ fn write_body(request: &mut OutgoingRequest, wanted: &Wanted) {
 pub fn redirected(wanted: &Wanted, from: &Url, status: u16, location: &str) -> Option<(Wanted, bool)> {
     let to = from.join(location).ok()?;
     let stays = to.origin() == from.origin();
-    let becomes_get = status == 303 || matches!(status, 301 | 302) && wanted.method == Method::Post;
+    // Who asks for the head alone wants no more of what stands elsewhere (RFC 9110, 15.4.4).
+    let becomes_get = match status {
+        303 => wanted.method != Method::Head,
+        301 | 302 => wanted.method == Method::Post,
+        _ => false,
+    };
     let mut next = Wanted { target: to.to_string(), query: Vec::new(), ..wanted.clone() };
     if becomes_get {
         (next.method, next.body) = (Method::Get, None);

@@ -283,6 +283,10 @@ fn a_redirect_takes_the_credential_no_further_than_its_origin() {
     );
     assert_eq!(go(&with_body, 308, "https://x.files.acme.example.com/b"), None, "no body goes elsewhere");
     assert_eq!(go(&get, 302, "https://["), None);
+    let head = Wanted { method: Method::Head, ..wanted("/a") };
+    for status in [301, 302, 303, 307, 308] {
+        assert_eq!(go(&head, status, "/b").unwrap().1, Method::Head, "{status}");
+    }
     let (elsewhere, stays) =
         redirected(&with_body, &from, 303, "https://x.files.acme.example.com/b").unwrap();
     assert!(!stays && elsewhere.headers.is_empty());

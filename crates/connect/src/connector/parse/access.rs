@@ -78,7 +78,7 @@ pub(super) fn token(section: &Section<'_, '_>) -> Option<TokenRules> {
     let url = needed_url(section, "url", Phase::Token, secrets);
     let parts = section.section("extract");
     let rules = TokenRules {
-        method: section.one_of("method", &Method::NAMES).unwrap_or(Method::Post),
+        method: section.one_of("method", &Method::DECLARED).unwrap_or(Method::Post),
         client_auth: section.one_of("client_auth", &CLIENT_AUTH).unwrap_or_default(),
         body,
         params: section.templates("params", Phase::Token, Place::Other),

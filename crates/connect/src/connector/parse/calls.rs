@@ -93,7 +93,7 @@ pub(super) fn request_in(
 
 fn request_of(section: &Section<'_, '_>, phase: Phase, credential: bool) -> Option<RequestTemplate> {
     let url = needed_url(section, "url", phase, Place::Query);
-    let method = section.one_of("method", &Method::NAMES).unwrap_or_default();
+    let method = section.one_of("method", &Method::DECLARED).unwrap_or_default();
     let query = section.templates("query", phase, Place::Query);
     let headers = headers(section, phase);
     let basic = basic(section, phase);
