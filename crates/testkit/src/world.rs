@@ -73,6 +73,8 @@ struct Plan {
     provider_timeout: Duration,
     loopback: Loopback,
     is_system_clock: bool,
+    /// Between two looks of whoever works, where nobody rang.
+    look: Duration,
     /// Who starts programs, and the folder of the machine that they run on.
     programs: Option<(std::path::PathBuf, Arc<tempfile::TempDir>)>,
 }
@@ -125,6 +127,14 @@ impl WorldBuilder {
     #[must_use]
     pub const fn system_clock(mut self) -> Self {
         self.plan.is_system_clock = true;
+        self
+    }
+
+    /// How long whoever works waits until it looks although nobody rang; half a second unless said otherwise. Where that
+    /// never comes, only rings begin what is asked for.
+    #[must_use]
+    pub const fn looking_every(mut self, look: Duration) -> Self {
+        self.plan.look = look;
         self
     }
 
@@ -210,6 +220,7 @@ impl Setting<'_> {
         });
         let within = self.plan.provider_timeout;
         service.providers = service.providers.within(within).refreshing_within(within);
+        service.work.look = self.plan.look;
         if let Some((executable, folder)) = &self.plan.programs {
             service.machine.runner = runner::Runner::new(executable, [runner::VERB]);
             service.machine.folder = folder.path().to_owned();
@@ -243,6 +254,7 @@ impl World {
             provider_timeout: Duration::from_secs(10),
             loopback: Loopback::Allowed,
             is_system_clock: false,
+            look: service::work::Options::default().look,
             programs: None,
         };
         WorldBuilder { engine, plan, server: None }

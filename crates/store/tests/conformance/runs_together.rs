@@ -21,6 +21,7 @@ on_both!(
     deliveries_begin_runs_with_their_jobs,
     where_a_job_is_there_deliveries_wait_for_it,
     where_a_run_is_open_deliveries_wait_for_its_end,
+    a_job_that_is_new_and_nobodys_is_told_of,
     a_run_ends_with_its_job,
     a_job_that_has_more_to_do_goes_on,
     many_end_at_once,
@@ -284,6 +285,31 @@ async fn where_a_run_is_open_deliveries_wait_for_its_end(world: World) {
     assert_eq!((born.len(), begun.len()), (1, 0), "its job finds the open run");
     assert_eq!(open(&world, &tenant).await, Some(before));
     assert_eq!(standing(&world, tenant.id).await.waiting, Some(Class::Others));
+}
+
+/// A run was open when a delivery was looked at, and had ended with its job when that was asked for: nobody else knows of
+/// the job that is there now.
+async fn a_job_that_is_new_and_nobodys_is_told_of(world: World) {
+    let tenant = tenants_of(&world, &["anna"]).await.remove(0);
+    deliver(&world, &tenant, &[b"{}"]).await;
+    let left = |hold: bool| {
+        let (tenant, id) = (tenant.clone(), JobId::new(NOW, &world.chance));
+        let hold = hold.then(|| Hold { holder: "one".to_owned(), until: NOW.plus_seconds(60) });
+        world.write(move |tx| {
+            Box::pin(async move {
+                let (fresh, _) = deliveries::fresh(tx, 100).await?;
+                let mut made = deliveries::numbered(tx, &fresh).await?;
+                let (organization, subject) = (tenant.organization.clone(), tenant.id.to_string());
+                let wished = [Wished { id, organization, subject, hold }];
+                Ok(begun::born(tx, &wished, &[], &mut made, NOW).await?.is_left)
+            })
+        })
+    };
+    assert!(left(false).await, "it is new, and a worker has to claim it");
+    assert_eq!(job(&world, &tenant).await.unwrap().state, State::Ready);
+    assert!(!left(false).await, "it was there before");
+    write!(world, |tx| jobs::remove(tx, Kind::Run, &tenant.id.to_string()));
+    assert!(!left(true).await, "whoever asked holds it");
 }
 
 async fn held(world: &World, tenant: &Tenant) -> Job {

@@ -17,3 +17,4 @@ mod releases;
 mod runs;
 mod scene;
 mod tide;
+mod wakes;
