@@ -529,9 +529,11 @@ CREATE INDEX notices_lane ON notices USING btree (lane, place, id) WHERE ((lane 
 CREATE TABLE organization_connectors (
     organization_id TEXT NOT NULL,
     name TEXT NOT NULL,
+    environment TEXT NOT NULL,
     own BOOLEAN NOT NULL,
     definition TEXT NOT NULL,
     modified_at BIGINT NOT NULL,
+    CONSTRAINT organization_connectors_environment_check CHECK ((environment = ANY (ARRAY['production'::text, 'sandbox'::text]))),
     CONSTRAINT organization_connectors_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT organization_connectors_pkey PRIMARY KEY (organization_id, name)
 );

@@ -502,6 +502,7 @@ CREATE INDEX notices_lane ON notices (lane, place, id) WHERE lane IS NOT NULL AN
 CREATE TABLE organization_connectors (
     organization_id TEXT NOT NULL REFERENCES organizations (id),
     name TEXT NOT NULL,
+    environment TEXT NOT NULL CHECK (environment IN ('production', 'sandbox')),
     own BOOLEAN NOT NULL,
     definition TEXT NOT NULL,
     modified_at BIGINT NOT NULL,

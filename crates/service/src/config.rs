@@ -33,7 +33,7 @@ pub struct OrganizationConfig {
     pub integrations: Vec<Integration>,
     /// The apps registered at outside systems, opened.
     pub apps: HashMap<Slug, App>,
-    /// The organization's own definitions; they stand before those that ship.
+    /// The organization's own definitions that this environment sees; they stand before those that ship.
     pub definitions: HashMap<Slug, Arc<Definition>>,
 }
 
@@ -122,7 +122,7 @@ impl Service {
                 let origins = origins::list(tx, &id, environment).await?;
                 let integrations = integrations::all(tx, &id, environment).await?;
                 let apps = connector_apps::list(tx, &id).await?;
-                let definitions = organization_connectors::list(tx, &id).await?;
+                let definitions = organization_connectors::list(tx, &id, environment).await?;
                 Ok::<_, Fault>(Some((found, keys, origins, integrations, apps, definitions)))
             })
         });

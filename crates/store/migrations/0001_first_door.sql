@@ -54,9 +54,11 @@ CREATE TABLE origins (
 );
 
 -- Connectors that the organization defines itself: its own system, or one that no file ships.
+-- What was stored for production is seen in both environments, what was stored for the sandbox only there.
 CREATE TABLE organization_connectors (
     organization_id TEXT NOT NULL REFERENCES organizations (id),
     name TEXT NOT NULL,
+    environment TEXT NOT NULL CHECK (environment IN ('production', 'sandbox')),
     own BOOLEAN NOT NULL,
     definition TEXT NOT NULL,
     modified_at BIGINT NOT NULL,

@@ -6,6 +6,7 @@ use connect::connector::{Definition, Policy, shipped_files};
 use connect::credential::App;
 use kernel::ids::OrganizationId;
 use kernel::{Actor, Environment, Slug, Time};
+use serde_json::json;
 use std::sync::Arc;
 use store::audit;
 use store::connector_apps;
@@ -19,6 +20,8 @@ pub struct Listed {
     pub definition: Arc<Definition>,
     /// Whether it ships with the gateway or lies in the operator's folder.
     pub global: bool,
+    /// For which environment an own one was stored; one of production is seen in both.
+    pub environment: Option<Environment>,
     /// An own definition as it was written.
     text: Option<String>,
     /// When the organization stored it.
@@ -44,7 +47,7 @@ fn shipped_text(definition: &Definition, policy: Policy) -> Option<String> {
 }
 
 impl Service {
-    /// Stores an organization's own definition, replacing one of the same name.
+    /// Stores an organization's own definition for both environments, replacing one of the same name.
     ///
     /// # Errors
     /// [`AdminRefused::Connector`] with every problem of the file, each with its line.
@@ -55,31 +58,17 @@ impl Service {
         file: &str,
         text: &str,
     ) -> Result<Definition, AdminRefused> {
-        let definition = Definition::parse(file, text, self.policy).map_err(AdminRefused::Connector)?;
-        let name = Slug::for_connector(definition.id.as_str()).map_err(AdminRefused::invalid)?;
-        let event = self.event(actor, "connector.stored", name.as_str(), organization);
-        let row = OrganizationConnector {
-            organization: organization.clone(),
-            name,
-            own: true,
-            definition: text.to_owned(),
-            modified: self.clock.now(),
-        };
-        let write = self.db.write(move |tx| {
-            Box::pin(async move {
-                organization_connectors::put(tx, &row).await?;
-                audit::insert(tx, &event).await
-            })
-        });
-        write.await.map_err(AdminRefused::from)?;
-        Ok(definition)
+        let both = Holder { organization: organization.clone(), environment: Environment::Production };
+        Ok(self.put_connector_of(actor, &both, file, text).await?.0)
     }
 
-    /// The same for a program of one environment, and whether no connector of the organization had this name.
+    /// The same for a program of one environment, and whether that environment saw none of this name.
     ///
-    /// Decision: what an integration in production connects is changed with a key of production. Attack: a definition
-    /// is of both environments and says where credentials are sent, so that a sandbox's key, which many have, would
-    /// reach those of production. Trade: a definition in use is tried under another name first.
+    /// Decision: what production sees is stored with a key of production; what a key of the sandbox stores is seen in
+    /// the sandbox alone, under a name that neither production nor the gateway's own connectors have. Attack: a
+    /// definition says where credentials are sent, so that a sandbox's key, which many have, would reach those of
+    /// production, at once or when an integration there connects that name. Trade: a connector in use is tried under
+    /// another name first.
     ///
     /// # Errors
     /// [`AdminRefused`].
@@ -90,49 +79,70 @@ impl Service {
         file: &str,
         text: &str,
     ) -> Result<(Definition, bool), AdminRefused> {
-        let owner = &holder.organization;
-        let parsed = Definition::parse(file, text, self.policy).map_err(AdminRefused::Connector)?;
-        if holder.environment != Environment::Production {
-            let integrations = self.all_integrations(owner, Environment::Production).await?;
-            let using = integrations.iter().find(|integration| {
-                integration.own_connector.iter().chain(&integration.connectors).any(|name| *name == parsed.id)
-            });
-            if let Some(using) = using {
-                return Err(AdminRefused::Conflict(format!(
-                    "the integration `{}` in production connects `{}`: store it with a key of production",
-                    using.name, parsed.id
-                )));
-            }
+        let Holder { organization, environment } = holder.clone();
+        let definition = Definition::parse(file, text, self.policy).map_err(AdminRefused::Connector)?;
+        let name = Slug::for_connector(definition.id.as_str()).map_err(AdminRefused::invalid)?;
+        if environment != Environment::Production && self.catalogue.find(&name).is_some() {
+            return Err(AdminRefused::Conflict(format!(
+                "`{name}` is a connector of the gateway: take another name, or store it with a key of production"
+            )));
         }
-        let known = self.connectors(Some(owner)).await?;
-        let is_new = !known.iter().any(|it| !it.global && it.definition.id == parsed.id);
-        Ok((self.put_connector(actor, owner, file, text).await?, is_new))
+        let event = self.event(actor, "connector.stored", name.as_str(), &organization);
+        let event = event.with(json!({ "environment": environment.as_str() }));
+        let (now, text) = (self.clock.now(), text.to_owned());
+        let write = self.db.write(move |tx| {
+            Box::pin(async move {
+                let seen = organization_connectors::list(tx, &organization, environment).await?;
+                let is_new = !seen.iter().any(|row| row.name == name);
+                let row = OrganizationConnector {
+                    organization,
+                    name,
+                    environment,
+                    own: true,
+                    definition: text,
+                    modified: now,
+                };
+                if !organization_connectors::put(tx, &row).await? {
+                    return Err(AdminRefused::Conflict(format!(
+                        "`{}` is a connector of production too: take another name, or store it with a key of \
+                         production",
+                        row.name
+                    )));
+                }
+                audit::insert(tx, &event).await?;
+                Ok(is_new)
+            })
+        });
+        let is_new = write.await?;
+        Ok((definition, is_new))
     }
 
-    /// Every connector that an organization can use, its own first.
+    /// Every connector that an organization can use in an environment, its own first.
     ///
     /// # Errors
     /// [`AdminRefused`].
     pub async fn connectors(
         &self,
         organization: Option<&OrganizationId>,
+        environment: Environment,
     ) -> Result<Vec<Listed>, AdminRefused> {
         let mut listed = Vec::new();
         if let Some(owner) = organization.cloned() {
-            let read = self
-                .db
-                .read(move |tx| Box::pin(async move { organization_connectors::list(tx, &owner).await }));
+            let read = self.db.read(move |tx| {
+                Box::pin(async move { organization_connectors::list(tx, &owner, environment).await })
+            });
             let rows: Vec<OrganizationConnector> = read.await.map_err(AdminRefused::from)?;
             let own = rows.iter().filter_map(|row| {
                 let (_, definition) = self.own_definition(row)?;
                 let (text, modified) = (Some(row.definition.clone()), Some(row.modified));
-                Some(Listed { definition, global: false, text, modified })
+                Some(Listed { definition, global: false, environment: Some(row.environment), text, modified })
             });
             listed.extend(own);
         }
         listed.extend(self.catalogue.iter().map(|definition| Listed {
             definition: Arc::clone(definition),
             global: true,
+            environment: None,
             text: None,
             modified: None,
         }));
@@ -164,7 +174,7 @@ impl Service {
         app: &App,
     ) -> Result<(), AdminRefused> {
         let connector = Slug::for_connector(connector).map_err(AdminRefused::invalid)?;
-        let known = self.connectors(Some(organization)).await?;
+        let known = self.connectors(Some(organization), environment).await?;
         let found = known.iter().find(|it| it.definition.id == connector);
         let found = found.ok_or_else(|| AdminRefused::NotFound {
             what: "connector",

@@ -128,7 +128,7 @@ impl Service {
         new: NewIntegration,
     ) -> Result<Integration, AdminRefused> {
         let name = Slug::parse(&new.name).map_err(AdminRefused::invalid)?;
-        let known = self.connectors(Some(organization)).await?;
+        let known = self.connectors(Some(organization), environment).await?;
         let connector = |text: &str| {
             let slug = Slug::for_connector(text).map_err(AdminRefused::invalid)?;
             let found = known.iter().any(|it| it.definition.id == slug);

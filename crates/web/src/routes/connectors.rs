@@ -82,7 +82,7 @@ fn in_detail(connector: &Connector, apps: &[ConnectorApp], text: Option<&str>) -
 /// What the caller can use, by name; an own connector stands for a shipped one of the same name.
 async fn known(web: &Web, caller: &Caller) -> Result<(Vec<Connector>, Vec<ConnectorApp>), AdminRefused> {
     let service = web.service();
-    let mut connectors = service.connectors(Some(&caller.organization)).await?;
+    let mut connectors = service.connectors(Some(&caller.organization), caller.environment).await?;
     // Own ones come first, and the sort keeps that among equals.
     connectors.sort_by(|one, other| one.definition.id.cmp(&other.definition.id));
     connectors.dedup_by(|later, first| later.definition.id == first.definition.id);

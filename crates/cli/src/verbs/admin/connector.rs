@@ -3,6 +3,7 @@
 use super::{ACTOR, Desk, Output};
 use anyhow::Context as _;
 use connect::connector::{Definition, Policy, Way};
+use kernel::Environment;
 use serde_json::{Value, json};
 use service::admin::connectors::Listed;
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ pub enum Action {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Stores an organization's own connector, or a new version of it
+    /// Stores an organization's own connector for both environments, or a new version of it
     Add { file: PathBuf },
 }
 
@@ -50,6 +51,7 @@ fn record(listed: &Listed) -> Value {
         "connects_by": way(definition),
         "needs_app": definition.needs_app(),
         "global": listed.global,
+        "environment": listed.environment.map(Environment::as_str),
     })
 }
 
@@ -74,7 +76,10 @@ pub(super) async fn run(action: Action, desk: &mut Desk<'_>) -> anyhow::Result<(
         Action::List => {
             let listed = known(desk).await?;
             let records: Vec<_> = listed.iter().map(record).collect();
-            desk.out.list(&records, &["connector", "name", "kind", "connects_by", "needs_app", "global"])?;
+            desk.out.list(
+                &records,
+                &["connector", "name", "kind", "connects_by", "needs_app", "global", "environment"],
+            )?;
         }
         Action::Show { connector } => {
             let listed = known(desk).await?;
@@ -103,7 +108,9 @@ async fn known(desk: &Desk<'_>) -> anyhow::Result<Vec<Listed>> {
         Some(_) => Some(desk.organization().await?.id),
         None => None,
     };
-    Ok(desk.service.connectors(owner.as_ref()).await?)
+    // The sandbox sees what production sees, and its own.
+    let environment = desk.scope.environment.unwrap_or(Environment::Sandbox);
+    Ok(desk.service.connectors(owner.as_ref(), environment).await?)
 }
 
 /// # Errors

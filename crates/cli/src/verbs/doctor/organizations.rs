@@ -97,16 +97,15 @@ async fn read(db: &Db, environments: Vec<Environment>, now: Time) -> Result<Vec<
                 }
                 let id = &organization.id;
                 let apps = connector_apps::list(tx, id).await?;
-                let own = organization_connectors::list(tx, id).await?;
-                let own: Vec<_> = own.into_iter().map(|row| (row.name, row.definition)).collect();
                 for environment in &environments {
+                    let own = organization_connectors::list(tx, id, *environment).await?;
                     seen.push(Seen {
                         environment: *environment,
                         keys: signing_keys::live(tx, id, *environment, now).await?,
                         origins: origins::list(tx, id, *environment).await?,
                         integrations: integrations::all(tx, id, *environment).await?,
                         apps: apps.iter().filter(|app| app.environment == *environment).cloned().collect(),
-                        own: own.clone(),
+                        own: own.into_iter().map(|row| (row.name, row.definition)).collect(),
                         organization: organization.clone(),
                     });
                 }

@@ -35,6 +35,15 @@ impl Program {
         Self { person: world.person(), key: company.api_key(scopes).await }
     }
 
+    /// With a key of production.
+    async fn in_production(world: &World, company: &Company) -> Self {
+        let scopes: Vec<String> = SCOPES.iter().map(|it| (*it).to_owned()).collect();
+        let service = world.service();
+        let made =
+            service.create_api_key(&Actor::Operator, &company.id, Environment::Production, "live", &scopes);
+        Self { person: world.person_in_production(), key: made.await.unwrap().1.reveal().to_owned() }
+    }
+
     async fn asks(&self, method: Method, path: &str, body: &Value) -> Answer {
         let ask = self.person.ask(method, path).header("x-api-key", &self.key);
         ask.body("application/json", body.to_string()).await
@@ -137,13 +146,48 @@ on_both! {
         let evil = definition("depot", "https://evil.example");
         let refused = program.stores(&evil).await;
         assert_eq!(refused.status, 409, "{}", refused.text());
-        assert!(refused.text().contains("depot-sync"));
+        assert!(refused.text().contains("key of production"), "{}", refused.text());
         assert!(program.gets("/v2/connectors/depot").await.text().contains("api.depot.example"));
+        assert_eq!(world.count("audit WHERE subject = 'depot' AND actor LIKE '%key_%'").await, 0);
         // A key of production may.
-        let scopes: Vec<String> = SCOPES.iter().map(|it| (*it).to_owned()).collect();
-        let made = service.create_api_key(&Actor::Operator, &acme.id, Environment::Production, "live", &scopes).await.unwrap();
-        let live = Program { person: world.person_in_production(), key: made.1.reveal().to_owned() };
+        let live = Program::in_production(&world, &acme).await;
         assert_eq!(live.stores(&definition("depot", "https://api3.depot.example")).await.status, 200);
+    }
+
+    async fn a_key_of_the_sandbox_plants_nothing_that_production_will_connect(world: World) {
+        let acme = world.organization("acme").await;
+        let (program, live) = (Program::of(&world, &acme, SCOPES).await, Program::in_production(&world, &acme).await);
+        let connects = async |connector: &str| {
+            let new = service::admin::integrations::NewIntegration {
+                name: format!("{connector}-live"), long_name: None, external: false, own_connector: None,
+                connectors: vec![connector.to_owned()], schedule: None, shift_all: false,
+            };
+            world.service().create_integration(&Actor::Operator, &acme.id, Environment::Production, new).await
+        };
+        // One of the gateway's, before anything in production connects it.
+        let shipped = program.stores(&definition("hubspot", "https://evil.example")).await;
+        assert_eq!(shipped.status, 409, "{}", shipped.text());
+        connects("hubspot").await.unwrap();
+        let seen = live.gets("/v2/connectors/hubspot").await;
+        assert!(seen.json()["isGlobal"] == true && !seen.text().contains("evil"), "{}", seen.text());
+        // One of a new name is of the sandbox: production neither sees nor connects it.
+        assert_eq!(program.stores(&definition("depot", "https://evil.example")).await.status, 201);
+        assert_eq!(program.gets("/v2/connectors/depot").await.status, 200);
+        assert_eq!(live.gets("/v2/connectors/depot").await.status, 404);
+        assert!(!named(&live.gets("/v2/connectors?limit=500").await.json()).contains(&"depot".to_owned()));
+        let app = json!({"client_id": "x"});
+        assert_eq!(live.asks(Method::PUT, "/v2/connectors/depot/app", &app).await.status, 404);
+        assert_eq!(connects("depot").await.unwrap_err().code(), "not_found");
+        let config = world.service().config_of(&acme.id, Environment::Production).await.unwrap().unwrap();
+        assert!(!config.definitions.keys().any(|name| name.as_str() == "depot"));
+        // Stored for production it is for both, and the sandbox's is gone.
+        assert_eq!(live.stores(&definition("depot", "https://api.depot.example")).await.status, 201);
+        connects("depot").await.unwrap();
+        assert_eq!(program.stores(&definition("depot", "https://evil.example")).await.status, 409);
+        for program in [&program, &live] {
+            let seen = program.gets("/v2/connectors/depot").await.text();
+            assert!(seen.contains("api.depot.example") && !seen.contains("evil"), "{seen}");
+        }
     }
 
     async fn an_app_is_stored_and_its_secret_never_shown(world: World) {
