@@ -14,7 +14,7 @@ use kernel::{Hashed, Plain, SafeUrl, SecretText};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use store::grants;
-use store::refresh_tokens::{self, Next};
+use store::refresh_tokens::{self, FromMemory, Next};
 use store::standings::{self, Family, Rests};
 
 /// How often a refresh is decided anew where others use the same token at the same time.
@@ -137,8 +137,14 @@ impl Service {
             return Ok(None);
         }
         let refresh = RefreshToken::text(grant, 1, &*self.chance);
-        let revision = Some(known.revision);
-        let first = Next { grant: grant.clone(), number: 1, hash: refresh.hashed(), given_for: 0, revision };
+        let still = FromMemory { revision: known.revision, cookie: known.loaded.session.secret.clone() };
+        let first = Next {
+            grant: grant.clone(),
+            number: 1,
+            hash: refresh.hashed(),
+            given_for: 0,
+            from_memory: Some(still),
+        };
         if !refresh_tokens::insert(&self.db, &first, now).await? {
             return Ok(None);
         }
@@ -167,7 +173,7 @@ impl Service {
             number: 1,
             hash: refresh.hashed(),
             given_for: 0,
-            revision: None,
+            from_memory: None,
         };
         if refresh_tokens::insert(&self.db, &first, self.clock.now()).await? {
             return Ok(Ok((loaded, code, refresh)));
@@ -264,8 +270,8 @@ impl Service {
         match token.present(client, hash.clone(), successor.as_ref(), now) {
             // That the token is used, or that its first successor is revoked, is told by the place of the next one.
             RefreshUse::Rotate(_) => {
-                let next =
-                    Next { grant, number: last.saturating_add(1), hash, given_for: number, revision: None };
+                let number_after = last.saturating_add(1);
+                let next = Next { grant, number: number_after, hash, given_for: number, from_memory: None };
                 let first = refresh_tokens::insert(&self.db, &next, now).await?;
                 Ok(if first { Turn::Done(Box::new(loaded), scopes, refresh) } else { Turn::Raced })
             }
