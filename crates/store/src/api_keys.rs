@@ -14,7 +14,6 @@ macro_rules! columns {
 
 statements! {
     INSERT = concat!("INSERT INTO api_keys (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
-    BY_HASH = concat!("SELECT ", columns!(), " FROM api_keys WHERE hash = $1");
     CALLER = "SELECT k.id, k.organization_id, k.environment, k.name, k.hash, k.scopes, k.created_at, k.revoked_at,
         o.slug, o.config_version FROM api_keys AS k JOIN organizations AS o ON o.id = k.organization_id
         WHERE k.hash = $1 AND NOT o.disabled";
@@ -42,15 +41,7 @@ pub async fn insert(tx: &mut Tx, key: &ApiKey) -> Result<(), DbError> {
         .map(drop)
 }
 
-/// By the hash of what was presented, which is what names it. Also a revoked one: the rule decides.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn by_hash(tx: &mut Tx, hash: &Hashed) -> Result<Option<ApiKey>, DbError> {
-    sql(BY_HASH).bind(hash).maybe(tx).await?.map(|mut row| key(&mut row)).transpose()
-}
-
-/// The same with what tells whether its organization's configuration is still the one in memory: the slug and the
+/// By the hash of what was presented, which is what names it; also a revoked one: the rule decides. With what tells whether its organization's configuration is still the one in memory: the slug and the
 /// version. `None` also where the organization is disabled.
 ///
 /// # Errors

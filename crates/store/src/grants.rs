@@ -4,16 +4,9 @@
 use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
 use crate::revision::present;
 use crate::statements::statements;
-use enter::ids::{AppId, ClientId, GrantId, PersonId, SessionId};
+use enter::ids::{ClientId, GrantId, PersonId, SessionId};
 use enter::oidc::{AuthorizationCode, Grant};
-use kernel::{Environment, Hashed, Time};
-
-macro_rules! columns {
-    () => {
-        "g.id, g.client_id, g.person_id, g.session_id, g.account_id, g.scopes, g.claims, g.created_at, g.expires_at,
-        g.revoked_at"
-    };
-}
+use kernel::{Hashed, Time};
 
 macro_rules! own {
     () => {
@@ -37,17 +30,12 @@ statements! {
         FROM new JOIN sessions AS s ON s.id = new.session_id AND s.hash = new.cookie AND s.ended_at IS NULL
         JOIN revisions AS r ON r.name = 'second_door' AND r.value = new.revision
         WHERE TRUE RETURNING id");
-    FIND = concat!("SELECT ", columns!(), " FROM grants AS g JOIN clients AS c ON c.id = g.client_id
-        JOIN apps AS a ON a.id = c.app_id WHERE g.id = $1 AND a.environment = $2");
     BURN = "UPDATE grants SET burnt_at = $2 WHERE id = $1 AND burnt_at IS NULL";
     REVOKE = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     REVOKE_OF_SESSION = "UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL";
     // By the sessions, which have an index for it: a grant's person is its session's.
     REVOKE_OF_PERSON = "UPDATE grants SET revoked_at = $3 WHERE client_id = $2 AND revoked_at IS NULL
         AND session_id IN (SELECT id FROM sessions WHERE person_id = $1)";
-    CLIENTS_OF_SESSION = "SELECT DISTINCT client_id FROM grants WHERE session_id = $1 ORDER BY client_id";
-    APPS_OF_SESSION = "SELECT DISTINCT c.app_id FROM grants AS g JOIN clients AS c ON c.id = g.client_id
-        WHERE g.session_id = $1 ORDER BY c.app_id";
     DELETE_EXPIRED = "DELETE FROM grants WHERE id IN
         (SELECT id FROM grants WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 }
@@ -97,15 +85,6 @@ pub async fn insert_confirmed(
     Ok(db.write_after(still, move |_| Ok((query, ()))).await?.is_some())
 }
 
-/// Also a revoked or expired one: the rule decides.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn find(tx: &mut Tx, environment: Environment, id: &GrantId) -> Result<Option<Grant>, DbError> {
-    let row = sql(FIND).bind(id).bind(environment).maybe(tx).await?;
-    row.map(|mut row| grant(&mut row)).transpose()
-}
-
 /// Uses a code up that brings nothing; `false` where that has happened.
 ///
 /// # Errors
@@ -141,24 +120,6 @@ pub async fn revoke_of_person(
     now: Time,
 ) -> Result<u64, DbError> {
     sql(REVOKE_OF_PERSON).bind(person).bind(client).bind(now).execute(tx).await
-}
-
-/// Every client that got tokens in a session, also by grants that have ended: whom a logout has to tell.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn clients_of_session(tx: &mut Tx, session: &SessionId) -> Result<Vec<ClientId>, DbError> {
-    let rows = sql(CLIENTS_OF_SESSION).bind(session).all(tx).await?;
-    rows.into_iter().map(|mut row| row.take()).collect()
-}
-
-/// The apps of those clients.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn apps_of_session(tx: &mut Tx, session: &SessionId) -> Result<Vec<AppId>, DbError> {
-    let rows = sql(APPS_OF_SESSION).bind(session).all(tx).await?;
-    rows.into_iter().map(|mut row| row.take()).collect()
 }
 
 /// Deletes at most `limit` grants that ended before `before`, with their codes and tokens.

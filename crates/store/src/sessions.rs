@@ -2,7 +2,7 @@
 
 use crate::db::{DbError, Query, Row, Tx, json, sql};
 use crate::statements::statements;
-use enter::ids::{PartnerId, PersonId, SessionId};
+use enter::ids::SessionId;
 use enter::session::Session;
 use kernel::{Environment, Hashed, Time};
 
@@ -17,23 +17,17 @@ statements! {
     INSERT = concat!("INSERT INTO sessions (environment, ", columns!(), ")
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
     BY_COOKIE = concat!("SELECT ", columns!(), " FROM sessions WHERE hash = $1 AND environment = $2");
-    FIND = concat!("SELECT ", columns!(), " FROM sessions WHERE id = $1 AND environment = $2");
     // The old secret is the guard: of two entries that renew one session at the same time, one does, and the
     // other finds a session that it did not decide about.
     RENEW = "UPDATE sessions SET hash = $3, authenticated_at = $4, detail = $5, touched_at = $6, expires_at = $7
         WHERE id = $1 AND hash = $2 AND ended_at IS NULL";
     CHANGE_SECRET = "UPDATE sessions SET hash = $3 WHERE id = $1 AND hash = $2";
     TOUCH = "UPDATE sessions SET touched_at = $2 WHERE id = $1 AND touched_at < $2 AND ended_at IS NULL";
-    END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
-    BY_PARTNER_SESSION = concat!("SELECT ", columns!(), " FROM sessions WHERE partner_id = $1
-        AND partner_session = $2 AND environment = $3 AND ended_at IS NULL ORDER BY created_at, id");
     // What hangs from a session outlives it: grants that were given for longer, and notices of its end.
     DELETE_OVER = "DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions AS s WHERE s.expires_at < $1
         AND NOT EXISTS (SELECT 1 FROM grants AS g WHERE g.session_id = s.id)
         AND NOT EXISTS (SELECT 1 FROM logout_notices AS n WHERE n.session_id = s.id)
         ORDER BY s.expires_at LIMIT $2)";
-    OF_PERSON = concat!("SELECT ", columns!(), " FROM sessions WHERE person_id = $1 AND environment = $2
-        AND ended_at IS NULL ORDER BY created_at, id");
 }
 
 pub(crate) fn session(row: &mut Row) -> Result<Session, DbError> {
@@ -86,14 +80,6 @@ pub async fn by_cookie(
         .transpose()
 }
 
-/// By `sid`. Also one that is over.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn find(tx: &mut Tx, environment: Environment, id: &SessionId) -> Result<Option<Session>, DbError> {
-    sql(FIND).bind(id).bind(environment).maybe(tx).await?.map(|mut row| session(&mut row)).transpose()
-}
-
 /// The same session after another entry: a new secret, new times, new detail. `false` where `old` is not its
 /// secret any more, or it has ended.
 ///
@@ -116,47 +102,6 @@ pub async fn change_secret(tx: &mut Tx, id: &SessionId, old: &Hashed, new: &Hash
 /// [`DbError`].
 pub async fn touch(tx: &mut Tx, id: &SessionId, now: Time) -> Result<bool, DbError> {
     sql(TOUCH).bind(id).bind(now).wrote(tx).await
-}
-
-/// `true` for the one who ended it.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn end(tx: &mut Tx, id: &SessionId, now: Time) -> Result<bool, DbError> {
-    sql(END).bind(id).bind(now).wrote(tx).await
-}
-
-/// Those that have not been ended, by the partner's own id of its session.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn by_partner_session(
-    tx: &mut Tx,
-    environment: Environment,
-    partner: &PartnerId,
-    partner_session: &str,
-) -> Result<Vec<Session>, DbError> {
-    let query = sql(BY_PARTNER_SESSION).bind(partner).bind(partner_session).bind(environment);
-    query.all(tx).await?.into_iter().map(|mut row| session(&mut row)).collect()
-}
-
-/// Those that have not been ended, of one person.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn of_person(
-    tx: &mut Tx,
-    environment: Environment,
-    person: &PersonId,
-) -> Result<Vec<Session>, DbError> {
-    sql(OF_PERSON)
-        .bind(person)
-        .bind(environment)
-        .all(tx)
-        .await?
-        .into_iter()
-        .map(|mut row| session(&mut row))
-        .collect()
 }
 
 /// Deletes at most `limit` sessions that expired before `before` and that nothing hangs from any more.

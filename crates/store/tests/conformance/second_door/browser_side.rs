@@ -11,6 +11,7 @@ use enter::session::{Session, SessionApp, SessionDetail};
 use kernel::{Environment, Time};
 use serde_json::json;
 use store::held_entries::HeldEntry;
+use store::logout_notices::{self, Ending};
 use store::{DbError, consents, held_entries, pending_requests, session_apps, sessions, sql};
 
 on_both!(
@@ -51,16 +52,11 @@ async fn inserted(world: &World) -> (Person, Session) {
 }
 
 async fn sessions_are_found_renewed_left_and_ended(world: World) {
-    let (person, session) = inserted(&world).await;
-    let (first, id) = (hashed("first"), session.id.clone());
+    let (_, session) = inserted(&world).await;
+    let first = hashed("first");
     assert_eq!(read!(world, |tx| sessions::by_cookie(tx, SANDBOX, &first)), Some(session.clone()));
     let first = hashed("first");
     assert_eq!(read!(world, |tx| sessions::by_cookie(tx, Environment::Production, &first)), None);
-    assert_eq!(read!(world, |tx| sessions::find(tx, SANDBOX, &id)), Some(session.clone()));
-    let (of, partner) = (person.id.clone(), session.partner.clone());
-    assert_eq!(read!(world, |tx| sessions::of_person(tx, SANDBOX, &of)).len(), 1);
-    let found = read!(world, |tx| sessions::by_partner_session(tx, SANDBOX, &partner, "their session"));
-    assert_eq!(found, std::slice::from_ref(&session));
 
     let renewed =
         Session { secret: hashed("second"), authenticated: LATER, touched: LATER, ..session.clone() };
@@ -79,14 +75,15 @@ async fn sessions_are_found_renewed_left_and_ended(world: World) {
     assert!(write!(world, |tx| sessions::change_secret(tx, &id, &old, &new)));
     let second = hashed("second");
     assert_eq!(read!(world, |tx| sessions::by_cookie(tx, SANDBOX, &second)), None);
-    for first in [true, false] {
-        let id = session.id.clone();
-        assert_eq!(write!(world, |tx| sessions::end(tx, &id, LATER)), first);
+    for ended in [1, 0] {
+        let which = Ending::One(session.id.clone());
+        let all = write!(world, |tx| logout_notices::end_sessions(tx, SANDBOX, &which, LATER));
+        assert_eq!(all.len(), ended);
     }
     let (old, new) = (hashed("left"), renewed);
     assert!(!write!(world, |tx| sessions::renew(tx, &old, &new)), "what has ended stays so");
-    let of = person.id.clone();
-    assert!(read!(world, |tx| sessions::of_person(tx, SANDBOX, &of)).is_empty());
+    let left = hashed("left");
+    assert_eq!(read!(world, |tx| sessions::by_cookie(tx, SANDBOX, &left)).unwrap().ended, Some(LATER));
 }
 
 async fn a_session_remembers_the_latest_entry_of_each_app(world: World) {

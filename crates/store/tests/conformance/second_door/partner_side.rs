@@ -132,8 +132,8 @@ async fn one_of_many_enters_at_a_stroke(world: World) {
     assert_eq!((row.take::<i64>().unwrap(), row.take::<i64>().unwrap()), (1, 1));
     let id = SessionId::parse(&format!("S-{won}")).unwrap();
     let expected = opened(&person, id.as_str());
-    let kept = id.clone();
-    assert_eq!(read!(world, |tx| sessions::find(tx, SANDBOX, &kept)), Some(expected));
+    let cookie = expected.secret.clone();
+    assert_eq!(read!(world, |tx| sessions::by_cookie(tx, SANDBOX, &cookie)), Some(expected));
     let (kept, of) = (id.clone(), app.id.clone());
     let entry = read!(world, |tx| session_apps::find(tx, &kept, &of));
     assert_eq!(entry, Some(SessionApp::of(&id, &first.order, NOW)));
@@ -341,9 +341,10 @@ async fn a_session_ends_once_and_takes_its_grants_with_it(world: World) {
     assert!(ended.is_empty());
     assert_eq!(end(&world, Ending::One(first.id.clone())).await, std::slice::from_ref(&first.id));
     assert!(end(&world, Ending::One(first.id)).await.is_empty(), "once");
-    let (granted, other) = (grant.id.clone(), theirs.id.clone());
-    assert_eq!(read!(world, |tx| grants::find(tx, SANDBOX, &granted)).unwrap().revoked, Some(NOW));
-    assert_eq!(read!(world, |tx| grants::find(tx, SANDBOX, &other)).unwrap().revoked, None);
+    for (grant, revoked) in [(grant, Some(NOW)), (theirs, None)] {
+        let (_, rests) = standings::of_code(&world.db, SANDBOX, &grant.id).await.unwrap().unwrap();
+        assert_eq!(rests.grant.revoked, revoked);
+    }
     let all = Ending::Person { partner: partner.id.clone(), person: anna.id.clone() };
     assert_eq!(end(&world, all.clone()).await, [second.id]);
     assert!(end(&world, all).await.is_empty());
@@ -430,15 +431,12 @@ async fn those_who_hold_what_is_withdrawn_are_told(world: World) {
 }
 
 /// A notice to this address, due at once.
-async fn notice(world: &World, session: &SessionId, client: &Client, uri: &str) -> LogoutNotice {
+async fn notice(world: &World, session: &Session, client: &Client, uri: &str) -> LogoutNotice {
     let (listener, uri) = (Listener::Client(client.id.clone()), SafeUrl::parse(uri).unwrap());
-    let notice = LogoutNotice::new(session.clone(), listener, uri, NOW, &world.chance);
-    let (new, id) = (notice.clone(), session.clone());
-    write!(world, |tx| async {
-        let Session { id, person, partner, .. } = sessions::find(tx, SANDBOX, &id).await?.unwrap();
-        let ended = EndedSession { session: id, person, partner };
-        logout_notices::insert(tx, SANDBOX, &ended, &new).await
-    });
+    let Session { id, person, partner, .. } = session.clone();
+    let notice = LogoutNotice::new(id.clone(), listener, uri, NOW, &world.chance);
+    let (new, ended) = (notice.clone(), EndedSession { session: id, person, partner });
+    write!(world, |tx| logout_notices::insert(tx, SANDBOX, &ended, &new));
     notice
 }
 
@@ -454,7 +452,7 @@ async fn notices_are_claimed_told_and_given_up(world: World) {
     let anna = world.person(&partner, "anna").await;
     let (session, _) = session(&world, &anna, "one", &client).await;
     assert!(!read!(world, |tx| logout_notices::is_due(tx, NOW)));
-    let made = notice(&world, &session.id, &client, "https://app.beacon.example/backchannel").await;
+    let made = notice(&world, &session, &client, "https://app.beacon.example/backchannel").await;
     let of = session.id.clone();
     assert_eq!(read!(world, |tx| logout_notices::of_session(tx, &of)), std::slice::from_ref(&made));
     assert!(read!(world, |tx| logout_notices::is_due(tx, NOW)));
@@ -487,7 +485,7 @@ async fn notices_are_claimed_told_and_given_up(world: World) {
     let kept = read!(world, |tx| logout_notices::of_session(tx, &of)).remove(0);
     assert_eq!((kept.next, kept.told, kept.failure), (None, Some(NOW), None));
 
-    notice(&world, &session.id, &client, "https://app.beacon.example/backchannel").await;
+    notice(&world, &session, &client, "https://app.beacon.example/backchannel").await;
     let [due] = claim(&world, 0).await.try_into().unwrap();
     assert!(write!(world, |tx| logout_notices::save(tx, &due.notice, After::GivenUp, Some("gone"), NOW)));
     assert!(claim(&world, 1_000_000).await.is_empty());
@@ -500,9 +498,9 @@ async fn a_few_notices_of_each_address_are_claimed(world: World) {
     let anna = world.person(&partner, "anna").await;
     let (session, _) = session(&world, &anna, "one", &client).await;
     for _ in 0..20 {
-        notice(&world, &session.id, &client, "https://slow.example/").await;
+        notice(&world, &session, &client, "https://slow.example/").await;
     }
-    notice(&world, &session.id, &client, "https://quick.example/").await;
+    notice(&world, &session, &client, "https://quick.example/").await;
     let claimed = claim(&world, 0).await;
     let of = |host: &str| claimed.iter().filter(|due| due.notice.uri.as_str().contains(host)).count();
     assert_eq!((of("slow"), of("quick")), (8, 1));
@@ -515,8 +513,8 @@ async fn notices_go_when_they_are_over(world: World) {
     let client = world.client(&app, "client-1").await.client;
     let anna = world.person(&partner, "anna").await;
     let (session, _) = session(&world, &anna, "one", &client).await;
-    notice(&world, &session.id, &client, "https://a.example/").await;
-    notice(&world, &session.id, &client, "https://b.example/").await;
+    notice(&world, &session, &client, "https://a.example/").await;
+    notice(&world, &session, &client, "https://b.example/").await;
     let [first, _] = claim(&world, 0).await.try_into().unwrap();
     assert!(write!(world, |tx| logout_notices::save(tx, &first.notice, After::Told, None, NOW)));
     let later = NOW.plus_seconds(9);
