@@ -1,4 +1,5 @@
-//! Everything that is known when an authorize request is decided, read in one unit of work.
+//! Everything that is known when an authorize request is decided: read by one statement, or in one unit of work where the
+//! request has waited or its app is new to this process. What can be granted from memory does not come here (see [`super::remembered`]).
 
 use super::session::{Browser, LiveSession, live};
 use crate::{Fault, Place, Service};

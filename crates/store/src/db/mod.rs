@@ -1,4 +1,5 @@
-//! The one room that knows there are two databases: SQLite in a file beside the program, or PostgreSQL by URL.
+//! The one room that knows how two databases are spoken to: SQLite in a file beside the program, or PostgreSQL by URL.
+//! The few tables that have statements of their own for one of them ask [`Db::engine`].
 //!
 //! A unit of work is a closure over a [`Tx`]: `db.write(|tx| Box::pin(async move { .. }))`. It awaits nothing but
 //! its statements. On SQLite the closure travels to the one writer thread, which runs many of them per fsync;
