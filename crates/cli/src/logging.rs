@@ -16,17 +16,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
 /// Libraries that write headers, URLs or statement parameters at their finer levels.
-const TALKATIVE: [&str; 9] = [
-    "h2",
-    "hyper",
-    "hyper_util",
-    "hyper_rustls",
-    "reqwest",
-    "rustls",
-    "tokio_postgres",
-    "tower",
-    "tower_http",
-];
+const TALKATIVE: [&str; 8] =
+    ["h2", "hyper", "hyper_util", "hyper_rustls", "reqwest", "rustls", "tokio_postgres", "tower"];
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
