@@ -11,7 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use kernel::Plain;
-use matchit::{Params, Router as Paths};
+use matchit::{Match, Params, Router as Paths};
 use service::Place;
 use service::asked::{Asked, asked};
 use std::convert::Infallible;
@@ -65,10 +65,11 @@ impl Hot {
     fn meet(
         self,
         web: &Web,
+        place: &Place,
         names: &Params<'_, '_>,
         request: &mut Request,
     ) -> Option<BoxFuture<'static, Response>> {
-        let here = Here(who::place(web.service(), request.uri(), request.headers())?.clone());
+        let here = Here(place.clone());
         let own = |name| names.get(name).map(str::to_owned);
         let state = State(web.clone());
         match (self, request.method()) {
@@ -90,6 +91,20 @@ impl Hot {
     }
 }
 
+/// What a request's address and host mean, looked up once.
+struct Meant<'r> {
+    /// Its route, and what the route's pattern has names for.
+    found: Option<Match<'r, 'r, &'r (usize, Option<Hot>)>>,
+    place: Option<&'r Place>,
+}
+
+impl Meant<'_> {
+    /// The route's place among the meters.
+    fn at(&self) -> Option<usize> {
+        self.found.as_ref().map(|found| found.value.0)
+    }
+}
+
 impl Front {
     /// `paths` are the patterns of `routes`, each at least once.
     pub(crate) fn new(web: Web, routes: Router, paths: impl Iterator<Item = &'static str>) -> Self {
@@ -108,18 +123,18 @@ impl Front {
     pub async fn answer(&self, peer: Option<IpAddr>, request: Request) -> Response {
         let Inside { web, patterns, meters, .. } = &*self.0;
         let id = web.request_ids().next(web.service().clock.now());
-        let place = patterns.at(request.uri().path()).ok().map(|found| found.value.0);
-        let asked = Asked { id, method: named(request.method()), route: meters.path(place) };
-        asked.carry_out(self.observed(peer, place, request)).await
+        let uri = request.uri().clone();
+        let found = patterns.at(uri.path()).ok();
+        let meant = Meant { found, place: who::place(web.service(), &uri, request.headers()) };
+        let asked = Asked { id, method: named(request.method()), route: meters.path(meant.at()) };
+        asked.carry_out(self.observed(peer, &meant, request)).await
     }
 
-    async fn observed(&self, peer: Option<IpAddr>, at: Option<usize>, request: Request) -> Response {
+    async fn observed(&self, peer: Option<IpAddr>, meant: &Meant<'_>, request: Request) -> Response {
         let Inside { web, meters, .. } = &*self.0;
         let client = peer.map(|peer| client_address(peer, &web.options().trusted_proxies, request.headers()));
-        let is_https =
-            who::place(web.service(), request.uri(), request.headers()).is_some_and(Place::is_https);
         let started = tokio::time::Instant::now();
-        let mut response = self.in_time(at.is_some(), request).await;
+        let mut response = self.in_time(meant, request).await;
         let took = started.elapsed();
         let status = response.status().as_u16();
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -128,7 +143,7 @@ impl Front {
             None => tracing::info!(status, took_us, "answered"),
         }
         let id = asked(|asked| {
-            meters.count(at, asked.method, status, took.as_secs_f64());
+            meters.count(meant.at(), asked.method, status, took.as_secs_f64());
             HeaderValue::from_maybe_shared(Bytes::copy_from_slice(asked.id.as_str().as_bytes()))
         });
         let headers = response.headers_mut();
@@ -137,27 +152,29 @@ impl Front {
             headers.insert(REQUEST_ID, id);
         }
         crate::headers::add_fixed(headers);
-        if is_https {
+        if meant.place.is_some_and(Place::is_https) {
             crate::headers::add_only_https(headers);
         }
         response
     }
 
     /// Ends what takes too long to begin its answer, so that nothing waits without end.
-    async fn in_time(&self, is_route: bool, mut request: Request) -> Response {
+    async fn in_time(&self, meant: &Meant<'_>, mut request: Request) -> Response {
         let Inside { web, routes, .. } = &*self.0;
-        if is_route && !who::is_readable(request.uri().path()) {
+        if meant.found.is_some() && !who::is_readable(request.uri().path()) {
             return answer::other(web, request.headers(), RefusalKind::NotFound, &Framing::Anyone);
         }
         let limit = web.options().request_timeout;
         let answered = async {
-            if let Some(met) = self.met_here(&mut request) {
+            let is_once = idempotency::is_meant(&request);
+            // What asks to be carried out once is left to the router.
+            if !is_once && let Some(met) = self.met_here(meant, &mut request) {
                 return met.await;
             }
             if !request.body().is_end_stream() {
                 DefaultBodyLimit::max(web.service().limits.body).apply(&mut request);
             }
-            if idempotency::is_meant(&request) {
+            if is_once {
                 return Box::pin(idempotency::once(web, request, routes.clone())).await;
             }
             let Ok(response) = routes.clone().call(request).await;
@@ -172,14 +189,11 @@ impl Front {
         }
     }
 
-    /// What is escaped is left to the router, and what asks to be carried out once.
-    fn met_here(&self, request: &mut Request) -> Option<BoxFuture<'static, Response>> {
-        if idempotency::is_meant(request) {
-            return None;
-        }
-        let uri = request.uri().clone();
-        let found = self.0.patterns.at(uri.path()).ok().filter(|_| !uri.path().contains('%'))?;
-        found.value.1?.meet(&self.0.web, &found.params, request)
+    /// What is escaped is left to the router.
+    fn met_here(&self, meant: &Meant<'_>, request: &mut Request) -> Option<BoxFuture<'static, Response>> {
+        let found = meant.found.as_ref()?;
+        let hot = found.value.1.filter(|_| !request.uri().path().contains('%'))?;
+        hot.meet(&self.0.web, meant.place?, &found.params, request)
     }
 
     /// The same as a router of a library's, which tells the peer's address by [`ConnectInfo`].
