@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use pulse::{Beat, Pulse};
+use pulse::{Beat, Pulse, Watched};
 use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::io;
@@ -41,7 +41,7 @@ const NOT_PLAIN: &str = "This port speaks HTTPS: ask for the same address with h
 /// How connections are treated.
 #[derive(Debug, Clone)]
 pub struct Listening {
-    /// For TLS to be agreed on, and again for a request's headers to arrive.
+    /// For TLS to be agreed on, again for a request's headers to arrive, and for each step of a large answer.
     pub header_read: Duration,
     /// What open requests get at a stop.
     pub stop: Duration,
@@ -185,21 +185,25 @@ impl<A: Answers> Connection<A> {
     async fn begin(self, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, watcher: Watcher) {
         // An answer is written at once; nothing is gained by waiting for more of it.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = tls else { return self.speak(stream, peer, watcher).await };
-        match tokio::time::timeout(self.header_read, agree(stream, &tls)).await {
-            Ok(Ok(Some(stream))) => self.speak(stream, peer, watcher).await,
+        let pulse = Arc::new(Pulse::new());
+        let Some(tls) = tls else {
+            return self.speak(Watched::new(stream, &pulse), pulse, peer, watcher).await;
+        };
+        // Below TLS, which takes some of an answer before it is sent.
+        match tokio::time::timeout(self.header_read, agree(stream, &pulse, &tls)).await {
+            Ok(Ok(Some(stream))) => self.speak(stream, pulse, peer, watcher).await,
             Ok(Ok(None)) => tracing::debug!("plain HTTP came to a port with TLS"),
             Ok(Err(error)) => tracing::debug!(%error, "TLS was not agreed on"),
             Err(_) => tracing::debug!("TLS was not agreed on in time"),
         }
     }
 
-    async fn speak<S>(self, stream: S, peer: SocketAddr, watcher: Watcher)
+    async fn speak<S>(self, stream: S, pulse: Arc<Pulse>, peer: SocketAddr, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { builder, answers, header_read } = self;
-        let pulse = Arc::new(Pulse::new());
+        pulse.felt();
         let beats = Arc::clone(&pulse);
         let service = service_fn(move |request: Request<Incoming>| {
             let (answers, beat) = (answers.clone(), Beat::begin(&beats, request.version()));
@@ -222,12 +226,16 @@ impl<A: Answers> Connection<A> {
 }
 
 /// Agrees on TLS; `None` for a client that spoke plain HTTP and was told so.
-async fn agree(mut stream: TcpStream, tls: &TlsAcceptor) -> io::Result<Option<TlsStream<TcpStream>>> {
+async fn agree(
+    mut stream: TcpStream,
+    pulse: &Arc<Pulse>,
+    tls: &TlsAcceptor,
+) -> io::Result<Option<TlsStream<Watched<TcpStream>>>> {
     let mut first = [0];
     stream.peek(&mut first).await?;
     // A method's name begins with a letter; TLS begins with 22.
     if !first.first().is_some_and(u8::is_ascii_uppercase) {
-        return tls.accept(stream).await.map(Some);
+        return tls.accept(Watched::new(stream, pulse)).await.map(Some);
     }
     // What came is read before the end, because a connection closed over unread bytes is reset, and the answer
     // is lost with it.
@@ -344,6 +352,50 @@ mod tests {
         }
         leave.notify_one();
         assert!(said(&mut stream).await.ends_with("0\r\n\r\n"), "the answer ends, and then the connection");
+    }
+
+    const LARGE: usize = 230 * 1024;
+    const PIECE: usize = 4096;
+
+    /// A connection with a bound of a second, over which a large answer in one piece comes; it holds one [`PIECE`].
+    fn asked_for_much() -> (tokio::io::DuplexStream, tokio::task::JoinHandle<()>) {
+        let answers = Router::new().route("/", get(|| async { vec![b'x'; LARGE] }));
+        let how = how(1_000, 0);
+        let builder = Arc::new(builder(&how));
+        let connection = Connection { builder, answers, header_read: how.header_read };
+        let (client, server) = tokio::io::duplex(PIECE);
+        let (pulse, peer) = (Arc::new(Pulse::new()), SocketAddr::from(([127, 0, 0, 1], 1)));
+        let spoken = async move {
+            let graceful = GracefulShutdown::new();
+            connection.speak(Watched::new(server, &pulse), pulse, peer, graceful.watcher()).await;
+        };
+        (client, tokio::spawn(spoken))
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_goes_on_while_it_is_taken() {
+        let (mut client, _) = asked_for_much();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let (mut seen, begun) = (Vec::with_capacity(LARGE + PIECE), tokio::time::Instant::now());
+        while begun.elapsed() < Duration::from_millis(1_500) {
+            assert_ne!(client.read_buf(&mut seen).await.unwrap(), 0, "cut off within an answer");
+            assert!(seen.len() < LARGE, "it was taken before the bound was over");
+            // A quarter of the bound.
+            Pulse::new().quiet_for(Duration::from_millis(250)).await;
+        }
+        client.read_to_end(&mut seen).await.unwrap();
+        assert!(seen.ends_with(&[b'x'; LARGE]), "all of it came");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_who_takes_nothing_more_of_an_answer() {
+        let (mut client, served) = asked_for_much();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut seen = Vec::with_capacity(LARGE);
+        client.read_buf(&mut seen).await.unwrap();
+        served.await.unwrap();
+        client.read_to_end(&mut seen).await.unwrap();
+        assert!(!seen.is_empty() && seen.len() < LARGE);
     }
 
     #[tokio::test]

@@ -1,14 +1,17 @@
-//! Whether a connection says anything: how long it may take for a request's headers to arrive.
+//! Whether a connection says anything: how long it may take for a request's headers to arrive, and for an answer to go
+//! on.
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use hyper::Version;
 use hyper::body::{Frame, SizeHint};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
 /// An answer of at most so many bytes counts as sent when it is made: the connection takes it at once, or is stuck.
@@ -17,14 +20,17 @@ const AT_ONCE: u64 = 64 * 1024;
 /// Of one connection: whether a request is being answered, and when the last one was.
 ///
 /// Decision: whoever has sent no whole headers within the bound is cut off, be it silent from the beginning, half way
-/// through them, or between two requests. Attack: connections that are held open by saying little. Trade: none that
-/// shows; a timer for each request would say the same, and cost each of them.
+/// through them, or between two requests; also whoever takes nothing more of an answer for so long. Attack: connections
+/// that are held open by saying or taking little. Trade: whoever takes a little of a large answer each time keeps the
+/// connection until its end; a timer for each request would say the same, and cost each of them.
 #[derive(Debug)]
 pub(super) struct Pulse {
     begun: Instant,
     open: AtomicU32,
-    /// When the last request ended, in milliseconds since the beginning.
+    /// When the last request ended or an answer went on, in milliseconds since the beginning.
     last: AtomicU64,
+    /// Bytes of large answers that the driver took and the other side did not.
+    owed: AtomicU64,
     /// HTTP/2 asks by itself whether the other side is still there.
     asks_itself: AtomicBool,
 }
@@ -35,11 +41,27 @@ impl Pulse {
             begun: Instant::now(),
             open: AtomicU32::new(0),
             last: AtomicU64::new(0),
+            owed: AtomicU64::new(0),
             asks_itself: AtomicBool::new(false),
         }
     }
 
-    /// Over when no request was being answered for so long.
+    /// Something happened just now.
+    pub(super) fn felt(&self) {
+        let since = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(since, Ordering::Release);
+    }
+
+    /// So many bytes went out. They count only while some of an answer are owed: what TLS says by itself does not.
+    fn sent(&self, bytes: usize) {
+        let owed = self.owed.load(Ordering::Relaxed);
+        if owed > 0 && bytes > 0 {
+            self.owed.store(owed.saturating_sub(bytes as u64), Ordering::Relaxed);
+            self.felt();
+        }
+    }
+
+    /// Over when no request was being answered, and no answer went on, for so long.
     pub(super) async fn quiet_for(&self, bound: Duration) {
         let mut look = self.begun + bound;
         loop {
@@ -75,22 +97,21 @@ impl Beat {
         if response.body().size_hint().upper().is_some_and(|size| size <= AT_ONCE) {
             return response;
         }
-        response.map(|body| Body::new(Lasting { body, _beat: self }))
+        response.map(|body| Body::new(Lasting { body, beat: self }))
     }
 }
 
 impl Drop for Beat {
     fn drop(&mut self) {
-        let since = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.last.store(since, Ordering::Release);
+        self.0.felt();
         self.0.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// A body, and the beat that lasts as long.
+/// A body, and the beat that lasts until the driver has its last piece. What it has and has not sent is owed.
 struct Lasting {
     body: Body,
-    _beat: Beat,
+    beat: Beat,
 }
 
 impl HttpBody for Lasting {
@@ -101,7 +122,12 @@ impl HttpBody for Lasting {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let size = frame.data_ref().map_or(0, Bytes::len) as u64;
+            self.beat.0.owed.fetch_add(size, Ordering::Relaxed);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -110,5 +136,67 @@ impl HttpBody for Lasting {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A connection's stream, of which the pulse knows what goes out.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    stream: S,
+    pulse: Arc<Pulse>,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, pulse: &Arc<Pulse>) -> Self {
+        Self { stream, pulse: Arc::clone(pulse) }
+    }
+
+    fn counted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.pulse.sent(bytes);
+        }
+        written
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.counted(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        self.counted(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
