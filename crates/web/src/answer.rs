@@ -162,12 +162,6 @@ pub fn api_refused(refused: &AdminRefused) -> Response {
     }
 }
 
-/// The answer as one that nobody on the way may keep: it shows a secret, or leads to something private.
-pub fn unkept(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
 /// JSON with a status.
 pub fn json_answer(status: u16, body: &serde_json::Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -42,6 +42,7 @@ pub fn content_security_policy(framing: &Framing, nonce: &str) -> String {
     )
 }
 
+/// Nobody on the way keeps what says nothing else of itself: it may show a secret, or lead to something private.
 const FIXED: &[(HeaderName, &str)] = &[
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CACHE_CONTROL, "no-store"),

@@ -209,7 +209,7 @@ fn shown(answered: Answered) -> Response {
         }
     };
     tell_rate(response.headers_mut(), rate);
-    answer::unkept(response)
+    response
 }
 
 /// A body of somebody else's under our own name. Decision: no browser shows it as a page. Attack: a page with scripts at

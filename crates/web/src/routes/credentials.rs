@@ -23,8 +23,8 @@ pub async fn get(
     let Some((tenant, connector)) = named(&id, &connector) else {
         return answer::api_message(404, "this tenant has no such connector");
     };
-    answer::unkept(match web.service().read_credential(&caller, tenant, &connector).await {
+    match web.service().read_credential(&caller, tenant, &connector).await {
         Ok(credential) => Json(credential).into_response(),
         Err(refused) => credential_refused(&refused, web.service().clock.now()),
-    })
+    }
 }

@@ -49,7 +49,7 @@ pub async fn list(
     match web.service().webhook_addresses(&caller.holder(), id).await {
         Ok(addresses) => {
             let items = addresses.iter().map(|address| shown(address, caller.may(WRITE))).collect();
-            answer::unkept(listing::whole(&query, uri.path(), FIELDS, items))
+            listing::whole(&query, uri.path(), FIELDS, items)
         }
         Err(no) => answer::api_refused(&no),
     }
@@ -81,7 +81,7 @@ pub async fn rotate(
     let (service, at_once) = (web.service(), body.at_once.unwrap_or(false));
     let (actor, holder) = (caller.actor(), caller.holder());
     match service.rotate_webhook_of(&actor, &holder, id, connector.as_ref(), at_once).await {
-        Ok(address) => answer::unkept(Json(shown(&address, true)).into_response()),
+        Ok(address) => Json(shown(&address, true)).into_response(),
         Err(no) => answer::api_refused(&no),
     }
 }

@@ -65,7 +65,7 @@ pub async fn credentials(
     let connector = Slug::parse(&connector).map_err(|_| no_connector())?;
     let fetched = web.service().run_credentials(place.environment, run, &token, &connector).await;
     match fetched.map_err(|fault| answer::api_fault(&fault))? {
-        Fetched::Credentials(found) => Ok(answer::unkept(Json(found).into_response())),
+        Fetched::Credentials(found) => Ok(Json(found).into_response()),
         Fetched::Unknown => Err(unknown()),
         Fetched::No(NoCredential::NotFound) => Err(no_connector()),
         Fetched::No(NoCredential::NotNow { .. }) => {

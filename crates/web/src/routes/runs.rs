@@ -159,8 +159,7 @@ pub async fn log(
     let run = id(RunId::parse, "run_id", &run)?;
     let link = web.service().log_link(&holder, run).await.map_err(|fault| answer::api_fault(&fault))?;
     let link = link.and_then(|link| HeaderValue::from_str(&link).ok()).ok_or_else(no_run)?;
-    let headers = [(header::LOCATION, link), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((StatusCode::FOUND, headers).into_response())
+    Ok((StatusCode::FOUND, [(header::LOCATION, link)]).into_response())
 }
 
 fn controlled(done: &Controlled) -> Response {
@@ -226,11 +225,7 @@ pub async fn signed_log(
     if !service.is_good(here.0.environment, &LogLink { run, expires, signature }) {
         return Err(refused());
     }
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((headers, Body::from_stream(parts(Arc::clone(service), run))).into_response())
 }
 

@@ -25,7 +25,7 @@ pub async fn post(State(web): State<Web>, Here(place): Here, request: Request) -
     let exchanged =
         web.service().exchange_assertion(&place, Exchange::SessionToken, &assertion, None, PATH).await;
     match exchanged {
-        Ok(issued) => answer::unkept(answer::json_answer(200, &json!({ "token": issued.token.reveal() }))),
+        Ok(issued) => answer::json_answer(200, &json!({ "token": issued.token.reveal() })),
         Err(ExchangeDenied::Refused(why)) => {
             refused(&Refused::new(Code::Unauthenticated, format!("token: {why}")))
         }

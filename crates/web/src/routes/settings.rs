@@ -203,15 +203,10 @@ pub async fn add_signing_key(
             if let (Some(secret), Some(fields)) = (secret, shown.as_object_mut()) {
                 fields.insert("secret".to_owned(), json!(secret.reveal()));
             }
-            secret_answer(&shown)
+            answer::json_answer(201, &shown)
         }
         Err(no) => answer::api_refused(&no),
     }
-}
-
-/// An answer with a secret, which is shown this once.
-fn secret_answer(body: &Value) -> Response {
-    answer::unkept(answer::json_answer(201, body))
 }
 
 /// The key of this id, where it is one of the caller's environment.
@@ -271,7 +266,7 @@ pub async fn rotate_signing_key(
             if let Some(fields) = shown.as_object_mut() {
                 fields.insert("secret".to_owned(), json!(secret.reveal()));
             }
-            secret_answer(&shown)
+            answer::json_answer(201, &shown)
         }
         Err(no) => answer::api_refused(&no),
     }
@@ -342,7 +337,7 @@ pub async fn add_api_key(
             if let Some(fields) = shown.as_object_mut() {
                 fields.insert("key".to_owned(), json!(secret.reveal()));
             }
-            secret_answer(&shown)
+            answer::json_answer(201, &shown)
         }
         Err(no) => answer::api_refused(&no),
     }

@@ -97,7 +97,7 @@ pub async fn create(
     let new = NewEndpoint { url, description, events, ordered };
     let made = web.service().create_endpoint(&caller.actor(), &holder, new).await;
     let (endpoint, secret) = made.map_err(|why| answer::api_refused(&why))?;
-    Ok(answer::unkept(answer::json_answer(201, &with_secret(&endpoint, &secret))))
+    Ok(answer::json_answer(201, &with_secret(&endpoint, &secret)))
 }
 
 /// One endpoint.
@@ -168,7 +168,7 @@ pub async fn rotate(
     let holder = holder(&caller, WRITE)?;
     let made = web.service().rotate_endpoint_secret(&caller.actor(), &holder, &id, asked.overlap_s).await;
     let (endpoint, secret) = made.map_err(|why| answer::api_refused(&why))?;
-    Ok(answer::unkept(answer::json_answer(200, &with_secret(&endpoint, &secret))))
+    Ok(answer::json_answer(200, &with_secret(&endpoint, &secret)))
 }
 
 /// Which event a test is of.

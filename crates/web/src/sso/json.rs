@@ -59,7 +59,6 @@ pub(crate) async fn body(web: &Web, request: Request) -> Result<Bytes, Refused> 
 pub(crate) fn refused(refused: &Refused) -> Response {
     let mut response = answer::json_answer(refused.code.status(), &refused.body());
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match refused.code {
         Code::Unauthenticated => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

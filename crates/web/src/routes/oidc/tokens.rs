@@ -8,7 +8,7 @@ use crate::who::Here;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use enter::oidc::Client;
 use enter::oidc::authorize::Parameters;
@@ -60,10 +60,7 @@ pub async fn revoke(State(web): State<Web>, Here(place): Here, headers: HeaderMa
         Ok(client)
     };
     match done.await {
-        Ok(client) => {
-            let response = (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response();
-            oauth_answer::readable_for(&headers, Some(&*client), response)
-        }
+        Ok(client) => oauth_answer::readable_for(&headers, Some(&*client), StatusCode::OK.into_response()),
         Err(error) => denied(&web, &place, &headers, error, "/oauth2/revoke").await,
     }
 }
