@@ -24,7 +24,11 @@ pub(super) fn describe(route: &Route) -> Option<Described> {
             vec![
                 ("201", "Stored.", Some(reference("ConnectorInDetail"))),
                 ("200", "Stored in place of what had this name.", Some(reference("ConnectorInDetail"))),
-                ("409", "Production connects it, and the key is of another environment.", message()),
+                (
+                    "409",
+                    "Production or the gateway has one of this name, and the key is of the sandbox.",
+                    message(),
+                ),
                 ("413", "The body is too large.", message()),
             ]
         }
