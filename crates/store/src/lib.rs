@@ -170,6 +170,7 @@ pub async fn check_statements(db: &Db) -> Result<usize, DbError> {
     let own = if db.engine() == "postgres" {
         vec![
             jobs::claim::ON_POSTGRES,
+            jobs::outcome::ON_POSTGRES,
             notices::tell::ON_POSTGRES,
             schedules::ON_POSTGRES,
             deliveries::ON_POSTGRES,

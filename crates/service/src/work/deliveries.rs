@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use store::deliveries::{Fresh, Made};
-use store::jobs::Kind;
 use store::jobs::birth::Wished;
+use store::jobs::{Kind, Wish};
 use store::runs::begun::{self, New};
 use store::runs::standing::Standing;
 use store::{DbError, Tx, deliveries};
@@ -33,6 +33,8 @@ const BATCH: i64 = 256;
 /// What one batch came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
+    /// Whether there was something to take.
+    pub any: bool,
     /// Whether there may be more.
     pub more: bool,
     /// Whether a run takes one of them, now or when the one before it has ended.
@@ -51,7 +53,8 @@ impl Service {
         while !self.stopping.has_begun() {
             match self.take_deliveries(rung).await {
                 Ok(taken) => {
-                    runs = taken.runs;
+                    // A ring may be for what the batch before it took along.
+                    runs = if taken.any { taken.runs } else { runs };
                     if taken.more {
                         continue;
                     }
@@ -127,15 +130,16 @@ impl<'a> Taking<'a> {
         if fresh.is_empty() {
             return Ok(Taken::default());
         }
-        let mut of_tenants: BTreeMap<String, Vec<&Fresh>> = BTreeMap::new();
+        // Everybody asks for the jobs of tenants in the order of their numbers.
+        let mut of_tenants: BTreeMap<TenantId, Vec<&Fresh>> = BTreeMap::new();
         for delivery in &fresh {
-            of_tenants.entry(delivery.tenant.to_string()).or_default().push(delivery);
+            of_tenants.entry(delivery.tenant).or_default().push(delivery);
         }
         let mut made = deliveries::numbered(tx, &fresh).await?;
         let (mut wished, mut begun, mut runs) = (Vec::with_capacity(of_tenants.len()), Vec::new(), false);
-        for (subject, own) in of_tenants {
+        for (tenant, own) in of_tenants {
             let Some(first) = own.first() else { continue };
-            let prospect = match standings.remove(&first.tenant) {
+            let prospect = match standings.remove(&tenant) {
                 Some(standing) => self.prospect(tx, standing, &own).await?,
                 None => Prospect::None,
             };
@@ -149,18 +153,19 @@ impl<'a> Taking<'a> {
                     };
                     if hold.is_some() {
                         let run = deliveries::run_number(tx, first).await?;
-                        begun.push((id.clone(), self.task(*next, run, &mut made, first.tenant)));
+                        begun.push((id.clone(), self.task(*next, run, &mut made, tenant)));
                     }
                 }
                 // Its job is somebody's, who sees at its end that it was asked for.
                 Prospect::AfterAnother => {}
                 Prospect::Claimed | Prospect::None => self.births.ring(),
             }
-            wished.push(Wished { id, organization: first.organization.clone(), subject, hold });
+            let (organization, subject) = (first.organization.clone(), tenant.to_string());
+            wished.push(Wished { id, organization, subject, hold });
         }
         self.write(tx, &wished, begun, &mut made).await?;
         let more = i64::try_from(fresh.len()).unwrap_or(i64::MAX) >= BATCH;
-        Ok(Taken { more, runs })
+        Ok(Taken { any: true, more, runs })
     }
 
     /// What becomes of a tenant's deliveries, as it stands now.
@@ -224,7 +229,16 @@ impl<'a> Taking<'a> {
         let new = begun.iter().zip(&hashes);
         let new: Vec<New<'_>> =
             new.map(|((job, task), token)| New { run: &task.run, token, job: Some(job) }).collect();
+        // Before it is known whether they are: where the commit's answer is lost, somebody looks.
+        for Wished { id, organization, subject, hold } in wished {
+            if let Some(hold) = hold {
+                let (kind, subject) = (Kind::Run, subject.clone());
+                self.births
+                    .expect(hold.born(Wish { kind, organization, subject, due: self.now }, id.clone()));
+            }
+        }
         let born = begun::born(tx, wished, &new, made, self.now).await?;
+        self.births.withdraw();
         let mut tasks: HashMap<JobId, Task> = begun.into_iter().collect();
         // A job that was somebody's at the look may have ended before it was asked for: it is new then, and nobody's.
         if born.is_left || born.jobs.len() < tasks.len() {

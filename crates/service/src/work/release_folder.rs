@@ -109,9 +109,17 @@ impl Service {
     pub async fn sweep_release_folders(&self) -> io::Result<usize> {
         let machine = self.machine.releases();
         let before = self.clock.now().plus_seconds(-UNUSED_S);
-        let _turn = self.unpacking.lock().await;
-        let swept = tokio::task::spawn_blocking(move || remove_unused(&machine, before)).await;
-        swept.map_err(io::Error::other)?
+        let listed = machine.clone();
+        let there = tokio::task::spawn_blocking(move || unused(&listed, before)).await;
+        let mut removed = 0;
+        for place in there.map_err(io::Error::other)?? {
+            // One at a time, so that no run waits longer for its files than one takes.
+            let _turn = self.unpacking.lock().await;
+            let machine = machine.clone();
+            let gone = tokio::task::spawn_blocking(move || remove(&machine, &place)).await;
+            removed += usize::from(gone.map_err(io::Error::other)??);
+        }
+        Ok(removed)
     }
 
     /// A release's packed files, all of them.
@@ -224,14 +232,11 @@ fn make_room(machine: &Path, most: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes releases that were used before `before` for the last time; how many.
-fn remove_unused(machine: &Path, before: Time) -> io::Result<usize> {
+/// Releases that were used before `before` for the last time.
+fn unused(machine: &Path, before: Time) -> io::Result<Vec<PathBuf>> {
     if !machine.is_dir() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
-    let mut removed = 0;
-    for it in unpacked(machine)?.into_iter().take_while(|it| it.used < before) {
-        removed += usize::from(remove(machine, &it.place)?);
-    }
-    Ok(removed)
+    let there = unpacked(machine)?.into_iter().take_while(|it| it.used < before);
+    Ok(there.map(|it| it.place).collect())
 }

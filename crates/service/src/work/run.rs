@@ -31,14 +31,17 @@ pub(crate) struct Task {
     pub(super) release: Arc<Release>,
     /// What started it; of a rerun, what started the run that is done once more.
     pub(super) triggers: Vec<Trigger>,
-    /// What was sent with the deliveries among them, where it is small; the others are read when they are needed.
-    pub(super) contents: HashMap<DeliveryId, Content>,
+    pub(super) contents: Contents,
     pub(super) last: Option<PastRun>,
     pub(super) last_successful: Option<PastRun>,
     pub(super) metadata: Option<Value>,
     /// Of this attempt alone.
     pub(super) token: Plain,
 }
+
+/// What was sent with the deliveries of a run, where it is small; the others are read when they are needed. It is taken
+/// out when the run is told, so that it is not kept for as long as the run takes.
+pub(super) type Contents = HashMap<DeliveryId, Content>;
 
 /// What a claimed job finds.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! (contract `runs.md`).
 
 use super::options::seconds;
-use super::run::Task;
+use super::run::{Contents, Task};
 use super::run_end::{Done, End, Ended, Judged};
 use super::run_log::RunLog;
 use super::run_process::{every, time_of};
@@ -37,10 +37,10 @@ enum Called {
 }
 
 impl Service {
-    pub(super) async fn run_http(self: &Arc<Self>, held: &Held, task: Task) -> Result<Done, Fault> {
+    pub(super) async fn run_http(self: &Arc<Self>, held: &Held, mut task: Task) -> Result<Done, Fault> {
         let time = time_of(&task, self.work.run_time);
         let until = task.run.phase.started().unwrap_or(self.clock.now()).plus_seconds(time);
-        let called = match self.run_message(&task, time).await {
+        let called = match self.run_message(&mut task, time).await {
             Ok(request) => self.post_run(held, &task.run, request, time).await,
             Err(NotBegun::Fault(fault)) => return Err(fault),
             Err(NotBegun::Failed { why, reason }) => Called::Answered(Answered::Failed { why, reason }),
@@ -63,15 +63,16 @@ impl Service {
     }
 
     /// The message of the contract, signed with the release's key after Standard Webhooks.
-    async fn run_message(&self, task: &Task, time: i64) -> Result<Request, NotBegun> {
-        let manifest = &task.release.manifest;
-        let url = manifest.url.as_deref().and_then(|url| Url::parse(url).ok());
+    async fn run_message(&self, task: &mut Task, time: i64) -> Result<Request, NotBegun> {
+        let url = task.release.manifest.url.as_deref().and_then(|url| Url::parse(url).ok());
         let url = url.ok_or_else(|| NotBegun::platform("its release says no URL"))?;
         let place = self.places.of(task.run.environment);
         let place = place.ok_or_else(|| NotBegun::platform("this environment is not served"))?;
         let secret = self.release_secret(&task.release).await?;
         let secret = secret.ok_or_else(|| NotBegun::platform("its release has no key to sign with"))?;
         let opened = self.told_of_run(task).await?;
+        let contents = std::mem::take(&mut task.contents);
+        let sent = self.sent_triggers(task, contents).await?;
         let callback_url = place.link(&format!("/v1/runs/{}/report", task.run.id));
         let message = Message {
             run: task.run.id,
@@ -81,7 +82,7 @@ impl Service {
             integration: (task.integration.id, task.integration.name.as_str()),
             configs: &opened.configs,
             metadata: &opened.metadata,
-            triggers: &self.sent_triggers(task).await?,
+            triggers: &sent,
             state: opened.last.as_ref().and_then(|past| past.state.as_deref()),
             callback_url: &callback_url,
         };
@@ -100,13 +101,13 @@ impl Service {
         Ok(request)
     }
 
-    async fn sent_triggers(&self, task: &Task) -> Result<Vec<SentTrigger>, Fault> {
+    async fn sent_triggers(&self, task: &Task, mut contents: Contents) -> Result<Vec<SentTrigger>, Fault> {
         let mut sent = Vec::new();
         for trigger in &task.triggers {
             let payload = match trigger.delivery.clone() {
                 None => trigger.payload.clone().map_or(SentPayload::Nothing, SentPayload::Given),
                 Some(id) => {
-                    let sent = self.content_of(task, id).await?;
+                    let sent = self.take_content(&task.run, &mut contents, id).await?;
                     sent.map_or(SentPayload::Nothing, |Content { source, headers, body }| {
                         SentPayload::Delivery { source, headers, body }
                     })

@@ -49,8 +49,8 @@ impl Service {
         }
     }
 
-    pub(super) async fn run_process(self: &Arc<Self>, held: &Held, task: Task) -> Result<Done, Fault> {
-        let ready = match self.program_of(&task).await {
+    pub(super) async fn run_process(self: &Arc<Self>, held: &Held, mut task: Task) -> Result<Done, Fault> {
+        let ready = match self.program_of(&mut task).await {
             Ok(ready) => ready,
             Err(NotBegun::Fault(fault)) => return Err(fault),
             Err(NotBegun::Failed { why, reason }) => {
@@ -88,7 +88,7 @@ impl Service {
     }
 
     /// Everything that a program needs: its files, what it is told, its limits.
-    async fn program_of(self: &Arc<Self>, task: &Task) -> Result<Ready, NotBegun> {
+    async fn program_of(self: &Arc<Self>, task: &mut Task) -> Result<Ready, NotBegun> {
         let Some(command) = task.release.manifest.run.clone() else {
             return Err(NotBegun::platform("its release says no command"));
         };
@@ -102,7 +102,8 @@ impl Service {
         let (parent, name) = (self.machine.scratch(), format!("run-{}", task.run.id));
         let scratch = Scratch::new(&parent, &name).map_err(NotBegun::platform)?;
         let place = Layout::of(scratch.path());
-        let bodies = self.lay_bodies(task, &place.files).await?;
+        let contents = std::mem::take(&mut task.contents);
+        let bodies = self.lay_bodies(task, contents, &place.files).await?;
         let triggers: Vec<ToldTrigger> = task.triggers.iter().zip(bodies).map(told_trigger).collect();
         let made = surroundings.made(task, &secrets, &triggers, &place.files);
         place.fill(&files, &made).map_err(NotBegun::platform)?;

@@ -1,7 +1,7 @@
 //! What a run is told: credentials, configs, what earlier runs handed on, the bodies of deliveries.
 
 use super::credential::{self, NoCredential};
-use super::run::Task;
+use super::run::{Contents, Task};
 use crate::{Fault, Service};
 use ::connect::config_schema::with_defaults;
 use ::connect::connection::Connection;
@@ -161,26 +161,37 @@ impl Service {
         Ok(String::from_utf8_lossy(&opened).into_owned())
     }
 
-    /// What was sent with a delivery: as it was read with the run, or from the database now.
-    pub(super) async fn content_of(&self, task: &Task, id: DeliveryId) -> Result<Option<Content>, Fault> {
-        if let Some(known) = task.contents.get(&id) {
-            return Ok(Some(known.clone()));
+    /// What was sent with a delivery: as it was read with the run, from which it is taken out, or from the database now.
+    pub(super) async fn take_content(
+        &self,
+        run: &Run,
+        contents: &mut Contents,
+        id: DeliveryId,
+    ) -> Result<Option<Content>, Fault> {
+        if let Some(known) = contents.remove(&id) {
+            return Ok(Some(known));
         }
-        let owner = task.run.organization.clone();
+        let owner = run.organization.clone();
         let read =
             self.db.read(move |tx| Box::pin(async move { deliveries::content_by_id(tx, &owner, &id).await }));
         Ok(read.await?)
     }
 
     /// Lays the bodies of deliveries into files, one at a time: together they may be large.
-    pub(super) async fn lay_bodies(&self, task: &Task, folder: &str) -> Result<Vec<Payload>, NotBegun> {
+    pub(super) async fn lay_bodies(
+        &self,
+        task: &Task,
+        mut contents: Contents,
+        folder: &str,
+    ) -> Result<Vec<Payload>, NotBegun> {
         let mut payloads = Vec::new();
         for trigger in &task.triggers {
             let Some(id) = trigger.delivery.clone() else {
                 payloads.push(trigger.payload.clone().map_or(Payload::Nothing, Payload::Given));
                 continue;
             };
-            let Some(Content { source, headers, body }) = self.content_of(task, id).await? else {
+            let content = self.take_content(&task.run, &mut contents, id).await?;
+            let Some(Content { source, headers, body }) = content else {
                 payloads.push(Payload::Nothing);
                 continue;
             };

@@ -82,7 +82,7 @@ async fn fire(tx: &mut Tx, now: Time, chance: &dyn Chance) -> Result<(usize, u64
     // Many tenants share a schedule, and all that is due now moves to what follows now: a gateway that was down for a
     // day fires each once.
     let mut known: HashMap<(String, String), Time> = HashMap::new();
-    let moves: Vec<(Due, Time)> = due
+    let mut moves: Vec<(Due, Time)> = due
         .into_iter()
         .map(|due| {
             let key = (due.cron.clone(), due.zone.clone());
@@ -92,6 +92,8 @@ async fn fire(tx: &mut Tx, now: Time, chance: &dyn Chance) -> Result<(usize, u64
             (due, next)
         })
         .collect();
+    // Everybody asks for the jobs of tenants in the order of their numbers.
+    moves.sort_by_key(|(due, _)| due.tenant);
     let moved: std::collections::HashSet<_> = schedules::fire(tx, &moves).await?.into_iter().collect();
     let mut fired = 0;
     for (due, _) in &moves {

@@ -31,8 +31,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 const READ_EVERY: Duration = Duration::from_millis(100);
 /// Jobs whose time has come, of one round.
 const PROMOTED: i64 = 500;
-/// After which it is known whether a unit of work that nobody waited for was kept.
-const SURE_AFTER: Duration = Duration::from_secs(1);
+/// Between two looks for what a unit of work may have kept that nobody waited for.
+const FIND_EVERY: Duration = Duration::from_secs(1);
+/// After which such a unit of work has ended, as statements have a limit.
+const SURE_AFTER: Duration = Duration::from_secs(20);
 /// While the process stops, between two looks at what is still under way.
 const STOP_EVERY: Duration = Duration::from_millis(50);
 
@@ -57,6 +59,14 @@ struct Round {
     more: bool,
 }
 
+/// A job that may have been born.
+#[derive(Debug)]
+struct Unsure {
+    id: JobId,
+    since: Instant,
+    next: Instant,
+}
+
 #[derive(Debug)]
 struct Worker {
     service: Arc<Service>,
@@ -68,8 +78,8 @@ struct Worker {
     ended: Vec<Ended>,
     /// First tries that delivered a message.
     delivered: Vec<FirstTry>,
-    /// Jobs that may have been born, and since when that is not known.
-    unsure: Vec<(Instant, JobId)>,
+    /// Jobs that may have been born.
+    unsure: VecDeque<Unsure>,
     said: mpsc::UnboundedReceiver<Said>,
 }
 
@@ -112,7 +122,7 @@ impl Worker {
             looked: None,
             ended: Vec::new(),
             delivered: Vec::new(),
-            unsure: Vec::new(),
+            unsure: VecDeque::new(),
             said,
         }
     }
@@ -189,19 +199,21 @@ impl Worker {
 
     /// Begins what was born although whoever asked for it did not come back to begin it.
     async fn find_unsure(&mut self) -> Result<(), DbError> {
-        while let Some((since, id)) = self.unsure.first().cloned() {
-            if since.elapsed() < SURE_AFTER {
-                break;
-            }
+        while let Some(Unsure { id, since, .. }) =
+            self.unsure.pop_front_if(|unsure| unsure.next <= Instant::now())
+        {
             let holder = Arc::clone(&self.desk.holder);
             let wanted = id.clone();
             let read = self
                 .service
                 .db
                 .read(move |tx| Box::pin(async move { birth::held_by(tx, &wanted, &holder).await }));
-            let found: Option<Job> = read.await?;
-            self.unsure.remove(0);
-            if let Some(job) = found.filter(|_| !self.service.slots.is_under_way(&id)) {
+            let found: Result<Option<Job>, DbError> = read.await;
+            let is_known = matches!(found, Ok(Some(_)));
+            if !is_known && since.elapsed() < SURE_AFTER {
+                self.unsure.push_back(Unsure { id: id.clone(), since, next: Instant::now() + FIND_EVERY });
+            }
+            if let Some(job) = found?.filter(|_| !self.service.slots.is_under_way(&id)) {
                 self.service.begin_job(&self.desk, job, Known::Nothing, None);
             }
         }
@@ -331,8 +343,8 @@ impl Worker {
                 self.delivered.extend(first_try);
             }
             Some(Said::Unsure(ids)) => {
-                let now = Instant::now();
-                self.unsure.extend(ids.into_iter().map(|id| (now, id)));
+                let (since, next) = (Instant::now(), Instant::now() + FIND_EVERY);
+                self.unsure.extend(ids.into_iter().map(|id| Unsure { id, since, next }));
             }
             None => {}
         }

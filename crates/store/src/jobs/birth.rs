@@ -88,7 +88,7 @@ pub struct Wished {
 }
 
 /// The statements that ask for these jobs of one kind, which are due now. Those that were new come back by their ids.
-/// They are asked for in the order in which they are given, which is that of their subjects.
+/// They are asked for in the order in which they are given, which is that of the tenants' numbers.
 pub(crate) fn asking(kind: Kind, wished: &[Wished], now: Time) -> Vec<Query> {
     let some = |some: &[Wished]| {
         let mut query = sql(ENQUEUE_MANY).bind(kind.as_str()).bind(now);

@@ -1,6 +1,6 @@
 //! What became of a job that was held.
 
-use crate::db::{DbError, Query, Tx, sql};
+use crate::db::{DbError, Query, Tx, json, sql};
 use crate::statements::statements;
 use kernel::Time;
 use kernel::ids::JobId;
@@ -56,6 +56,14 @@ macro_rules! anew {
     };
 }
 
+// Locked in one order, as by everybody who asks for several: tenants by their numbers, all others by their names.
+const LOCK_ON_POSTGRES: &str = "SELECT id FROM jobs WHERE holder = $1
+    AND id IN (SELECT named.id FROM json_array_elements_text(CAST($2 AS JSON)) AS named (id))
+    ORDER BY LENGTH(subject), subject FOR UPDATE";
+
+/// The texts that only PostgreSQL is told.
+pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("jobs/outcome::LOCK", LOCK_ON_POSTGRES)];
+
 statements! {
     // Every guard names the holder, which only what is held has: whoever lost the lease changes nothing of what another
     // does. The state is not asked for, or PostgreSQL would look for the few by reading all that is held.
@@ -83,6 +91,10 @@ statements! {
 /// [`DbError`]; nothing of it is kept then.
 pub async fn keep(tx: &mut Tx, holder: &str, ended: &[Ended], now: Time) -> Result<bool, DbError> {
     let mut is_left = false;
+    if tx.is_postgres() && ended.len() > 1 {
+        let ids: Vec<&str> = ended.iter().map(|ended| ended.id.as_str()).collect();
+        sql(LOCK_ON_POSTGRES).bind(holder).bind(json(&ids)?).all(tx).await?;
+    }
     let done: Vec<&JobId> =
         ended.iter().filter(|ended| ended.outcome == Outcome::Done).map(|ended| &ended.id).collect();
     for some in done.chunks(TOGETHER) {

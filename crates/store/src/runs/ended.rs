@@ -8,8 +8,8 @@ use kernel::ids::JobId;
 // It may be asked for a moment after the run ended, by the clock of whoever asks, and be there before the end is: hence
 // the second (in microseconds).
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
-// has written what it is for: so either he is seen here, or he sees that the job is gone. Jobs are locked in the order of
-// their subjects, as by everybody.
+// has written what it is for, or before and until his commit: so either he is seen here, or he sees that the job is gone.
+// Jobs of tenants are locked in the order of their numbers, as by everybody.
 const END_MANY: &str = "WITH new (run, organization, attempts, phase, state, exit_code, started, completed, job, holder,
         awake, stays) AS (VALUES ($1, $2, CAST($3 AS BIGINT), $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT),
             CAST($8 AS BIGINT), $9, $10, CAST($11 AS BOOLEAN), CAST($12 AS BOOLEAN))),
@@ -19,7 +19,7 @@ const END_MANY: &str = "WITH new (run, organization, attempts, phase, state, exi
             AND runs.attempts = new.attempts AND runs.completed_at IS NULL
         RETURNING runs.tenant_id, new.run, new.completed, new.job, new.holder, new.awake, new.stays),
     locked AS (SELECT saved.*, j.id, j.again_at FROM saved JOIN jobs AS j ON j.id = saved.job
-            AND j.holder = saved.holder AND j.state = 'held' ORDER BY j.subject FOR UPDATE OF j),
+            AND j.holder = saved.holder AND j.state = 'held' ORDER BY saved.tenant_id FOR UPDATE OF j),
     judged AS (SELECT locked.*, (SELECT 1 FROM triggers AS t WHERE t.tenant_id = locked.tenant_id AND t.claimed_at IS NULL
         AND (locked.awake OR t.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL AS waits FROM locked),
     gone AS (DELETE FROM jobs USING judged AS g WHERE jobs.id = g.id AND g.again_at IS NULL AND NOT g.waits
