@@ -4,6 +4,7 @@
 use super::visit::{Visit, account};
 use enter::context::ServiceContext;
 use enter::ids::PartnerId;
+use reqwest::Method;
 use testkit::enter_app::{EnterApp, Registration};
 use testkit::enter_partner::{EnterPartner, Ordered, Transfer};
 use testkit::on_both;
@@ -165,6 +166,27 @@ on_both! {
         world.change("UPDATE people SET disabled_at = 1").await;
         let answer = anna.at_gateway.get("/oauth2/consents").await;
         assert!(answer.text().contains("Nobody is signed in here"), "{}", answer.text());
+    }
+
+    async fn a_code_tells_of_the_sign_in_as_it_is_when_it_is_redeemed(world: World) {
+        let visit = Visit::of(&world, true).await;
+        let anna = visit.inside(&world, "anna").await;
+        let login = visit.app.login(&[("account_id", "AG-1")]);
+        // Once, so that what the next code rests on is in memory.
+        assert!(anna.opens(&login).await.text().starts_with("signed in as U-"));
+        let to_us = anna.step(&Method::GET, &login.parse().unwrap(), &[]).await.location_url();
+        let callback = anna.step(&Method::GET, &to_us, &[]).await.location_url();
+        assert!(callback.query().unwrap_or_default().contains("code="), "{callback}");
+        // Before the app redeems it she enters once more, which renews the session.
+        world.pass_seconds(30);
+        anna.opens(&visit.entry("anna").await).await;
+        assert_eq!(world.count("sessions").await, 1);
+        let rest = anna.opens(callback.as_str()).await;
+        assert!(rest.text().starts_with("signed in as U-"), "{} {:?}", rest.text(), rest.way);
+        let [before, after] = visit.app.entered().try_into().unwrap();
+        assert_eq!(before["sid"], after["sid"]);
+        // The time of the renewed session, which is after the request, is not told as the request's own.
+        assert!(before["auth_time"].is_i64() && after["auth_time"].is_null(), "{before} {after}");
     }
 
     async fn next_url_counts_as_it_was_stored_and_leads_to_the_apps_own_pages_only(world: World) {
