@@ -50,7 +50,7 @@ statements! {
     JOB_AGAIN = concat!("UPDATE jobs SET state = CASE WHEN $6 THEN 'held' ELSE 'ready' END,
         attempts = CASE WHEN $6 THEN 1 ELSE 0 END, failure = NULL, due_at = $5, again_at = NULL,
         holder = CASE WHEN $6 THEN holder END, held_until = CASE WHEN $6 THEN held_until END
-        WHERE id = $1 AND holder = $2 AND state = 'held' AND (again_at <= $5 OR ", waits!(), ")");
+        WHERE id = $1 AND holder = $2 AND state = 'held' AND (again_at <= $5 + 1000000 OR ", waits!(), ")");
 }
 
 /// What became of an end.

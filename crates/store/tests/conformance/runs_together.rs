@@ -6,6 +6,7 @@ use crate::world::{NOW, SANDBOX, World, hashed, sealed};
 use connect::run::{Class, Mode, Run, Source};
 use connect::tenant::Tenant;
 use futures_util::future::join_all;
+use kernel::Time;
 use kernel::ids::{DeliveryId, JobId, RunId, TenantId};
 use store::deliveries::{Content, OwnDelivery};
 use store::jobs::birth::Wished;
@@ -347,8 +348,17 @@ async fn a_run_ends_with_its_job(world: World) {
     assert_eq!(job(&world, &tenant).await.as_ref(), Some(&of));
 }
 
+async fn ask(world: &World, tenant: &Tenant, due: Time) {
+    let (organization, subject) = (tenant.organization.clone(), tenant.id.to_string());
+    let id = JobId::new(NOW, &world.chance);
+    write!(world, |tx| async {
+        let wish = Wish { kind: Kind::Run, organization: &organization, subject, due };
+        jobs::enqueue(tx, &wish, id, NOW).await
+    });
+}
+
 async fn a_job_that_has_more_to_do_goes_on(world: World) {
-    let tenant = tenants_of(&world, &["anna"]).await.remove(0);
+    let [tenant, other] = tenants_of(&world, &["anna", "bert"]).await.try_into().unwrap();
     let of = held(&world, &tenant).await;
     // Something waits that nobody asked the job for.
     let first = open_run(&world, &tenant).await;
@@ -361,18 +371,18 @@ async fn a_job_that_has_more_to_do_goes_on(world: World) {
     let done = Run { phase: second.phase.succeed(NOW).unwrap(), ..second };
     let by = By { job: &of.id, holder: "one", is_paused: true, stays: true };
     assert_eq!(ended::end(&world.db, &done, by).await, Ok(End::Done));
-    // Asked for meanwhile, and given on to anybody.
+    // Asked for meanwhile, and given on to anybody; by whoever asks it may be a moment later already.
     let of = held(&world, &tenant).await;
     let third = open_run(&world, &tenant).await;
-    let (organization, subject) = (tenant.organization.clone(), tenant.id.to_string());
-    let id = JobId::new(NOW, &world.chance);
-    write!(world, |tx| async {
-        let wish = Wish { kind: Kind::Run, organization: &organization, subject, due: NOW };
-        jobs::enqueue(tx, &wish, id, NOW).await
-    });
+    ask(&world, &tenant, Time::from_micros(NOW.micros() + 500_000)).await;
     assert_eq!(end(&world, &third, &of.id, ("one", false)).await, End::Again);
     let now = job(&world, &tenant).await.unwrap();
     assert_eq!((now.state, now.attempts, now.again, now.holder), (State::Ready, 0, None, None));
+    // Asked for at a time that is still to come, and nothing waits.
+    let (of, run) = (held(&world, &other).await, open_run(&world, &other).await);
+    ask(&world, &other, NOW.plus_seconds(9)).await;
+    assert_eq!(end(&world, &run, &of.id, ("one", false)).await, End::Kept);
+    assert_eq!(job(&world, &other).await.unwrap().again, Some(NOW.plus_seconds(9)));
 }
 
 async fn many_end_at_once(world: World) {
