@@ -143,7 +143,7 @@ impl Service {
             number: 1,
             hash: refresh.hashed(),
             given_for: 0,
-            from_memory: Some(still).filter(|_| false),
+            from_memory: Some(still),
         };
         if !refresh_tokens::insert(&self.db, &first, now).await? {
             return Ok(None);
