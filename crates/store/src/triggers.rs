@@ -55,9 +55,6 @@ statements! {
         WHERE t.run_id = $2 AND t.organization_id = $1 ORDER BY t.id";
     GIVE_BACK = "UPDATE triggers SET claimed_at = NULL, run_id = NULL
         WHERE organization_id = $1 AND run_id = $2 AND id > $3";
-    // A run has taken them; from then on they may be cleaned up.
-    TAKE_DELIVERIES = "UPDATE deliveries SET taken_at = $3 WHERE taken_at IS NULL AND organization_id = $1 AND id IN (
-        SELECT t.delivery_id FROM triggers AS t WHERE t.run_id = $2 AND t.delivery_id IS NOT NULL)";
     DROP = "UPDATE triggers SET claimed_at = $3 WHERE organization_id = $1 AND tenant_id = $2 AND claimed_at IS NULL";
     DROP_DELIVERIES = "UPDATE deliveries SET taken_at = $3 WHERE taken_at IS NULL AND organization_id = $1 AND id IN (
         SELECT t.delivery_id FROM triggers AS t
@@ -231,19 +228,6 @@ pub async fn give_back(
     last: TriggerId,
 ) -> Result<u64, DbError> {
     sql(GIVE_BACK).bind(organization).bind(run).bind(last).execute(tx).await
-}
-
-/// The deliveries of a run's triggers are taken.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn take_deliveries(
-    tx: &mut Tx,
-    organization: &OrganizationId,
-    run: RunId,
-    now: Time,
-) -> Result<u64, DbError> {
-    sql(TAKE_DELIVERIES).bind(organization).bind(run).bind(now).execute(tx).await
 }
 
 /// What waits for a tenant that is archived waits for nothing: it is marked, so that it can be cleaned up. Returns how

@@ -4,7 +4,7 @@
 use super::held::{Held, Known, Lease};
 use super::jobs::Over;
 use super::options::{Options, seconds};
-use super::slots::{Desk, Pool, Slots};
+use super::slots::{AtWork, Pool, Slots};
 use super::worker::Said;
 use crate::Service;
 use futures_util::FutureExt as _;
@@ -49,15 +49,15 @@ impl Service {
     }
 
     /// Does a job in a task of its own. `slot`: one that was taken before.
-    pub(super) fn begin_job(self: &Arc<Self>, desk: &Desk, job: Job, known: Known, slot: Option<Pool>) {
+    pub(super) fn begin_job(self: &Arc<Self>, at_work: &AtWork, job: Job, known: Known, slot: Option<Pool>) {
         let until = job.held_until.unwrap_or(self.clock.now());
         let lease = Arc::new(Lease::new(until));
         let id = job.id.clone();
         counter!("vestibule_jobs_claimed_total", "kind" => job.kind.as_str()).increment(1);
         let what = (id.clone(), job.kind, job.organization.clone());
         self.slots.begins(what, slot, Arc::clone(&lease));
-        let (service, say) = (Arc::clone(self), desk.say.clone());
-        let held = Held::new(job, known, &desk.holder, Arc::clone(&lease), Arc::clone(&service));
+        let (service, say) = (Arc::clone(self), at_work.say.clone());
+        let held = Held::new(job, known, &at_work.holder, Arc::clone(&lease), Arc::clone(&service));
         let broken = held.later("a mistake in this program ended it");
         tokio::spawn(async move {
             let over = AssertUnwindSafe(Arc::clone(&service).do_job(held)).catch_unwind().await;
@@ -149,13 +149,13 @@ impl Births {
             return;
         }
         // Without a worker what is held is another's after the lease.
-        let Some(desk) = self.slots.desk() else { return };
-        let Some(service) = desk.service.upgrade() else { return };
+        let Some(at_work) = self.slots.at_work() else { return };
+        let Some(service) = at_work.service.upgrade() else { return };
         for (job, known) in born {
             let pool = if known.is_http_run() { Pool::HttpRuns } else { Pool::Of(job.kind) };
             let place = self.taken.iter().position(|(of, whose)| *of == pool && *whose == job.organization);
             let slot = place.map(|place| self.taken.swap_remove(place).0);
-            service.begin_job(&desk, job, known, slot);
+            service.begin_job(&at_work, job, known, slot);
         }
     }
 }
@@ -169,8 +169,8 @@ impl Drop for Births {
             return;
         }
         let ids = self.born.drain(..).map(|(job, _)| job.id).collect();
-        if let Some(desk) = self.slots.desk() {
-            desk.say.send(Said::Unsure(ids)).ok();
+        if let Some(at_work) = self.slots.at_work() {
+            at_work.say.send(Said::Unsure(ids)).ok();
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Slots {
 
 #[derive(Debug, Default)]
 struct State {
-    desk: Option<Desk>,
+    at_work: Option<AtWork>,
     used: BTreeMap<Pool, Used>,
     under_way: HashMap<JobId, UnderWay>,
 }
@@ -44,7 +44,7 @@ impl Pool {
 
 /// The worker of this process, for those who begin jobs beside it.
 #[derive(Debug, Clone)]
-pub(super) struct Desk {
+pub(super) struct AtWork {
     pub(super) service: Weak<Service>,
     /// Names this process in what it holds.
     pub(super) holder: Arc<str>,
@@ -118,30 +118,30 @@ impl Slots {
     }
 
     /// The worker begins.
-    pub(super) fn open(&self, desk: Desk) {
-        self.state().desk = Some(desk);
+    pub(super) fn open(&self, at_work: AtWork) {
+        self.state().at_work = Some(at_work);
     }
 
     /// Nothing more is born here; what was born before its commit is still begun.
     pub(super) fn close(&self) {
-        if let Some(desk) = &mut self.state().desk {
-            desk.is_open = false;
+        if let Some(at_work) = &mut self.state().at_work {
+            at_work.is_open = false;
         }
     }
 
     /// The worker has ended.
     pub(super) fn leave(&self) {
-        self.state().desk = None;
+        self.state().at_work = None;
     }
 
-    pub(super) fn desk(&self) -> Option<Desk> {
-        self.state().desk.clone()
+    pub(super) fn at_work(&self) -> Option<AtWork> {
+        self.state().at_work.clone()
     }
 
     /// A slot for a job that is born, and who holds it; `None` where the process does not work, or it would overtake.
     pub(super) fn take(&self, pool: Pool, organization: &OrganizationId, most: usize) -> Option<Arc<str>> {
         let mut state = self.state();
-        let holder = Arc::clone(&state.desk.as_ref().filter(|desk| desk.is_open)?.holder);
+        let holder = Arc::clone(&state.at_work.as_ref().filter(|at_work| at_work.is_open)?.holder);
         let used = state.used.entry(pool).or_default();
         if used.may_begin(organization, most) {
             used.take(organization);
@@ -296,7 +296,7 @@ mod tests {
     fn open() -> (Arc<Slots>, mpsc::UnboundedReceiver<Said>) {
         let (say, said) = mpsc::unbounded_channel();
         let slots = Arc::new(Slots::default());
-        slots.open(Desk { service: Weak::new(), holder: Arc::from("node"), say, is_open: true });
+        slots.open(AtWork { service: Weak::new(), holder: Arc::from("node"), say, is_open: true });
         (slots, said)
     }
 

@@ -7,7 +7,7 @@ use super::depth;
 use super::held::Known;
 use super::jobs::{DONE_HERE, Over};
 use super::options::seconds;
-use super::slots::{Desk, Reserved};
+use super::slots::{AtWork, Reserved};
 use crate::Service;
 use kernel::ids::JobId;
 use kernel::{Plain, Time};
@@ -70,7 +70,7 @@ struct Unsure {
 #[derive(Debug)]
 struct Worker {
     service: Arc<Service>,
-    desk: Desk,
+    at_work: AtWork,
     turns: BTreeMap<Kind, String>,
     /// What the clock said at which moments, back to one that is a grace ago.
     readings: VecDeque<(Instant, Time)>,
@@ -112,11 +112,12 @@ impl Worker {
     fn new(service: Arc<Service>) -> Self {
         let (say, said) = mpsc::unbounded_channel();
         let holder: String = Plain::new(&*service.chance).reveal().chars().take(22).collect();
-        let desk = Desk { service: Arc::downgrade(&service), holder: Arc::from(holder), say, is_open: true };
-        service.slots.open(desk.clone());
+        let at_work =
+            AtWork { service: Arc::downgrade(&service), holder: Arc::from(holder), say, is_open: true };
+        service.slots.open(at_work.clone());
         Self {
             service,
-            desk,
+            at_work,
             turns: BTreeMap::new(),
             readings: VecDeque::new(),
             looked: None,
@@ -156,7 +157,7 @@ impl Worker {
         let round = self.round(now, claims).await?;
         self.turns.extend(round.turns);
         for job in round.claimed {
-            self.service.begin_job(&self.desk, job, Known::Nothing, None);
+            self.service.begin_job(&self.at_work, job, Known::Nothing, None);
         }
         Ok(round.more)
     }
@@ -202,7 +203,7 @@ impl Worker {
         while let Some(Unsure { id, since, .. }) =
             self.unsure.pop_front_if(|unsure| unsure.next <= Instant::now())
         {
-            let holder = Arc::clone(&self.desk.holder);
+            let holder = Arc::clone(&self.at_work.holder);
             let wanted = id.clone();
             let read = self
                 .service
@@ -214,7 +215,7 @@ impl Worker {
                 self.unsure.push_back(Unsure { id: id.clone(), since, next: Instant::now() + FIND_EVERY });
             }
             if let Some(job) = found?.filter(|_| !self.service.slots.is_under_way(&id)) {
-                self.service.begin_job(&self.desk, job, Known::Nothing, None);
+                self.service.begin_job(&self.at_work, job, Known::Nothing, None);
             }
         }
         Ok(())
@@ -245,7 +246,7 @@ impl Worker {
     /// and claims for every free slot: one unit of work.
     async fn round(&mut self, now: Time, claims: bool) -> Result<Round, DbError> {
         let before = self.released_before(now);
-        let (holder, ended) = (Arc::clone(&self.desk.holder), self.ended.clone());
+        let (holder, ended) = (Arc::clone(&self.at_work.holder), self.ended.clone());
         let delivered = self.delivered.clone();
         let kept = (ended.len(), delivered.len());
         let (service, turns) = (Arc::clone(&self.service), self.turns.clone());

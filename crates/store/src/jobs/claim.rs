@@ -14,8 +14,8 @@ const TOGETHER: usize = 8;
 /// Rounds of turns in one claim: a second one where the first left slots free that others may fill.
 const ROUNDS: usize = 2;
 
-// On PostgreSQL rows that another node is about to claim are passed over instead of waited for: the one place where the
-// two databases are told different texts. SQLite has one writer, who never meets another.
+// On PostgreSQL rows that another node is about to claim are passed over instead of waited for. SQLite has one writer, who
+// never meets another.
 macro_rules! promote {
     ($skip:literal) => {
         concat!(
