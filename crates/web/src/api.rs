@@ -61,7 +61,7 @@ fn changes(table: Table<Web>) -> Table<Web> {
 
 /// An organization's own settings.
 fn own_settings(table: Table<Web>) -> Table<Web> {
-    use crate::routes::settings;
+    use crate::routes::{audit, settings};
     let (read, write) = (Proof::ApiKey(settings::READ), Proof::ApiKey(settings::WRITE));
     let (origins, signing, keys) = ("/v2/origins", "/v2/signing-keys", "/v2/api-keys");
     let rotate = "/v2/signing-keys/{key}/rotate";
@@ -83,13 +83,7 @@ fn own_settings(table: Table<Web>) -> Table<Web> {
         .add(Method::GET, keys, read, "API keys", get(settings::api_keys))
         .add(Method::POST, keys, write, "a new API key", post(settings::add_api_key))
         .add(Method::DELETE, "/v2/api-keys/{key}", write, "ends it", delete(settings::revoke_api_key))
-        .add(
-            Method::GET,
-            "/v2/audit",
-            Proof::ApiKey(settings::AUDIT),
-            "who changed what",
-            get(settings::audit),
-        )
+        .add(Method::GET, "/v2/audit", Proof::ApiKey(audit::READ), "who changed what", get(audit::list))
 }
 
 /// Outside systems, who comes from there, and where they deliver.

@@ -1,6 +1,7 @@
 //! One file per resource; each handler proves its caller, makes one call and shapes the answer.
 
 pub mod assets;
+pub mod audit;
 pub mod callback;
 pub mod calls;
 pub mod connectors;

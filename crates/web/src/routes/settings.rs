@@ -1,5 +1,5 @@
-//! What an organization's programs see and change of its own settings: origins, signing keys, API keys, and who changed
-//! what. Everything is of the key's environment, except the organization itself and its audit log, which have none.
+//! What an organization's programs see and change of its own settings: origins, signing keys, API keys. Everything is of
+//! the key's environment, except the organization itself, which has none.
 
 use crate::json_body::JsonBody;
 use crate::listing;
@@ -15,8 +15,6 @@ use kernel::Time;
 use kernel::ids::{ApiKeyId, SigningKeyId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::admin::AdminRefused;
-use service::admin::records::Entry;
 use service::admin::signing_keys::{NewMaterial, OVERLAP_S};
 use service::connect::look_up::Caller;
 
@@ -24,8 +22,6 @@ use service::connect::look_up::Caller;
 pub const READ: &str = "settings:read";
 /// What changing needs: whoever has it decides who may embed pages and sign tokens.
 pub const WRITE: &str = "settings:write";
-/// What reading the audit log needs.
-pub const AUDIT: &str = "audit:read";
 
 type Parameters = Vec<(String, String)>;
 
@@ -363,51 +359,4 @@ pub async fn revoke_api_key(
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(no) => answer::api_refused(&no),
     }
-}
-
-/// Thirteen months, which is how long it is kept; in seconds.
-const FARTHEST_S: i64 = 396 * 24 * 3600;
-
-/// Since when: `since_seconds` ago, 30 days unless it says otherwise.
-fn since(query: &Parameters, now: Time) -> Result<Time, Response> {
-    let asked = query.iter().rfind(|(name, _)| name == "since_seconds");
-    let span = asked.map_or(Some(30 * 24 * 3600), |(_, text)| text.parse().ok());
-    let span = span.filter(|span| (1..=FARTHEST_S).contains(span)).ok_or_else(|| {
-        let text = format!("since_seconds is a whole number from 1 to {FARTHEST_S}");
-        answer::api_invalid(&["query", "since_seconds"], &text, "value_error")
-    })?;
-    Ok(now.plus_seconds(-span))
-}
-
-fn shown_entry(entry: &Entry) -> Value {
-    json!({
-        "id": entry.id,
-        "date": entry.at.iso_micros(),
-        "actor": entry.actor.label(),
-        "action": entry.action,
-        "subject": entry.subject,
-        "detail": entry.detail,
-    })
-}
-
-/// Who changed what, the newest first.
-pub async fn audit(
-    State(web): State<Web>,
-    ApiCaller(caller): ApiCaller,
-    OriginalUri(uri): OriginalUri,
-    Query(query): Query<Parameters>,
-) -> Response {
-    if !caller.may(AUDIT) {
-        return answer::not_authorized();
-    }
-    let (service, owner) = (web.service(), &caller.organization);
-    let since = match since(&query, service.clock.now()) {
-        Ok(since) => since,
-        Err(response) => return response,
-    };
-    let read = |page| async move {
-        let found = service.audit(Some(owner), since, page).await?;
-        Ok::<_, AdminRefused>((found.rows.iter().map(shown_entry).collect(), found.total))
-    };
-    listing::never_archived(&query, uri.path(), read).await
 }
