@@ -37,6 +37,7 @@ mod run_told;
 pub mod schedule;
 pub(crate) mod slots;
 pub mod trigger;
+mod unsure;
 mod worker;
 
 pub use births::Births;

@@ -8,6 +8,7 @@ use super::held::Known;
 use super::jobs::{DONE_HERE, Over};
 use super::options::seconds;
 use super::slots::{AtWork, Reserved};
+use super::unsure::Unsure;
 use crate::Service;
 use kernel::ids::JobId;
 use kernel::{Plain, Time};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use store::DbError;
 use store::jobs::claim::{self, Claim, Look};
 use store::jobs::outcome::{self, Ended};
-use store::jobs::{Job, Kind, birth};
+use store::jobs::{Job, Kind};
 use store::notices::{self, FirstTry};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -31,10 +32,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 const READ_EVERY: Duration = Duration::from_millis(100);
 /// Jobs whose time has come, of one round.
 const PROMOTED: i64 = 500;
-/// Between two looks for what a unit of work may have kept that nobody waited for.
-const FIND_EVERY: Duration = Duration::from_secs(1);
-/// After which such a unit of work has ended, as statements have a limit.
-const SURE_AFTER: Duration = Duration::from_secs(20);
 /// While the process stops, between two looks at what is still under way.
 const STOP_EVERY: Duration = Duration::from_millis(50);
 
@@ -59,14 +56,6 @@ struct Round {
     more: bool,
 }
 
-/// A job that may have been born.
-#[derive(Debug)]
-struct Unsure {
-    id: JobId,
-    since: Instant,
-    next: Instant,
-}
-
 #[derive(Debug)]
 struct Worker {
     service: Arc<Service>,
@@ -78,8 +67,7 @@ struct Worker {
     ended: Vec<Ended>,
     /// First tries that delivered a message.
     delivered: Vec<FirstTry>,
-    /// Jobs that may have been born.
-    unsure: VecDeque<Unsure>,
+    unsure: Unsure,
     said: mpsc::UnboundedReceiver<Said>,
 }
 
@@ -123,7 +111,7 @@ impl Worker {
             looked: None,
             ended: Vec::new(),
             delivered: Vec::new(),
-            unsure: VecDeque::new(),
+            unsure: Unsure::default(),
             said,
         }
     }
@@ -148,7 +136,9 @@ impl Worker {
 
     /// One turn: a look, where nobody rang, and a round where there is something to do. Whether to go on at once.
     async fn turn(&mut self, rung: bool) -> Result<bool, DbError> {
-        self.find_unsure().await?;
+        while let Some(job) = self.unsure.found(&self.service, &self.at_work.holder).await? {
+            self.service.begin_job(&self.at_work, job, Known::Nothing, None);
+        }
         let now = self.service.clock.now();
         let claims = if rung { self.can_claim() } else { self.is_needed(now).await? };
         if self.ended.is_empty() && self.delivered.is_empty() && !claims {
@@ -196,29 +186,6 @@ impl Worker {
                 self.service.slots.waits(kind, is_ready);
             }
         }
-    }
-
-    /// Begins what was born although whoever asked for it did not come back to begin it.
-    async fn find_unsure(&mut self) -> Result<(), DbError> {
-        while let Some(Unsure { id, since, .. }) =
-            self.unsure.pop_front_if(|unsure| unsure.next <= Instant::now())
-        {
-            let holder = Arc::clone(&self.at_work.holder);
-            let wanted = id.clone();
-            let read = self
-                .service
-                .db
-                .read(move |tx| Box::pin(async move { birth::held_by(tx, &wanted, &holder).await }));
-            let found: Result<Option<Job>, DbError> = read.await;
-            let is_known = matches!(found, Ok(Some(_)));
-            if !is_known && since.elapsed() < SURE_AFTER {
-                self.unsure.push_back(Unsure { id: id.clone(), since, next: Instant::now() + FIND_EVERY });
-            }
-            if let Some(job) = found?.filter(|_| !self.service.slots.is_under_way(&id)) {
-                self.service.begin_job(&self.at_work, job, Known::Nothing, None);
-            }
-        }
-        Ok(())
     }
 
     /// Leases that ended before this time are over for good: a grace ago, by the clock, and by what the clock said when
@@ -343,10 +310,7 @@ impl Worker {
                 self.ended.extend(id.map(|id| Ended { id, outcome }));
                 self.delivered.extend(first_try);
             }
-            Some(Said::Unsure(ids)) => {
-                let (since, next) = (Instant::now(), Instant::now() + FIND_EVERY);
-                self.unsure.extend(ids.into_iter().map(|id| Unsure { id, since, next }));
-            }
+            Some(Said::Unsure(ids)) => self.unsure.add(ids),
             None => {}
         }
     }
