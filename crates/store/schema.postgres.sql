@@ -222,6 +222,7 @@ CREATE TABLE deliveries (
     organization_id TEXT NOT NULL,
     tenant_id BIGINT NOT NULL,
     webhook_id TEXT NOT NULL,
+    connector TEXT NOT NULL,
     dedupe TEXT,
     headers TEXT NOT NULL,
     body_encoding TEXT NOT NULL,
@@ -230,8 +231,7 @@ CREATE TABLE deliveries (
     trigger_id BIGINT,
     taken_at BIGINT,
     CONSTRAINT deliveries_body_encoding_check CHECK ((body_encoding = ANY (ARRAY['utf-8'::text, 'base64'::text]))),
-    CONSTRAINT deliveries_pkey PRIMARY KEY (id),
-    CONSTRAINT deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id)
+    CONSTRAINT deliveries_pkey PRIMARY KEY (id)
 );
 
 CREATE UNIQUE INDEX deliveries_dedupe ON deliveries USING btree (webhook_id, dedupe) WHERE (dedupe IS NOT NULL);
@@ -239,8 +239,6 @@ CREATE UNIQUE INDEX deliveries_dedupe ON deliveries USING btree (webhook_id, ded
 CREATE INDEX deliveries_fresh ON deliveries USING btree (id) WHERE (trigger_id IS NULL);
 
 CREATE INDEX deliveries_taken_at ON deliveries USING btree (taken_at) WHERE (taken_at IS NOT NULL);
-
-CREATE INDEX deliveries_webhook ON deliveries USING btree (webhook_id);
 
 CREATE TABLE dialogs (
     id TEXT NOT NULL,

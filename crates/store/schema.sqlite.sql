@@ -199,7 +199,9 @@ CREATE TABLE deliveries (
     id TEXT NOT NULL PRIMARY KEY,
     organization_id TEXT NOT NULL,
     tenant_id BIGINT NOT NULL,
-    webhook_id TEXT NOT NULL REFERENCES webhooks (id),
+    -- The address, which may be gone by now, and the connector whose address it was, empty for the tenant's own.
+    webhook_id TEXT NOT NULL,
+    connector TEXT NOT NULL,
     dedupe TEXT,
     headers TEXT NOT NULL,
     body_encoding TEXT NOT NULL CHECK (body_encoding IN ('utf-8', 'base64')),
@@ -216,8 +218,6 @@ CREATE UNIQUE INDEX deliveries_dedupe ON deliveries (webhook_id, dedupe) WHERE d
 CREATE INDEX deliveries_fresh ON deliveries (id) WHERE trigger_id IS NULL;
 
 CREATE INDEX deliveries_taken_at ON deliveries (taken_at) WHERE taken_at IS NOT NULL;
-
-CREATE INDEX deliveries_webhook ON deliveries (webhook_id);
 
 CREATE TABLE dialogs (
     id TEXT NOT NULL PRIMARY KEY,

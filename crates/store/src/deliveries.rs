@@ -12,25 +12,13 @@ use kernel::{Environment, Hashed, Time};
 use serde_json::json as object;
 use std::collections::{HashMap, HashSet};
 
-// The connector at whose address it came; empty for the tenant's own.
-macro_rules! came_by {
-    () => {
-        "(SELECT w.connector FROM webhooks AS w WHERE w.id = deliveries.webhook_id)"
-    };
-}
-pub(crate) use came_by;
-
 // What of a delivery is read before its run begins: how large it is, and itself where it is small. Larger ones would be
 // kept in memory for as long as they wait.
 macro_rules! arrived {
     () => {
-        concat!(
-            "id, organization_id, tenant_id, OCTET_LENGTH(headers) AS text_bytes, OCTET_LENGTH(body) AS body_bytes,
+        "id, organization_id, tenant_id, OCTET_LENGTH(headers) AS text_bytes, OCTET_LENGTH(body) AS body_bytes,
         CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN headers END AS headers, body_encoding,
-        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END AS body, ",
-            came_by!(),
-            " AS connector"
-        )
+        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END AS body, connector"
     };
 }
 
@@ -79,13 +67,14 @@ pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[
 ];
 
 statements! {
-    INSERT = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body,
-        received_at, taken_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL)
+    INSERT = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, connector, dedupe, headers,
+        body_encoding, body, received_at, taken_at)
+        VALUES ($1, $2, $3, $4, (SELECT w.connector FROM webhooks AS w WHERE w.id = $4), $5, $6, $7, $8, $9, NULL)
         ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
     // What `insert` was told by somebody who looked the address up stands in the WHERE clause here.
-    RECEIVE_OWN = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding,
-        body, received_at, taken_at)
-        SELECT $1, w.organization_id, w.tenant_id, w.id, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST(NULL AS BIGINT)
+    RECEIVE_OWN = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, connector, dedupe, headers,
+        body_encoding, body, received_at, taken_at)
+        SELECT $1, w.organization_id, w.tenant_id, w.id, w.connector, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST(NULL AS BIGINT)
         FROM webhooks AS w JOIN tenants AS t ON t.id = w.tenant_id AND t.archived_at IS NULL
         JOIN organizations AS o ON o.id = w.organization_id AND NOT o.disabled
         WHERE w.secret_hash = $7 AND w.environment = $8 AND w.connector = '' AND (w.ends_at IS NULL OR w.ends_at > $6)
@@ -93,9 +82,9 @@ statements! {
     // The same of all that arrives meanwhile, for PostgreSQL.
     RECEIVE_OWN_MANY = "WITH new (id, dedupe, headers, body_encoding, body, received_at, secret_hash, environment)
         AS (VALUES ($1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8))
-        INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body,
-            received_at, taken_at)
-        SELECT new.id, w.organization_id, w.tenant_id, w.id, new.dedupe, new.headers, new.body_encoding, new.body,
+        INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, connector, dedupe, headers, body_encoding,
+            body, received_at, taken_at)
+        SELECT new.id, w.organization_id, w.tenant_id, w.id, w.connector, new.dedupe, new.headers, new.body_encoding, new.body,
             new.received_at, CAST(NULL AS BIGINT)
         FROM new JOIN webhooks AS w ON w.secret_hash = new.secret_hash AND w.environment = new.environment
             AND w.connector = '' AND (w.ends_at IS NULL OR w.ends_at > new.received_at)
@@ -104,8 +93,8 @@ statements! {
         WHERE TRUE ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING RETURNING id";
     BY_ID = "SELECT id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body, received_at
         FROM deliveries WHERE organization_id = $1 AND id = $2";
-    CONTENT = concat!("SELECT headers, body_encoding, body, ", came_by!(), "
-        FROM deliveries WHERE organization_id = $1 AND id = $2");
+    CONTENT = "SELECT headers, body_encoding, body, connector
+        FROM deliveries WHERE organization_id = $1 AND id = $2";
     RECEIVED = "SELECT id FROM deliveries
         WHERE organization_id = $1 AND webhook_id = $2 AND dedupe = $3 AND received_at >= $4";
     MARK_TAKEN = "UPDATE deliveries SET taken_at = $3 WHERE organization_id = $1 AND id = $2 AND taken_at IS NULL";
@@ -320,9 +309,9 @@ fn arrived(row: &mut Row) -> Result<Fresh, DbError> {
 pub(crate) fn content(row: &mut Row) -> Result<Option<Content>, DbError> {
     let headers = row.take_json_or_null()?;
     let (encoding, body): (String, Option<String>) = (row.take()?, row.take()?);
-    let connector: Option<String> = row.take()?;
+    let connector: String = row.take()?;
     let (Some(headers), Some(body)) = (headers, body) else { return Ok(None) };
-    let source = connector.filter(|name| !name.is_empty()).unwrap_or_else(|| CUSTOM.to_owned());
+    let source = if connector.is_empty() { CUSTOM.to_owned() } else { connector };
     Ok(Some(Content { source, headers, body: decode(&encoding, body)? }))
 }
 

@@ -34,9 +34,9 @@ statements! {
     ROTATE = "UPDATE webhooks SET ends_at = $3 WHERE organization_id = $1 AND id = $2 AND ends_at IS NULL";
     END = "UPDATE webhooks SET ends_at = $3
         WHERE organization_id = $1 AND id = $2 AND (ends_at IS NULL OR ends_at > $3)";
-    // An address with deliveries stays: they say at which address they came.
-    DELETE_ENDED = "DELETE FROM webhooks WHERE id IN (SELECT w.id FROM webhooks AS w WHERE w.ends_at < $1
-        AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.webhook_id = w.id) ORDER BY w.ends_at LIMIT $2)";
+    // What came at an address says so itself.
+    DELETE_ENDED = "DELETE FROM webhooks WHERE id IN (SELECT id FROM webhooks
+        WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)";
 }
 
 fn webhook(row: &mut Row) -> Result<Webhook, DbError> {
@@ -128,7 +128,7 @@ pub async fn end(
     sql(END).bind(organization).bind(id).bind(at).wrote(tx).await
 }
 
-/// Deletes at most `limit` addresses that ended before `before` and have no deliveries.
+/// Deletes at most `limit` addresses that ended before `before`.
 ///
 /// # Errors
 /// [`DbError`].

@@ -39,8 +39,8 @@ pub const TABLES: &[Table] = &[
     swept(&["triggers"], "30 days after a run has claimed them; without end before", "the same"),
     swept(
         &["webhooks"],
-        "30 days after they ended, and until their deliveries are gone",
-        "deliveries say at which address they came",
+        "30 days after they ended",
+        "a tenant's list of addresses tells what became of an old one",
     ),
     swept(
         &["jobs"],

@@ -51,21 +51,16 @@ const INSERT_BORN_ON_POSTGRES: &str = insert_on_postgres!(
     "WHERE EXISTS (SELECT 1 FROM jobs AS j WHERE j.id = new.job AND j.state = 'held')
         ON CONFLICT (tenant_id) WHERE completed_at IS NULL DO NOTHING RETURNING id"
 );
-const TAKE_DELIVERIES_ON_POSTGRES: &str = concat!(
-    "UPDATE deliveries SET taken_at = $2
+const TAKE_DELIVERIES_ON_POSTGRES: &str = "UPDATE deliveries SET taken_at = $2
     FROM json_to_recordset(CAST($1 AS JSON)) AS new (delivery TEXT)
     WHERE deliveries.id = new.delivery AND deliveries.taken_at IS NULL
     RETURNING deliveries.id,
         CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN headers END, body_encoding,
-        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END, ",
-    deliveries::came_by!()
-);
-const TAKE_DELIVERY_ON_SQLITE: &str = concat!(
+        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END, connector";
+const TAKE_DELIVERY_ON_SQLITE: &str =
     "UPDATE deliveries SET taken_at = $2 WHERE id = $1 AND taken_at IS NULL RETURNING id,
         CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN headers END, body_encoding,
-        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END, ",
-    deliveries::came_by!()
-);
+        CASE WHEN OCTET_LENGTH(headers) + OCTET_LENGTH(body) <= 16384 THEN body END, connector";
 
 /// The texts that only SQLite is told.
 pub(crate) const ON_SQLITE: &[(&str, &str)] = &[("runs/begun::TAKE_DELIVERY", TAKE_DELIVERY_ON_SQLITE)];
