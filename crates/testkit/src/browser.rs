@@ -187,8 +187,11 @@ impl Browser {
     pub async fn axe(&self) -> WebDriverResult<Vec<Violation>> {
         let source = std::fs::read_to_string(node::package_file("axe-core/axe.min.js"))?;
         self.execute(source, Vec::new()).await?;
+        // A colour on its way from one scheme to the other is neither's.
         let run = "const [tags, done] = arguments; \
-            axe.run(document, {runOnly: tags, iframes: false, resultTypes: ['violations']}) \
+            const turning = document.getAnimations().filter((it) => it instanceof CSSTransition); \
+            Promise.allSettled(turning.map((it) => it.finished)) \
+               .then(() => axe.run(document, {runOnly: tags, iframes: false, resultTypes: ['violations']})) \
                .then((found) => done(found.violations), (error) => done(String(error)));";
         let found = self.execute_async(run, vec![json!(WCAG)]).await?;
         found.convert()
