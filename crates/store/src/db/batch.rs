@@ -141,12 +141,19 @@ impl Line {
             let early = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
             sent.push((group, writing, early));
         }
-        let committed = client.batch_execute("COMMIT").await;
+        let mut commit = pin!(client.batch_execute("COMMIT"));
+        let committed = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await;
+        // The answers are taken in the order in which they come. While nobody takes the next part of one, the connection
+        // reads nothing that stands behind it: whoever waited for COMMIT's first would wait for ever.
         let begun = if let Poll::Ready(begun) = begun { begun } else { begin.await };
+        let mut results = Vec::with_capacity(sent.len());
+        for (group, writing, early) in sent {
+            results.push((group, if let Poll::Ready(result) = early { result } else { writing.await }));
+        }
+        let committed = if let Poll::Ready(committed) = committed { committed } else { commit.await };
         begun.and(committed).map_err(|error| explain(&error))?;
         let mut all: Vec<(usize, Wrote)> = Vec::new();
-        for (group, writing, early) in sent {
-            let result = if let Poll::Ready(result) = early { result } else { writing.await };
+        for (group, result) in results {
             let Ok(wrote) = result else { return Ok(None) };
             all.extend(group.places.iter().copied().zip(wrote));
         }

@@ -7,6 +7,7 @@ use connect::dialog::{Dialog, Stage};
 use futures_util::future::join_all;
 use kernel::Environment;
 use kernel::ids::{ConnectionId, DeliveryId, OrganizationId, TenantId};
+use std::time::Duration;
 use store::connections::{Connected, NewConnection};
 use store::deliveries::OwnDelivery;
 use store::{DbError, connections, deliveries, dialogs, organizations, sql, tenants, webhooks};
@@ -16,6 +17,7 @@ on_both!(
     a_dialog_knows_who_is_connected,
     an_own_address_takes_deliveries_at_a_stroke,
     a_write_that_fails_takes_no_other_with_it,
+    an_answer_in_many_parts_holds_nobody_up,
     a_single_read_sees_what_was_written,
 );
 
@@ -171,6 +173,21 @@ async fn a_write_that_fails_takes_no_other_with_it(world: World) {
     }
     let mut count = world.db.maybe(sql("SELECT COUNT(*) FROM kept")).await.unwrap().unwrap();
     assert_eq!(count.take::<i64>(), Ok(900), "what was told is what was kept");
+}
+
+async fn an_answer_in_many_parts_holds_nobody_up(world: World) {
+    world.db.execute(sql("CREATE TABLE kept (id BIGINT NOT NULL PRIMARY KEY, text TEXT)")).await.unwrap();
+    let text = "x".repeat(100_000);
+    let write = |number: i64| {
+        let insert = sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+            INSERT INTO kept (id, text) SELECT CAST($1 AS BIGINT) + i, $2 FROM n RETURNING text");
+        world.db.write_one(insert.bind(number * 100).bind(&text))
+    };
+    // Together they share a commit, which is asked for before the first answer is read.
+    let written = tokio::time::timeout(Duration::from_secs(60), join_all((0..20).map(write))).await;
+    for row in written.expect("whoever waits for a commit lets the answers before it come") {
+        assert_eq!(row.unwrap().unwrap().take::<String>().unwrap().len(), text.len());
+    }
 }
 
 async fn a_single_read_sees_what_was_written(world: World) {
