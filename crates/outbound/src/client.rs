@@ -306,12 +306,7 @@ fn redirected(request: &mut Request, answer: &Response) -> Result<(), CallError>
     let target = answer.header("location").and_then(|location| request.url.join(location).ok());
     let bad = || CallError::BadAnswer { host: host_of(&request.url), why: Malformed::Redirect };
     let target: Url = target.ok_or_else(bad)?;
-    let becomes_get = match answer.status {
-        303 => request.method != Method::Head,
-        301 | 302 => request.method == Method::Post,
-        _ => false,
-    };
-    if becomes_get {
+    if request.method.becomes_get(answer.status) {
         request.method = Method::Get;
         request.body = None;
         request.headers.retain(|header| !header.name.eq_ignore_ascii_case("content-type"));

@@ -4,9 +4,9 @@
 use crate::call_error::{CallError, Malformed};
 use crate::client::Client;
 use crate::opened::Opened;
-use crate::request::{Method, Request, Response};
+use crate::request::{Request, Response};
 use connect::connector::flow::{self, Exchange, ProviderFailure, StepOutcome};
-use connect::connector::{Answer, Definition, Method as DeclaredMethod, OutgoingRequest};
+use connect::connector::{Answer, Definition, OutgoingRequest};
 use connect::credential::{App, Credential, Values};
 use connect::dialog::{Choice, Failure};
 use kernel::{SecretText, Time};
@@ -210,15 +210,7 @@ impl Providers {
     }
 
     fn written(&self, outgoing: OutgoingRequest) -> Request {
-        let method = match outgoing.method {
-            DeclaredMethod::Get => Method::Get,
-            DeclaredMethod::Head => Method::Head,
-            DeclaredMethod::Post => Method::Post,
-            DeclaredMethod::Put => Method::Put,
-            DeclaredMethod::Patch => Method::Patch,
-            DeclaredMethod::Delete => Method::Delete,
-        };
-        let mut request = Request::new(method, outgoing.url).timeout(self.within).max_body(LARGEST);
+        let mut request = Request::new(outgoing.method, outgoing.url).timeout(self.within).max_body(LARGEST);
         for header in outgoing.headers {
             request = if header.secret {
                 request.secret_header(header.name, header.value)

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Allow, Limits};
 use connect::attempt::pkce_challenge;
-use connect::connector::{Pkce, shipped};
+use connect::connector::{Method, Pkce, shipped};
 use kernel::{SecretText, Slug};
 use std::collections::BTreeMap;
 use testkit::standins::{
@@ -207,7 +207,7 @@ async fn stripe_takes_a_key_and_says_whose_it_is() {
     assert_eq!(bench.standin.last("/v1/account").bearer(), Some(STRIPE_KEY));
 
     let url = url::Url::parse(&format!("{}/v1/balance", bench.standin.origin())).unwrap();
-    let request = OutgoingRequest { method: DeclaredMethod::Get, url, headers: Vec::new(), body: None };
+    let request = OutgoingRequest { method: Method::Get, url, headers: Vec::new(), body: None };
     let request = flow::with_credential(&bench.definition, right.variables(None, None), request).unwrap();
     let answer = bench.providers.open(request, Duration::from_secs(10), 1024).await.unwrap();
     assert_eq!(answer.status, 200);
@@ -224,7 +224,7 @@ async fn a_credential_goes_only_to_declared_hosts() {
         [other.origin(), "https://api.hubapi.com.evil.example".to_owned(), "https://evil.example".to_owned()]
     {
         let url = url::Url::parse(&elsewhere).unwrap();
-        let request = OutgoingRequest { method: DeclaredMethod::Get, url, headers: Vec::new(), body: None };
+        let request = OutgoingRequest { method: Method::Get, url, headers: Vec::new(), body: None };
         let refused = flow::with_credential(&bench.definition, credential.variables(None, None), request);
         assert_eq!(refused.unwrap_err().failure, Failure::ServerError, "{elsewhere}");
     }

@@ -2,41 +2,12 @@
 
 use crate::call_error::{CallError, Malformed};
 use bytes::Bytes;
+pub use connect::connector::Method;
 use kernel::SecretText;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::time::Duration;
 use url::Url;
-
-/// The methods that connectors use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Head,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-impl Method {
-    /// Reads `GET`, `post` and so on; `None` for a method that is not called.
-    pub fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete];
-        all.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text))
-    }
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-}
 
 /// One header of a request.
 #[derive(Clone, PartialEq, Eq)]

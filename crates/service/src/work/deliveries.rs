@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use store::deliveries::{Fresh, Made};
+use store::jobs::Kind;
 use store::jobs::birth::Wished;
-use store::jobs::{Kind, Wish};
 use store::runs::begun::{self, New};
 use store::runs::standing::Standing;
 use store::{DbError, Tx, deliveries};
@@ -230,12 +230,8 @@ impl<'a> Taking<'a> {
         let new: Vec<New<'_>> =
             new.map(|((job, task), token)| New { run: &task.run, token, job: Some(job) }).collect();
         // Before it is known whether they are: where the commit's answer is lost, somebody looks.
-        for Wished { id, organization, subject, hold } in wished {
-            if let Some(hold) = hold {
-                let (kind, subject) = (Kind::Run, subject.clone());
-                self.births
-                    .expect(hold.born(Wish { kind, organization, subject, due: self.now }, id.clone()));
-            }
+        for job in wished.iter().filter_map(|wished| wished.born(Kind::Run, self.now)) {
+            self.births.expect(job);
         }
         let born = begun::born(tx, wished, &new, made, self.now).await?;
         self.births.withdraw();

@@ -10,10 +10,11 @@ use super::postgres::{explain, parameter, statement, type_of, written};
 use super::statement::Query;
 use super::value::Value;
 use deadpool_postgres::Client;
+use futures_util::future::Either;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::future::{Ready, poll_fn, ready};
+use std::pin::Pin;
 use std::task::Poll;
 use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
@@ -132,33 +133,38 @@ impl Line {
             statements.push(statement);
         }
         let client = &self.client;
-        let mut begin = pin!(client.batch_execute("BEGIN"));
-        let begun = poll_fn(|context| Poll::Ready(begin.as_mut().poll(context))).await;
-        let mut sent = Vec::with_capacity(groups.len());
+        // They leave in this order.
+        let begun = sent(client.batch_execute("BEGIN")).await;
+        let mut writing = Vec::with_capacity(groups.len());
         for (group, statement) in groups.iter().zip(&statements) {
-            let mut writing = Box::pin(run(client, statement, group));
-            // So they leave in this order, and COMMIT behind them.
-            let early = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
-            sent.push((group, writing, early));
+            writing.push(sent(run(client, statement, group)).await);
         }
-        let mut commit = pin!(client.batch_execute("COMMIT"));
-        let committed = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await;
+        let committed = sent(client.batch_execute("COMMIT")).await;
         // The answers are taken in the order in which they come. While nobody takes the next part of one, the connection
         // reads nothing that stands behind it: whoever waited for COMMIT's first would wait for ever.
-        let begun = if let Poll::Ready(begun) = begun { begun } else { begin.await };
-        let mut results = Vec::with_capacity(sent.len());
-        for (group, writing, early) in sent {
-            results.push((group, if let Poll::Ready(result) = early { result } else { writing.await }));
+        let begun = begun.await;
+        let mut results = Vec::with_capacity(writing.len());
+        for writing in writing {
+            results.push(writing.await);
         }
-        let committed = if let Poll::Ready(committed) = committed { committed } else { commit.await };
+        let committed = committed.await;
         begun.and(committed).map_err(|error| explain(&error))?;
         let mut all: Vec<(usize, Wrote)> = Vec::new();
-        for (group, result) in results {
+        for (group, result) in groups.iter().zip(results) {
             let Ok(wrote) = result else { return Ok(None) };
             all.extend(group.places.iter().copied().zip(wrote));
         }
         all.sort_unstable_by_key(|(place, _)| *place);
         Ok(Some(all.into_iter().map(|(_, wrote)| wrote).collect()))
+    }
+}
+
+/// What a request answers, once it is sent.
+async fn sent<F: Future>(request: F) -> Either<Ready<F::Output>, Pin<Box<F>>> {
+    let mut request = Box::pin(request);
+    match poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await {
+        Poll::Ready(answer) => Either::Left(ready(answer)),
+        Poll::Pending => Either::Right(request),
     }
 }
 

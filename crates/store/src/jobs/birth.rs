@@ -87,6 +87,14 @@ pub struct Wished {
     pub hold: Option<Hold>,
 }
 
+impl Wished {
+    /// The job as it is written where it is new and held.
+    pub fn born(&self, kind: Kind, now: Time) -> Option<Job> {
+        let wish = Wish { kind, organization: &self.organization, subject: self.subject.clone(), due: now };
+        self.hold.as_ref().map(|hold| hold.born(wish, self.id.clone()))
+    }
+}
+
 /// The statements that ask for these jobs of one kind, which are due now. Those that were new come back by their ids.
 /// They are asked for in the order in which they are given, which is that of the tenants' numbers.
 pub(crate) fn asking(kind: Kind, wished: &[Wished], now: Time) -> Vec<Query> {
@@ -107,11 +115,11 @@ pub(crate) fn asking(kind: Kind, wished: &[Wished], now: Time) -> Vec<Query> {
 
 /// Those that are held by whoever asked, of the ids that came back.
 pub(crate) fn held_of(kind: Kind, wished: &[Wished], new: &HashSet<JobId>, now: Time) -> Vec<Job> {
-    let held = wished.iter().filter_map(|Wished { id, organization, subject, hold }| {
-        let hold = hold.as_ref().filter(|_| new.contains(id))?;
-        Some(hold.born(Wish { kind, organization, subject: subject.clone(), due: now }, id.clone()))
-    });
-    held.collect()
+    wished
+        .iter()
+        .filter(|wished| new.contains(&wished.id))
+        .filter_map(|wished| wished.born(kind, now))
+        .collect()
 }
 
 /// As [`super::enqueue`] for several subjects of one kind that are due now, in few statements, in the order of their

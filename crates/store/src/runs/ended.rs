@@ -5,8 +5,8 @@ use crate::statements::statements;
 use connect::run::Run;
 use kernel::ids::JobId;
 
-// It may be asked for a moment after the run ended, by the clock of whoever asks, and be there before the end is: hence
-// the second (in microseconds).
+// The job may have been asked for by another node, whose clock is ahead: it is due again though `again_at` lies up to a
+// second (in microseconds) behind the end.
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
 // has written what it is for, or before and until his commit: so either he is seen here, or he sees that the job is gone.
 // Jobs of tenants are locked in the order of their numbers, as by everybody.

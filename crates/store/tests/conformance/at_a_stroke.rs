@@ -184,8 +184,9 @@ async fn an_answer_in_many_parts_holds_nobody_up(world: World) {
         world.db.write_one(insert.bind(number * 100).bind(&text))
     };
     // Together they share a commit, which is asked for before the first answer is read.
-    let written = tokio::time::timeout(Duration::from_secs(60), join_all((0..20).map(write))).await;
-    for row in written.expect("whoever waits for a commit lets the answers before it come") {
+    // Whoever waited for the commit first would let none of the answers before it come.
+    let written = tokio::time::timeout(Duration::from_secs(60), join_all((0..20).map(write))).await.unwrap();
+    for row in written {
         assert_eq!(row.unwrap().unwrap().take::<String>().unwrap().len(), text.len());
     }
 }

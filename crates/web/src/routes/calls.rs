@@ -134,8 +134,7 @@ pub fn wanted(body: &[u8], form: Form) -> Result<Wanted, Unfit> {
 
 fn method(text: &Value) -> Result<Method, Unfit> {
     let text = text.as_str().unwrap_or_default();
-    let found = Method::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text));
-    found.ok_or_else(|| {
+    Method::parse(text).ok_or_else(|| {
         let known: Vec<_> = Method::ALL.iter().map(|method| method.as_str()).collect();
         Unfit::new("method", format!("is none of {}", known.join(", ")), "value_error.method")
     })

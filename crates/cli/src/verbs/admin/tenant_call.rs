@@ -63,10 +63,8 @@ impl Call {
     }
 
     fn wanted(&self) -> anyhow::Result<Wanted> {
-        let method = Method::ALL
-            .into_iter()
-            .find(|method| method.as_str().eq_ignore_ascii_case(&self.method))
-            .ok_or_else(|| anyhow!("`{}` is not a method", self.method))?;
+        let method = Method::parse(&self.method);
+        let method = method.ok_or_else(|| anyhow!("`{}` is not a method", self.method))?;
         let is_xml = self.form() != Form::Data;
         let text = match self.body.as_deref().map(|body| (body, body.strip_prefix('@'))) {
             None => None,

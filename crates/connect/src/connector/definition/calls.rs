@@ -29,6 +29,21 @@ impl Method {
         ("DELETE", Self::Delete),
     ];
 
+    /// Reads `GET`, `post` and so on; `None` for a method that is not called.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text))
+    }
+
+    /// Whether a redirect with this status is followed by GET and without a body (RFC 9110, section 15.4, as browsers do
+    /// it). Who asks for the head alone wants no more of what stands elsewhere.
+    pub fn becomes_get(self, status: u16) -> bool {
+        match status {
+            303 => self != Self::Head,
+            301 | 302 => self == Self::Post,
+            _ => false,
+        }
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",

@@ -273,14 +273,8 @@ fn write_body(request: &mut OutgoingRequest, wanted: &Wanted) {
 pub fn redirected(wanted: &Wanted, from: &Url, status: u16, location: &str) -> Option<(Wanted, bool)> {
     let to = from.join(location).ok()?;
     let stays = to.origin() == from.origin();
-    // Who asks for the head alone wants no more of what stands elsewhere (RFC 9110, 15.4.4).
-    let becomes_get = match status {
-        303 => wanted.method != Method::Head,
-        301 | 302 => wanted.method == Method::Post,
-        _ => false,
-    };
     let mut next = Wanted { target: to.to_string(), query: Vec::new(), ..wanted.clone() };
-    if becomes_get {
+    if wanted.method.becomes_get(status) {
         (next.method, next.body) = (Method::Get, None);
         next.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
     }
