@@ -770,8 +770,6 @@ CREATE INDEX runs_succeeded ON runs USING btree (tenant_id, id) WHERE (phase = '
 
 CREATE INDEX runs_tenant ON runs USING btree (tenant_id, id);
 
-CREATE UNIQUE INDEX runs_token ON runs USING btree (token_hash) WHERE (token_hash IS NOT NULL);
-
 CREATE SEQUENCE runs_ids;
 
 CREATE TABLE schedules (
@@ -943,8 +941,6 @@ CREATE TABLE triggers (
     created_at BIGINT NOT NULL,
     claimed_at BIGINT,
     run_id BIGINT,
-    CONSTRAINT triggers_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id) ON DELETE SET NULL,
-    CONSTRAINT triggers_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT triggers_pkey PRIMARY KEY (id),
     CONSTRAINT triggers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
@@ -952,8 +948,6 @@ CREATE TABLE triggers (
 CREATE INDEX triggers_ahead ON triggers USING btree (tenant_id, id) WHERE ((claimed_at IS NULL) AND ((mode = 'init'::text) OR (source = 'Cron'::text)));
 
 CREATE INDEX triggers_claimed_at ON triggers USING btree (claimed_at) WHERE (claimed_at IS NOT NULL);
-
-CREATE INDEX triggers_delivery ON triggers USING btree (delivery_id) WHERE (delivery_id IS NOT NULL);
 
 CREATE INDEX triggers_run ON triggers USING btree (run_id) WHERE (run_id IS NOT NULL);
 

@@ -709,7 +709,7 @@ CREATE TABLE runs (
     configs TEXT,
     -- Sealed for the place `rerun:{trigger}` of its trigger.
     given_state TEXT,
-    -- SHA-256 of the run's own token: it fetches credentials and reports with it.
+    -- SHA-256 of the run's own token: it fetches credentials and reports with it, and names its run as it does.
     token_hash TEXT,
     -- The last line of what it printed to stdout, sealed for the place `run:{id}`: it is handed to the next run.
     state TEXT,
@@ -732,8 +732,6 @@ CREATE INDEX runs_organization ON runs (organization_id, environment, id);
 CREATE INDEX runs_succeeded ON runs (tenant_id, id) WHERE phase = 'Succeeded';
 
 CREATE INDEX runs_tenant ON runs (tenant_id, id);
-
-CREATE UNIQUE INDEX runs_token ON runs (token_hash) WHERE token_hash IS NOT NULL;
 
 CREATE TABLE schedules (
     tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
@@ -881,11 +879,13 @@ CREATE INDEX tenants_user ON tenants (user_id);
 
 CREATE TABLE triggers (
     id BIGINT NOT NULL PRIMARY KEY,
-    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    -- The tenant's, which has the reference.
+    organization_id TEXT NOT NULL,
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),
     source TEXT NOT NULL,
     mode TEXT NOT NULL,
-    delivery_id TEXT REFERENCES deliveries (id) ON DELETE SET NULL,
+    -- The delivery that it was made of, which may be cleaned up by now.
+    delivery_id TEXT,
     -- A JSON object that the caller of the API gave.
     payload TEXT,
     created_at BIGINT NOT NULL,
@@ -898,8 +898,6 @@ CREATE INDEX triggers_ahead ON triggers (tenant_id, id)
     WHERE claimed_at IS NULL AND (mode = 'init' OR source = 'Cron');
 
 CREATE INDEX triggers_claimed_at ON triggers (claimed_at) WHERE claimed_at IS NOT NULL;
-
-CREATE INDEX triggers_delivery ON triggers (delivery_id) WHERE delivery_id IS NOT NULL;
 
 CREATE INDEX triggers_run ON triggers (run_id) WHERE run_id IS NOT NULL;
 

@@ -260,11 +260,13 @@ CREATE INDEX deliveries_taken_at ON deliveries (taken_at) WHERE taken_at IS NOT 
 
 CREATE TABLE triggers (
     id BIGINT NOT NULL PRIMARY KEY,
-    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    -- The tenant's, which has the reference.
+    organization_id TEXT NOT NULL,
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),
     source TEXT NOT NULL,
     mode TEXT NOT NULL,
-    delivery_id TEXT REFERENCES deliveries (id) ON DELETE SET NULL,
+    -- The delivery that it was made of, which may be cleaned up by now.
+    delivery_id TEXT,
     -- A JSON object that the caller of the API gave.
     payload TEXT,
     created_at BIGINT NOT NULL,
@@ -276,7 +278,6 @@ CREATE INDEX triggers_tenant ON triggers (tenant_id, id);
 CREATE INDEX triggers_unclaimed ON triggers (tenant_id, id) WHERE claimed_at IS NULL;
 CREATE INDEX triggers_run ON triggers (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX triggers_claimed_at ON triggers (claimed_at) WHERE claimed_at IS NOT NULL;
-CREATE INDEX triggers_delivery ON triggers (delivery_id) WHERE delivery_id IS NOT NULL;
 
 CREATE TABLE api_keys (
     id TEXT NOT NULL PRIMARY KEY,

@@ -51,16 +51,33 @@ const MAKE_TRIGGERS_ON_POSTGRES: &str =
         CASE WHEN u.id IS NOT NULL THEN CAST($2 AS BIGINT) END, u.id
     FROM json_to_recordset(CAST($1 AS JSON)) AS new (id BIGINT, organization TEXT, tenant BIGINT, delivery TEXT, run BIGINT)
     LEFT JOIN runs AS u ON u.id = new.run";
+// `RECEIVE_OWN` of all that arrives meanwhile: each address by itself, or it would put together all tenants
+// there are with all that arrived.
+const RECEIVE_OWN_ON_POSTGRES: &str = "WITH new (id, dedupe, headers, body_encoding, body, received_at, secret_hash, environment)
+        AS (VALUES ($1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8))
+        INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, connector, dedupe, headers, body_encoding,
+            body, received_at, taken_at)
+        SELECT new.id, w.organization_id, w.tenant_id, w.id, w.connector, new.dedupe, new.headers, new.body_encoding, new.body,
+            new.received_at, CAST(NULL AS BIGINT)
+        FROM new CROSS JOIN LATERAL (SELECT id, organization_id, tenant_id, connector FROM webhooks
+            WHERE secret_hash = new.secret_hash AND environment = new.environment AND connector = ''
+                AND (ends_at IS NULL OR ends_at > new.received_at) LIMIT 1) AS w
+        WHERE (SELECT archived_at IS NULL FROM tenants WHERE id = w.tenant_id)
+            AND (SELECT NOT disabled FROM organizations WHERE id = w.organization_id)
+        ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING RETURNING id";
+// They are this caller's alone since he read them. That they have no trigger yet is not asked again, or PostgreSQL would
+// look for these few among all that have none.
 const NAME_TRIGGERS_ON_POSTGRES: &str =
     "UPDATE deliveries SET trigger_id = new.id, taken_at = CASE WHEN u.id IS NOT NULL THEN CAST($2 AS BIGINT) END
     FROM json_to_recordset(CAST($1 AS JSON)) AS new (id BIGINT, delivery TEXT, run BIGINT)
     LEFT JOIN runs AS u ON u.id = new.run
-    WHERE deliveries.id = new.delivery AND deliveries.trigger_id IS NULL";
+    WHERE deliveries.id = new.delivery";
 
 /// The texts that only SQLite is told.
 pub(crate) const ON_SQLITE: &[(&str, &str)] = &[("deliveries::FRESH", FRESH_ON_SQLITE)];
 /// The texts that only PostgreSQL is told.
 pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[
+    ("deliveries::RECEIVE_OWN", RECEIVE_OWN_ON_POSTGRES),
     ("deliveries::FRESH", FRESH_ON_POSTGRES),
     ("deliveries::MAKE_TRIGGERS", MAKE_TRIGGERS_ON_POSTGRES),
     ("deliveries::NAME_TRIGGERS", NAME_TRIGGERS_ON_POSTGRES),
@@ -79,18 +96,6 @@ statements! {
         JOIN organizations AS o ON o.id = w.organization_id AND NOT o.disabled
         WHERE w.secret_hash = $7 AND w.environment = $8 AND w.connector = '' AND (w.ends_at IS NULL OR w.ends_at > $6)
         ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
-    // The same of all that arrives meanwhile, for PostgreSQL.
-    RECEIVE_OWN_MANY = "WITH new (id, dedupe, headers, body_encoding, body, received_at, secret_hash, environment)
-        AS (VALUES ($1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8))
-        INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, connector, dedupe, headers, body_encoding,
-            body, received_at, taken_at)
-        SELECT new.id, w.organization_id, w.tenant_id, w.id, w.connector, new.dedupe, new.headers, new.body_encoding, new.body,
-            new.received_at, CAST(NULL AS BIGINT)
-        FROM new JOIN webhooks AS w ON w.secret_hash = new.secret_hash AND w.environment = new.environment
-            AND w.connector = '' AND (w.ends_at IS NULL OR w.ends_at > new.received_at)
-        JOIN tenants AS t ON t.id = w.tenant_id AND t.archived_at IS NULL
-        JOIN organizations AS o ON o.id = w.organization_id AND NOT o.disabled
-        WHERE TRUE ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING RETURNING id";
     BY_ID = "SELECT id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body, received_at
         FROM deliveries WHERE organization_id = $1 AND id = $2";
     CONTENT = "SELECT headers, body_encoding, body, connector
@@ -169,7 +174,8 @@ pub struct OwnDelivery<'a> {
 /// [`DbError`].
 pub async fn receive_own(db: &Db, new: &OwnDelivery<'_>) -> Result<bool, DbError> {
     let (encoding, body) = encode(new.body);
-    let receive = if db.engine() == "postgres" { sql(RECEIVE_OWN_MANY).for_many() } else { sql(RECEIVE_OWN) };
+    let receive =
+        if db.engine() == "postgres" { sql(RECEIVE_OWN_ON_POSTGRES).for_many() } else { sql(RECEIVE_OWN) };
     let query = receive.bind(new.id).bind(new.dedupe.clone()).bind(json(&new.headers)?);
     let query = query.bind(encoding).bind(body).bind(new.received).bind(new.secret).bind(new.environment);
     Ok(db.execute(query).await? > 0)

@@ -51,7 +51,7 @@ statements! {
     DELIVERED = "UPDATE notices SET state = 'delivered', since = $3, attempts = attempts + 1, next_at = NULL,
         failure = NULL, took_us = $4, status = $5 WHERE id = $1 AND attempts = $2 AND state = 'waiting'";
     // Their ids stand there twice, so that PostgreSQL finds the few by their key, also while it takes the table for small.
-    DELIVERED_AT_ONCE = "WITH new (id, at, took, status) AS (VALUES
+    DELIVERED_AT_ONCE = "WITH new (id, at, took, status) AS MATERIALIZED (VALUES
             ($1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS BIGINT)), ($5, $6, $7, $8), ($9, $10, $11, $12),
             ($13, $14, $15, $16), ($17, $18, $19, $20), ($21, $22, $23, $24), ($25, $26, $27, $28), ($29, $30, $31, $32),
             ($33, $34, $35, $36), ($37, $38, $39, $40), ($41, $42, $43, $44), ($45, $46, $47, $48), ($49, $50, $51, $52),

@@ -73,7 +73,7 @@ statements! {
         WHERE tenant_id = $2 AND completed_at IS NULL AND organization_id = $1");
     BY_ID = concat!("SELECT ", columns!(""), " FROM runs
         WHERE id = $3 AND organization_id = $1 AND environment = $2");
-    BY_TOKEN = concat!("SELECT ", columns!(""), " FROM runs WHERE token_hash = $1 AND completed_at IS NULL");
+    BY_TOKEN = concat!("SELECT ", columns!(""), " FROM runs WHERE id = $1 AND token_hash = $2");
     BY_TRIGGER = concat!("SELECT ", columns!("r."), " FROM triggers AS t JOIN runs AS r ON r.id = t.run_id
         WHERE t.id = $3 AND r.organization_id = $1 AND r.environment = $2");
     // Whoever begins states the attempt that was before his: of two, one goes on.
@@ -179,12 +179,12 @@ pub async fn by_id(
     maybe(sql(BY_ID).bind(organization).bind(environment).bind(id), tx).await
 }
 
-/// The open run whose own token has this hash.
+/// The run of this id, while it is open and its own token has this hash: the end of a run takes its token away.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn by_token(tx: &mut Tx, token: &Hashed) -> Result<Option<Run>, DbError> {
-    maybe(sql(BY_TOKEN).bind(token), tx).await
+pub async fn by_token(tx: &mut Tx, id: RunId, token: &Hashed) -> Result<Option<Run>, DbError> {
+    maybe(sql(BY_TOKEN).bind(id).bind(token), tx).await
 }
 
 /// The run that took a trigger.

@@ -76,19 +76,22 @@ macro_rules! columns {
 macro_rules! connected_tenant {
     ($organization:literal, $environment:literal, $integration:literal, $username:literal, $connector:literal) => {
         concat!(
-            "SELECT t.id FROM users AS u
-            JOIN tenants AS t ON t.organization_id = u.organization_id AND t.environment = u.environment
-                AND t.integration_id = ",
+            "SELECT t.id FROM tenants AS t WHERE t.organization_id = ",
+            $organization,
+            " AND t.environment = ",
+            $environment,
+            " AND t.integration_id = ",
             $integration,
-            " AND t.user_id = u.id AND t.archived_at IS NULL
-            JOIN connections AS c ON c.tenant_id = t.id AND c.connector = ",
-            $connector,
-            " AND c.status = 'Connected' WHERE u.organization_id = ",
+            " AND t.user_id = (SELECT u.id FROM users AS u WHERE u.organization_id = ",
             $organization,
             " AND u.environment = ",
             $environment,
             " AND u.username = ",
-            $username
+            $username,
+            ") AND t.archived_at IS NULL
+                AND (SELECT c.status = 'Connected' FROM connections AS c WHERE c.tenant_id = t.id AND c.connector = ",
+            $connector,
+            ")"
         )
     };
 }

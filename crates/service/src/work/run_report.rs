@@ -49,8 +49,8 @@ impl Service {
         let hash = token.hashed();
         let read = self.db.read(move |tx| {
             Box::pin(async move {
-                let found = runs::by_token(tx, &hash).await?;
-                let Some(run) = found.filter(|run| run.id == id && run.environment == environment) else {
+                let found = runs::by_token(tx, id, &hash).await?;
+                let Some(run) = found.filter(|run| run.environment == environment) else {
                     return Ok(None);
                 };
                 let tenant = tenants::in_any_environment(tx, &run.organization, run.tenant).await?;

@@ -6,7 +6,7 @@
 
 use super::DbError;
 use super::lanes::Wrote;
-use super::postgres::{explain, parameter, statement, type_of, written};
+use super::postgres::{Plans, explain, parameter, statement, type_of, written};
 use super::statement::Query;
 use super::value::Value;
 use deadpool_postgres::Client;
@@ -85,11 +85,17 @@ pub(super) fn groups<'q>(queries: &[&'q Query]) -> Vec<Group<'q>> {
 pub(super) struct Line {
     pub(super) client: Client,
     prepared: HashMap<(usize, usize, usize), Statement>,
+    plans: Plans,
 }
 
 impl Line {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, prepared: HashMap::new() }
+        Self { client, prepared: HashMap::new(), plans: Plans::new() }
+    }
+
+    /// Has old plans made anew.
+    pub(super) async fn renew(&mut self) -> Result<(), DbError> {
+        self.plans.renew(&self.client).await
     }
 
     async fn statement(&mut self, group: &Group<'_>) -> Result<Statement, DbError> {

@@ -5,7 +5,7 @@
 //! same statement go as one, where it was made for many (see [`super::batch`]).
 
 use super::batch::{self, Group, Line};
-use super::postgres::{explain, explain_pool, parameters, row, statement};
+use super::postgres::{Plans, explain, explain_pool, parameters, row, statement};
 use super::statement::Query;
 use super::value::Row;
 use super::{Config, DbError};
@@ -21,18 +21,26 @@ const LARGEST_BATCH: usize = 128;
 #[derive(Debug)]
 struct Reading {
     pool: Pool,
-    client: Mutex<Option<Arc<Client>>>,
+    client: Mutex<Option<(Arc<Client>, Plans)>>,
 }
 
 impl Reading {
     async fn client(&self) -> Result<Arc<Client>, DbError> {
         let known = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(client) = known.filter(|client| !client.is_closed()) {
+        if let Some((client, mut plans)) = known.filter(|(client, _)| !client.is_closed()) {
+            if plans.are_old() {
+                self.keep(&client, Plans::new());
+                plans.renew(&client).await?;
+            }
             return Ok(client);
         }
         let client = Arc::new(self.pool.get().await.map_err(|error| explain_pool(&error))?);
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&client));
+        self.keep(&client, Plans::new());
         Ok(client)
+    }
+
+    fn keep(&self, client: &Arc<Client>, plans: Plans) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(client), plans));
     }
 
     fn leave(&self) {
@@ -161,7 +169,7 @@ impl Writing {
     /// The connection, taken out so that one whose state is not known never comes back.
     async fn take(&mut self) -> Result<Line, DbError> {
         match self.line.take().filter(|line| !line.client.is_closed()) {
-            Some(line) => Ok(line),
+            Some(mut line) => line.renew().await.map(|()| line),
             None => self.pool.get().await.map(Line::new).map_err(|error| explain_pool(&error)),
         }
     }

@@ -5,12 +5,14 @@ use super::value::{Cell, Row, Value};
 use super::{Config, DbError, tls};
 use crate::revision;
 use deadpool_postgres::{
-    Client, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+    Client, Hook, HookError, Manager, ManagerConfig, Metrics, Pool, PoolError, RecyclingMethod, Runtime,
+    TimeoutType,
 };
 use futures_util::TryStreamExt as _;
 use futures_util::future::{join, join_all, join3};
 use std::pin::pin;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Statement};
@@ -20,6 +22,10 @@ const WAIT: Duration = Duration::from_secs(3);
 const CONNECT: Duration = Duration::from_secs(5);
 /// One for single reads, one for single writes, one for everything else.
 const FEWEST: usize = 3;
+/// How long a connection keeps its plans. PostgreSQL itself makes them anew only when it has counted a table again, which
+/// is up to a minute later, and by then one that was empty can have a hundred thousand rows. Made again, they go by how
+/// large the tables are by now.
+const PLANS: Duration = Duration::from_secs(2);
 /// Nothing here takes long; what does is stuck, and must not hold locks for ever. Statements find few rows by their
 /// keys: to plan one anew for each value, or to compile it, would cost more than to run it. A plan may be made while
 /// its table is empty, and a read of the whole of it looks cheap then; it is kept for long after that has become wrong. So
@@ -39,14 +45,52 @@ pub(super) fn pool(config: &Config) -> Result<Pool, DbError> {
     let prepare = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
         Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
     });
+    // Those of one that comes and goes: as often as it gets older by so much.
+    let replan = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, metrics: &Metrics| {
+        let (now, before) = (metrics.age(), metrics.age().saturating_sub(metrics.last_used()));
+        let is_due = now.as_millis() / PLANS.as_millis() != before.as_millis() / PLANS.as_millis();
+        Box::pin(async move {
+            if is_due { forget_plans(client).await.map_err(HookError::Backend) } else { Ok(()) }
+        })
+    });
     let pool = Pool::builder(manager)
         .max_size(config.max_connections.max(FEWEST))
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(CONNECT))
         .recycle_timeout(Some(CONNECT))
         .post_create(prepare)
+        .pre_recycle(replan)
         .runtime(Runtime::Tokio1);
     pool.build().map_err(|error| DbError::Setup(error.to_string()))
+}
+
+/// Until when the plans of a connection that is held on to are good.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plans {
+    until: Instant,
+}
+
+impl Plans {
+    pub(super) fn new() -> Self {
+        Self { until: Instant::now() + PLANS }
+    }
+
+    pub(super) fn are_old(self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    /// Makes them anew where they are old: each at the next use of its statement.
+    pub(super) async fn renew(&mut self, client: &Client) -> Result<(), DbError> {
+        if self.are_old() {
+            *self = Self::new();
+            forget_plans(client).await.map_err(|error| explain(&error))?;
+        }
+        Ok(())
+    }
+}
+
+async fn forget_plans(client: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute("DISCARD PLANS").await
 }
 
 /// How statements relate to transactions.

@@ -57,9 +57,11 @@ macro_rules! anew {
 }
 
 // Locked in one order, as by everybody who asks for several: tenants by their numbers, all others by their names.
-const LOCK_ON_POSTGRES: &str = "SELECT id FROM jobs WHERE holder = $1
-    AND id IN (SELECT named.id FROM json_array_elements_text(CAST($2 AS JSON)) AS named (id))
-    ORDER BY LENGTH(subject), subject FOR UPDATE";
+const LOCK_ON_POSTGRES: &str = "SELECT locked.id FROM (
+        SELECT found.id FROM json_array_elements_text(CAST($2 AS JSON)) AS named (id)
+        CROSS JOIN LATERAL (SELECT id, subject FROM jobs WHERE jobs.id = named.id AND holder = $1 LIMIT 1) AS found
+        ORDER BY LENGTH(found.subject), found.subject) AS sorted
+    CROSS JOIN LATERAL (SELECT id FROM jobs WHERE jobs.id = sorted.id AND holder = $1 FOR UPDATE) AS locked";
 
 /// The texts that only PostgreSQL is told.
 pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("jobs/outcome::LOCK", LOCK_ON_POSTGRES)];

@@ -9,17 +9,18 @@ use kernel::ids::JobId;
 // second (in microseconds) behind the end.
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
 // has written what it is for, or before and until his commit: so either he is seen here, or he sees that the job is gone.
-// Jobs of tenants are locked in the order of their numbers, as by everybody.
+// Jobs of tenants are locked in the order of their numbers, as by everybody. Each run and job is looked up by its key: that
+// it is open, or held, is asked for in other words than those of an index, or all that is would be read.
 const END_MANY: &str = "WITH new (run, organization, attempts, phase, state, exit_code, started, completed, job, holder,
         awake, stays) AS (VALUES ($1, $2, CAST($3 AS BIGINT), $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT),
             CAST($8 AS BIGINT), $9, $10, CAST($11 AS BOOLEAN), CAST($12 AS BOOLEAN))),
     saved AS (UPDATE runs SET phase = new.phase, reason = NULL, state = new.state, exit_code = new.exit_code,
             started_at = new.started, completed_at = new.completed, waits_until = NULL, token_hash = NULL
         FROM new WHERE runs.id = CAST(new.run AS BIGINT) AND runs.organization_id = new.organization
-            AND runs.attempts = new.attempts AND runs.completed_at IS NULL
+            AND CASE WHEN runs.completed_at IS NULL THEN runs.attempts END = new.attempts
         RETURNING runs.tenant_id, new.run, new.completed, new.job, new.holder, new.awake, new.stays),
-    locked AS (SELECT saved.*, j.id, j.again_at FROM saved JOIN jobs AS j ON j.id = saved.job
-            AND j.holder = saved.holder AND j.state = 'held' ORDER BY saved.tenant_id FOR UPDATE OF j),
+    locked AS (SELECT s.*, j.id, j.again_at FROM (SELECT * FROM saved ORDER BY tenant_id) AS s
+        CROSS JOIN LATERAL (SELECT id, again_at FROM jobs WHERE id = s.job AND holder = s.holder FOR UPDATE) AS j),
     judged AS (SELECT locked.*, (SELECT 1 FROM triggers AS t WHERE t.tenant_id = locked.tenant_id AND t.claimed_at IS NULL
         AND (locked.awake OR t.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL AS waits FROM locked),
     gone AS (DELETE FROM jobs USING judged AS g WHERE jobs.id = g.id AND g.again_at IS NULL AND NOT g.waits

@@ -113,7 +113,7 @@ async fn one_run_of_a_tenant_is_open(world: World) {
     let (owner, id) = (tenant.organization.clone(), tenant.id);
     assert_eq!(write!(world, |tx| runs::open(tx, &owner, id)), Some(first.clone()));
     let token = hashed("a");
-    assert_eq!(write!(world, |tx| runs::by_token(tx, &token)), Some(first.clone()));
+    assert_eq!(write!(world, |tx| runs::by_token(tx, first.id, &token)), Some(first.clone()));
     let done = Run {
         phase: first.phase.succeed(NOW).unwrap(),
         state: Some(sealed("state")),
@@ -123,7 +123,7 @@ async fn one_run_of_a_tenant_is_open(world: World) {
     assert!(save(&world, &done).await);
     assert!(!save(&world, &first).await, "an end is an end");
     let token = hashed("a");
-    assert_eq!(write!(world, |tx| runs::by_token(tx, &token)), None, "its token ended with it");
+    assert_eq!(write!(world, |tx| runs::by_token(tx, first.id, &token)), None, "its token ended with it");
     let (owner, id) = (tenant.organization.clone(), first.id);
     assert_eq!(write!(world, |tx| runs::by_id(tx, &owner, SANDBOX, id)), Some(done));
     assert!(insert(&world, &second, "b").await);

@@ -340,7 +340,7 @@ async fn a_run_ends_with_its_job(world: World) {
     let last = standing(&world, tenant.id).await.last.unwrap();
     assert_eq!((last.id, last.state), (first.id, Some(sealed("said"))));
     let token = hashed(&first.id.to_string());
-    assert_eq!(write!(world, |tx| runs::by_token(tx, &token)), None, "its token ended with it");
+    assert_eq!(write!(world, |tx| runs::by_token(tx, first.id, &token)), None, "its token ended with it");
     assert_eq!(end(&world, &first, &of.id, ("one", false)).await, End::Overtaken, "an end is an end");
     // Another holds it by now: the run is this attempt's still, the job is not.
     let (second, of) = (open_run(&world, &tenant).await, held(&world, &tenant).await);
