@@ -92,9 +92,10 @@ statements! {
     RECEIVE_OWN = "INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, connector, dedupe, headers,
         body_encoding, body, received_at, taken_at)
         SELECT $1, w.organization_id, w.tenant_id, w.id, w.connector, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST(NULL AS BIGINT)
-        FROM webhooks AS w JOIN tenants AS t ON t.id = w.tenant_id AND t.archived_at IS NULL
-        JOIN organizations AS o ON o.id = w.organization_id AND NOT o.disabled
+        FROM webhooks AS w
         WHERE w.secret_hash = $7 AND w.environment = $8 AND w.connector = '' AND (w.ends_at IS NULL OR w.ends_at > $6)
+            AND (SELECT archived_at IS NULL FROM tenants WHERE id = w.tenant_id)
+            AND (SELECT NOT disabled FROM organizations WHERE id = w.organization_id)
         ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
     BY_ID = "SELECT id, organization_id, tenant_id, webhook_id, dedupe, headers, body_encoding, body, received_at
         FROM deliveries WHERE organization_id = $1 AND id = $2";

@@ -162,11 +162,8 @@ pub fn all_statements() -> Vec<(String, String)> {
     .concat()
 }
 
-/// Has a migrated database check every SQL text of this room; how many there are.
-///
-/// # Errors
-/// [`DbError::Bug`] with the place of the first one that it does not accept.
-pub async fn check_statements(db: &Db) -> Result<usize, DbError> {
+/// Every SQL text that this database is told, with its place.
+pub fn statements_of(db: &Db) -> Vec<(String, String)> {
     let own = if db.engine() == "postgres" {
         vec![
             jobs::claim::ON_POSTGRES,
@@ -184,7 +181,15 @@ pub async fn check_statements(db: &Db) -> Result<usize, DbError> {
     };
     let own = own.into_iter().flatten();
     let own = own.map(|(name, text)| (format!("{name} (of one database)"), (*text).to_owned()));
-    let statements: Vec<_> = all_statements().into_iter().chain(own).collect();
+    all_statements().into_iter().chain(own).collect()
+}
+
+/// Has a migrated database check every SQL text of this room; how many there are.
+///
+/// # Errors
+/// [`DbError::Bug`] with the place of the first one that it does not accept.
+pub async fn check_statements(db: &Db) -> Result<usize, DbError> {
+    let statements = statements_of(db);
     let count = statements.len();
     db.read(move |tx| {
         Box::pin(async move {

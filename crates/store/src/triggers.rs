@@ -16,7 +16,7 @@ macro_rules! columns {
 macro_rules! claim {
     ($class:literal) => {
         concat!(
-            "UPDATE triggers SET claimed_at = $3, run_id = $4 WHERE claimed_at IS NULL AND id IN (
+            "UPDATE triggers SET claimed_at = $3, run_id = $4 WHERE COALESCE(claimed_at, 0) = 0 AND id IN (
             SELECT t.id FROM triggers AS t WHERE t.tenant_id = $2 AND t.claimed_at IS NULL AND t.organization_id = $1
                 AND ($5 OR t.source IN ('API', 'Manual')) AND ",
             $class,

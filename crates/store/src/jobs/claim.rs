@@ -22,7 +22,7 @@ macro_rules! promote {
             "UPDATE jobs SET state = 'ready' WHERE id IN (SELECT id FROM jobs WHERE state = 'waiting' AND due_at <= $1
             ORDER BY due_at LIMIT $2",
             $skip,
-            ") AND state = 'waiting'"
+            ")"
         )
     };
 }
@@ -32,7 +32,7 @@ macro_rules! release {
             "UPDATE jobs SET state = 'ready', holder = NULL, held_until = NULL, again_at = NULL WHERE id IN
             (SELECT id FROM jobs WHERE state = 'held' AND held_until < $1 ORDER BY held_until LIMIT $2",
             $skip,
-            ") AND state = 'held'"
+            ")"
         )
     };
 }

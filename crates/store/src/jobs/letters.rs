@@ -32,8 +32,9 @@ statements! {
     REPLAY = "UPDATE jobs SET state = 'ready', attempts = 0, due_at = $3, failure = NULL, died_at = NULL
         WHERE organization_id = $1 AND id = $2 AND state = 'dead'";
     DELETE = "DELETE FROM jobs WHERE organization_id = $1 AND id = $2 AND state = 'dead'";
-    DELETE_DIED = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 'dead' AND died_at < $1
-        ORDER BY died_at LIMIT $2) AND state = 'dead'";
+    // One that is alive again meanwhile has not died.
+    DELETE_DIED = "DELETE FROM jobs WHERE died_at < $1 AND id IN (SELECT id FROM jobs WHERE state = 'dead'
+        AND died_at < $1 ORDER BY died_at LIMIT $2)";
     COUNT_READY = "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'ready' AND kind = $1 LIMIT $2) AS counted";
     COUNT_WAITING = "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'waiting' LIMIT $1) AS counted";
     COUNT_HELD = "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'held' LIMIT $1) AS counted";

@@ -25,7 +25,7 @@ const CLAIM_OTHERS_ON_POSTGRES: &str = "UPDATE triggers SET claimed_at = $1, run
             AND (w.awake OR t.source IN ('API', 'Manual')) AND t.mode <> 'init' AND t.source <> 'Cron'
             AND NOT EXISTS (SELECT 1 FROM reruns AS r WHERE r.trigger_id = t.id)
             ORDER BY t.id LIMIT CAST($2 AS BIGINT)) AS found) AS mine
-    WHERE triggers.id = mine.id AND triggers.claimed_at IS NULL
+    WHERE triggers.id = mine.id AND COALESCE(triggers.claimed_at, 0) = 0
     RETURNING triggers.id, triggers.organization_id, triggers.tenant_id, triggers.source, triggers.mode,
         triggers.delivery_id, triggers.payload, triggers.created_at, triggers.run_id";
 macro_rules! insert_on_postgres {

@@ -1,5 +1,6 @@
 //! The end of a run that leaves nothing else to write, and what becomes of the job that did it: one statement.
 
+use super::still_open;
 use crate::db::{Db, DbError, Query, Tx, sql};
 use crate::statements::statements;
 use connect::run::Run;
@@ -10,15 +11,17 @@ use kernel::ids::JobId;
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
 // has written what it is for, or before and until his commit: so either he is seen here, or he sees that the job is gone.
 // Jobs of tenants are locked in the order of their numbers, as by everybody. Each run and job is looked up by its key: that
-// it is open, or held, is asked for in other words than those of an index, or all that is would be read.
-const END_MANY: &str = "WITH new (run, organization, attempts, phase, state, exit_code, started, completed, job, holder,
+// it is open, or held, is not asked for in the words of an index, or all that is would be read.
+const END_MANY: &str = concat!(
+    "WITH new (run, organization, attempts, phase, state, exit_code, started, completed, job, holder,
         awake, stays) AS (VALUES ($1, $2, CAST($3 AS BIGINT), $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT),
             CAST($8 AS BIGINT), $9, $10, CAST($11 AS BOOLEAN), CAST($12 AS BOOLEAN))),
     saved AS (UPDATE runs SET phase = new.phase, reason = NULL, state = new.state, exit_code = new.exit_code,
             started_at = new.started, completed_at = new.completed, waits_until = NULL, token_hash = NULL
         FROM new WHERE runs.id = CAST(new.run AS BIGINT) AND runs.organization_id = new.organization
-            AND CASE WHEN runs.completed_at IS NULL THEN runs.attempts END = new.attempts
-        RETURNING runs.tenant_id, new.run, new.completed, new.job, new.holder, new.awake, new.stays),
+            AND runs.attempts = new.attempts AND ",
+    still_open!(),
+    " RETURNING runs.tenant_id, new.run, new.completed, new.job, new.holder, new.awake, new.stays),
     locked AS (SELECT s.*, j.id, j.again_at FROM (SELECT * FROM saved ORDER BY tenant_id) AS s
         CROSS JOIN LATERAL (SELECT id, again_at FROM jobs WHERE id = s.job AND holder = s.holder FOR UPDATE) AS j),
     judged AS (SELECT locked.*, (SELECT 1 FROM triggers AS t WHERE t.tenant_id = locked.tenant_id AND t.claimed_at IS NULL
@@ -30,7 +33,8 @@ const END_MANY: &str = "WITH new (run, organization, attempts, phase, state, exi
             holder = CASE WHEN g.stays THEN jobs.holder END, held_until = CASE WHEN g.stays THEN jobs.held_until END
         FROM judged AS g WHERE jobs.id = g.id AND (g.again_at <= g.completed + 1000000 OR g.waits) RETURNING jobs.id)
     SELECT s.run, CASE WHEN gone.id IS NOT NULL THEN 'done' WHEN again.id IS NOT NULL THEN 'again' ELSE 'kept' END
-    FROM saved AS s LEFT JOIN gone ON gone.id = s.job LEFT JOIN again ON again.id = s.job";
+    FROM saved AS s LEFT JOIN gone ON gone.id = s.job LEFT JOIN again ON again.id = s.job"
+);
 
 /// The texts that only PostgreSQL is told.
 pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("runs/ended::END", END_MANY)];
@@ -43,15 +47,15 @@ macro_rules! waits {
 }
 
 statements! {
-    END = "UPDATE runs SET phase = $4, reason = NULL, state = $5, exit_code = $6, started_at = $7, completed_at = $8,
+    END = concat!("UPDATE runs SET phase = $4, reason = NULL, state = $5, exit_code = $6, started_at = $7, completed_at = $8,
         waits_until = NULL, token_hash = NULL
-        WHERE id = $1 AND organization_id = $2 AND attempts = $3 AND completed_at IS NULL";
-    END_JOB = concat!("DELETE FROM jobs WHERE id = $1 AND holder = $2 AND state = 'held' AND again_at IS NULL
+        WHERE id = $1 AND organization_id = $2 AND attempts = $3 AND ", still_open!());
+    END_JOB = concat!("DELETE FROM jobs WHERE id = $1 AND holder = $2 AND again_at IS NULL
         AND NOT ", waits!());
     JOB_AGAIN = concat!("UPDATE jobs SET state = CASE WHEN $6 THEN 'held' ELSE 'ready' END,
         attempts = CASE WHEN $6 THEN 1 ELSE 0 END, failure = NULL, due_at = $5, again_at = NULL,
         holder = CASE WHEN $6 THEN holder END, held_until = CASE WHEN $6 THEN held_until END
-        WHERE id = $1 AND holder = $2 AND state = 'held' AND (again_at <= $5 + 1000000 OR ", waits!(), ")");
+        WHERE id = $1 AND holder = $2 AND (again_at <= $5 + 1000000 OR ", waits!(), ")");
 }
 
 /// What became of an end.

@@ -46,7 +46,7 @@ const OF_TENANTS: &str = concat!(
     "SELECT ",
     columns!("r."),
     ", CASE WHEN r.completed_at IS NULL THEN 'current' ELSE 'past' END FROM tenants AS t JOIN runs AS r ON r.id IN (
-        (SELECT MAX(o.id) FROM runs AS o WHERE o.tenant_id = t.id AND o.completed_at IS NULL),
+        (SELECT o.id FROM runs AS o WHERE o.tenant_id = t.id AND o.completed_at IS NULL),
         (SELECT MAX(l.id) FROM runs AS l WHERE l.tenant_id = t.id AND l.completed_at IS NOT NULL),
         (SELECT MAX(s.id) FROM runs AS s WHERE s.tenant_id = t.id AND s.phase = 'Succeeded'))
     WHERE t.organization_id = $1"

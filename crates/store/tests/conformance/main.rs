@@ -9,6 +9,7 @@ mod first_door;
 mod idempotency;
 mod jobs;
 mod notices;
+mod plans;
 mod refreshing;
 mod releases;
 mod retention;
