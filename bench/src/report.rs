@@ -14,6 +14,8 @@ pub struct Line {
     pub kind: Kind,
     pub clients: usize,
     pub floor: Summary,
+    /// The floor with a commit of its own for each row.
+    pub alone: Summary,
     pub gateway: Summary,
 }
 
@@ -74,9 +76,9 @@ pub struct Report {
 }
 
 impl Line {
-    /// The gateway's rate, as a part of the floor's.
-    fn ratio(&self) -> f64 {
-        self.gateway.per_second / self.floor.per_second.max(f64::EPSILON)
+    /// The gateway's rate, in per cent of a floor's.
+    fn part_of(&self, floor: &Summary) -> f64 {
+        100.0 * self.gateway.per_second / floor.per_second.max(f64::EPSILON)
     }
 
     /// The floor's processor time, as a part of the gateway's.
@@ -87,13 +89,15 @@ impl Line {
     /// In one line, while the others are still measured.
     pub fn told(&self) -> String {
         format!(
-            "{} · {} · {} clients: {:.0}/s of {:.0}/s = {:.0} %, CPU {:.3} of {:.3} ms, p99 {:.2} ms",
+            "{} · {} · {} clients: {:.0}/s of {:.0}/s = {:.0} % (own commits: {:.0}/s, {:.0} %), CPU {:.3} of {:.3} ms, p99 {:.2} ms",
             self.operation,
             self.kind.name(),
             self.clients,
             self.gateway.per_second,
             self.floor.per_second,
-            self.ratio() * 100.0,
+            self.part_of(&self.floor),
+            self.alone.per_second,
+            self.part_of(&self.alone),
             self.gateway.processor_ms,
             self.floor.processor_ms,
             self.gateway.p99_ms,
@@ -101,14 +105,16 @@ impl Line {
     }
 
     fn cells(&self) -> Vec<String> {
-        let Self { gateway, floor, .. } = self;
+        let Self { gateway, floor, alone, .. } = self;
         vec![
             self.operation.to_owned(),
             self.kind.name().to_owned(),
             self.clients.to_string(),
             format!("{:.0}", gateway.per_second),
             format!("{:.0}", floor.per_second),
-            format!("{:.0} %", self.ratio() * 100.0),
+            format!("{:.0} %", self.part_of(floor)),
+            format!("{:.0}", alone.per_second),
+            format!("{:.0} %", self.part_of(alone)),
             format!("{:.3}", gateway.processor_ms),
             format!("{:.3}", floor.processor_ms),
             format!("{:.0} %", self.processor_ratio() * 100.0),
@@ -164,6 +170,8 @@ impl Report {
             "per second",
             "floor",
             "of floor",
+            "own commits",
+            "of these",
             "CPU ms",
             "floor",
             "of CPU",

@@ -48,6 +48,8 @@ pub struct World {
     pub kind: Kind,
     pub gateway: Server,
     pub floor: Server,
+    /// The floor with a commit of its own for each row.
+    pub alone: Server,
     /// `Host`, as browsers send it.
     pub host: String,
     pub signer: Signer,
@@ -56,7 +58,7 @@ pub struct World {
     pub integration: IntegrationId,
     /// The same database, for what is prepared past HTTP.
     pub service: Arc<Service>,
-    _databases: [Fresh; 2],
+    _databases: [Fresh; 3],
 }
 
 /// Settings of a gateway, in a file.
@@ -129,6 +131,7 @@ impl World {
     ) -> Result<Self> {
         let database = databases.fresh(kind, &format!("{name}-gateway")).await?;
         let floor_database = databases.fresh(kind, &format!("{name}-floor")).await?;
+        let alone_database = databases.fresh(kind, &format!("{name}-alone")).await?;
         let name = format!("{name}-{}", kind.name().replace(' ', "-"));
         let configuration = Configuration::write(program, databases.folder(), &name, &database.url, kind)?;
         let definition = databases.folder().join("connectors").join("outside.toml");
@@ -137,18 +140,20 @@ impl World {
         let company = company(&service).await?;
         let gateway = configuration.start().await?;
         let log = databases.folder().join(format!("{name}-floor.log"));
-        let floor = floor::start(&floor_database.url, kind.synchronous(), &log).await?;
+        let floor = floor::start(&floor_database.url, kind.synchronous(), false, &log).await?;
+        let alone = floor::start(&alone_database.url, kind.synchronous(), true, &log).await?;
         Ok(Self {
             kind,
             gateway,
             floor,
+            alone,
             host: configuration.host(),
             signer: company.signer,
             api_key: company.api_key,
             organization: company.organization,
             integration: company.integration,
             service,
-            _databases: [database, floor_database],
+            _databases: [database, floor_database, alone_database],
         })
     }
 

@@ -112,7 +112,7 @@ pub(crate) trait Measure {
     fn least(&self) -> usize;
 }
 
-/// Floor and gateway in turns (A B A B ..), so that what else the machine does falls on both.
+/// Floors and gateway in turns (A B C A B C ..), so that what else the machine does falls on both.
 pub(crate) async fn beside<M: Measure>(
     world: &mut World,
     measure: &mut M,
@@ -122,7 +122,7 @@ pub(crate) async fn beside<M: Measure>(
     for &clients in &plan.clients {
         let at = format!("{} · {} · {clients} clients", M::OPERATION, world.kind.name());
         plan.progress.set_message(format!("{at} · warm-up"));
-        let (mut floor, mut gateway) = (Vec::new(), Vec::new());
+        let (mut floor, mut alone, mut gateway) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..=plan.rounds {
             let length = if round == 0 { plan.warm_up } else { plan.window };
             if round > 0 {
@@ -134,6 +134,9 @@ pub(crate) async fn beside<M: Measure>(
             // Fresh connections: the gateway ends those that say nothing while the stock is filled.
             let mut floors = workers(&world.floor, clients, |it| measure.floor(world, it)).await?;
             floor.push(run(&world.floor, &mut floors, length).await?);
+            measure.stock(world, few, many).await?;
+            let mut floors = workers(&world.alone, clients, |it| measure.floor(world, it)).await?;
+            alone.push(run(&world.alone, &mut floors, length).await?);
             let mut gateways = workers(&world.gateway, clients, |it| measure.gateway(world, it)).await?;
             gateway.push(run(&world.gateway, &mut gateways, length).await?);
         }
@@ -143,6 +146,7 @@ pub(crate) async fn beside<M: Measure>(
             kind: world.kind,
             clients,
             floor: summary(&floor),
+            alone: summary(&alone),
             gateway: summary(&gateway),
         };
         plan.progress.suspend(|| println!("{}", line.told()));

@@ -49,9 +49,9 @@ macro_rules! standing_columns {
                 AND NOT EXISTS (SELECT 1 FROM reruns AS r WHERE r.trigger_id = w.id) LIMIT 1) IS NOT NULL THEN 'init'
             WHEN NOT t.paused AND (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
                 AND (w.mode = 'init' OR w.source = 'Cron') AND w.source = 'Cron' LIMIT 1) IS NOT NULL THEN 'cron'
-            WHEN (SELECT 1 FROM reruns AS r JOIN triggers AS w ON w.id = r.trigger_id AND w.claimed_at IS NULL
-                WHERE r.tenant_id = t.id AND (NOT t.paused OR w.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL
-                THEN 'rerun'
+            WHEN (SELECT 1 FROM reruns AS r WHERE r.tenant_id = t.id
+                AND (SELECT w.claimed_at IS NULL AND (NOT t.paused OR w.source IN ('API', 'Manual'))
+                    FROM triggers AS w WHERE w.id = r.trigger_id) LIMIT 1) IS NOT NULL THEN 'rerun'
             WHEN (SELECT 1 FROM triggers AS w WHERE w.tenant_id = t.id AND w.claimed_at IS NULL
                 AND (NOT t.paused OR w.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL THEN 'others' END AS waiting,
         m.tenant_id, m.data,

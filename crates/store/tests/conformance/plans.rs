@@ -21,7 +21,7 @@ fn depth(line: &str) -> usize {
     line.chars().take_while(|letter| *letter == ' ').count()
 }
 
-/// The steps of a plan that read all of something. One under a LIMIT stops early.
+/// The steps of a plan that read all of something. Under a LIMIT one stops early, where it goes row by row.
 fn reads_all(plan: &[String]) -> Vec<&str> {
     let is_step = |line: &str| line.contains("->") || depth(line) == 0;
     let mut limits: Vec<usize> = Vec::new();
@@ -35,9 +35,8 @@ fn reads_all(plan: &[String]) -> Vec<&str> {
         let own = plan.iter().skip(at + 1).take_while(|line| !is_step(line));
         let has_condition = || own.clone().any(|line| line.trim_start().starts_with("Index Cond:"));
         let reads = step.starts_with("Seq Scan")
-            || (step.starts_with("Index") || step.starts_with("Bitmap Index Scan"))
-                && limits.is_empty()
-                && !has_condition();
+            || step.starts_with("Bitmap Index Scan") && !has_condition()
+            || step.starts_with("Index") && limits.is_empty() && !has_condition();
         if reads && !SHORT.iter().any(|table| line.contains(table)) {
             found.push(line.as_str());
         }
@@ -60,6 +59,7 @@ fn a_step_without_a_condition_is_found_and_one_under_a_limit_is_not() {
         plan("Nested Loop\n  ->  Limit\n        ->  Index Scan using a on a\n  ->  Index Scan using b on b");
     assert_eq!(reads_all(&beside), ["  ->  Index Scan using b on b"]);
     assert_eq!(reads_all(&plan("Limit\n  ->  Seq Scan on a")).len(), 1);
+    assert_eq!(reads_all(&plan("Limit\n  ->  Bitmap Index Scan on a_open")).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
