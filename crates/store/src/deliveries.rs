@@ -51,8 +51,8 @@ const MAKE_TRIGGERS_ON_POSTGRES: &str =
         CASE WHEN u.id IS NOT NULL THEN CAST($2 AS BIGINT) END, u.id
     FROM json_to_recordset(CAST($1 AS JSON)) AS new (id BIGINT, organization TEXT, tenant BIGINT, delivery TEXT, run BIGINT)
     LEFT JOIN runs AS u ON u.id = new.run";
-// `RECEIVE_OWN` of all that arrives meanwhile: each address by itself, or it would put together all tenants
-// there are with all that arrived.
+// `RECEIVE_OWN` of all that arrives meanwhile. Each address is looked up by itself, or all tenants there are would be put
+// together with all that arrived.
 const RECEIVE_OWN_ON_POSTGRES: &str = "WITH new (id, dedupe, headers, body_encoding, body, received_at, secret_hash, environment)
         AS (VALUES ($1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8))
         INSERT INTO deliveries (id, organization_id, tenant_id, webhook_id, connector, dedupe, headers, body_encoding,

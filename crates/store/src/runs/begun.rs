@@ -51,7 +51,7 @@ const INSERT_BORN_ON_POSTGRES: &str = insert_on_postgres!(
     "WHERE (SELECT holder IS NOT NULL FROM jobs WHERE jobs.id = new.job)
         ON CONFLICT (tenant_id) WHERE completed_at IS NULL DO NOTHING RETURNING id"
 );
-// `= ANY`, which no index is read from its beginning for, in place of `=`: their table may be taken for small.
+// `= ANY` in place of `=`: for that no index is read from end to end, also while the table is taken for small.
 const TAKE_DELIVERIES_ON_POSTGRES: &str = "UPDATE deliveries SET taken_at = $2
     FROM json_to_recordset(CAST($1 AS JSON)) AS new (delivery TEXT)
     WHERE deliveries.id = ANY (ARRAY[new.delivery]) AND deliveries.taken_at IS NULL
