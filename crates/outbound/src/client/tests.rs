@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+mod broken;
+mod tls;
+
 /// An axum server that counts the connections it took.
 struct Server {
     address: SocketAddr,
@@ -272,70 +275,6 @@ async fn lesson_23_a_body_that_drips_is_left_too() {
     assert!(matches!(client_for(&server).send(request).await, Err(CallError::TimedOut { .. })));
 }
 
-/// A server that writes fixed bytes at the first request and closes.
-async fn raw(answer: Vec<u8>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut seen = [0; 1024];
-        assert!(socket.read(&mut seen).await.unwrap() > 0);
-        socket.write_all(&answer).await.unwrap();
-        socket.shutdown().await.unwrap();
-    });
-    address
-}
-
-#[tokio::test]
-async fn broken_answers_have_names() {
-    let many = (0..200).map(|n| format!("x-{n}: y\r\n")).collect::<String>();
-    let table = [
-        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec(), "call_bad_answer", false),
-        (
-            format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n").into_bytes(),
-            "call_bad_answer",
-            false,
-        ),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec(), "call_unreachable", true),
-        (
-            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc".to_vec(),
-            "call_bad_answer",
-            false,
-        ),
-        (Vec::new(), "call_unreachable", true),
-    ];
-    for (answer, code, weather) in table {
-        let shown = String::from_utf8_lossy(&answer).chars().take(60).collect::<String>();
-        let address = raw(answer).await;
-        let url = Url::parse(&format!("http://{address}/")).unwrap();
-        let error = client(&[address.to_string()]).send(Request::get(url)).await.unwrap_err();
-        assert_eq!((error.code(), error.is_weather()), (code, weather), "{shown}");
-    }
-}
-
-#[tokio::test]
-async fn nobody_there_is_weather() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let error = client(&[address.to_string()])
-        .send(Request::get(Url::parse(&format!("http://{address}/")).unwrap()))
-        .await
-        .unwrap_err();
-    assert_eq!(error, CallError::Unreachable { host: address.to_string(), why: Unreached::Connection });
-    let error = scripted(&[], &[&[]]).send(Request::get(Url::parse("https://gone.example/").unwrap())).await;
-    let gone = CallError::Unreachable { host: "gone.example".into(), why: Unreached::Name };
-    assert_eq!(error.unwrap_err(), gone);
-}
-
-#[tokio::test]
-async fn tls_against_a_plain_server_is_told_apart() {
-    let server = Server::start(hello()).await;
-    let url = Url::parse(&format!("https://{}/", server.address)).unwrap();
-    let error = client_for(&server).send(Request::get(url)).await.unwrap_err();
-    assert_eq!(error, CallError::Unreachable { host: server.address.to_string(), why: Unreached::Tls });
-}
-
 async fn echo(headers: HeaderMap, request: Incoming) -> impl IntoResponse {
     let line = format!("{} {}", request.method(), request.uri().path());
     let body = axum::body::to_bytes(request.into_body(), 1024).await.unwrap();
@@ -415,78 +354,4 @@ async fn headers_of_the_connection_cannot_be_set() {
         let outcome = client_for(&server).send(Request::get(server.url("/")).header(name, "x")).await;
         assert_eq!(outcome.unwrap_err().code(), "call_bad_request", "{name}");
     }
-}
-
-/// A TLS server for `names`, and a client that trusts it.
-struct Secure(TcpListener, tokio_rustls::TlsAcceptor);
-
-impl axum::serve::Listener for Secure {
-    type Io = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let (socket, from) = self.0.accept().await.unwrap();
-            if let Ok(secure) = self.1.accept(socket).await {
-                return (secure, from);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
-async fn secure(host: &str, routes: Router) -> (u16, ClientConfig) {
-    let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let server = server.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    let mut server = server.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
-    server.alpn_protocols = vec![b"h2".to_vec()];
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let trusting =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let trusting = with_http(trusting.with_root_certificates(roots).with_no_client_auth());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let listener = Secure(listener, tokio_rustls::TlsAcceptor::from(Arc::new(server)));
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    (port, trusting)
-}
-
-#[tokio::test]
-async fn https_is_verified_and_speaks_http_2() {
-    let version = any(|request: Incoming| async move { format!("{:?}", request.version()) });
-    let (port, trusting) = secure("a.localhost", Router::new().fallback(version)).await;
-    let allow = || Allow::parse(&[format!("127.0.0.1:{port}")]).unwrap();
-    let url = |host: &str| Url::parse(&format!("https://{host}:{port}/")).unwrap();
-    let client = Client::with_tls(limits(), allow(), Arc::new(SystemNames), &trusting).unwrap();
-    let answer = client.send(Request::get(url("a.localhost"))).await.unwrap();
-    assert_eq!(&*answer.body, b"HTTP/2.0");
-    let tls = |host: &str| CallError::Unreachable { host: format!("{host}:{port}"), why: Unreached::Tls };
-    // Another name than the certificate's, and a certificate that nobody vouches for.
-    assert_eq!(client.send(Request::get(url("b.localhost"))).await.unwrap_err(), tls("b.localhost"));
-    let ordinary = Client::new(limits(), allow()).unwrap();
-    assert_eq!(ordinary.send(Request::get(url("a.localhost"))).await.unwrap_err(), tls("a.localhost"));
-}
-
-#[tokio::test]
-async fn lesson_23_headers_over_http_2_are_bounded() {
-    let flood = any(|| async {
-        let mut headers = HeaderMap::new();
-        for n in 0..200 {
-            let name = header::HeaderName::from_bytes(format!("x-{n}").as_bytes()).unwrap();
-            headers.insert(name, "y".repeat(1000).parse().unwrap());
-        }
-        headers
-    });
-    let (port, trusting) = secure("a.localhost", Router::new().fallback(flood)).await;
-    let allow = Allow::parse(&[format!("a.localhost:{port}")]).unwrap();
-    let client = Client::with_tls(limits(), allow, Arc::new(SystemNames), &trusting).unwrap();
-    let url = Url::parse(&format!("https://a.localhost:{port}/")).unwrap();
-    assert!(client.send(Request::get(url)).await.is_err());
 }
