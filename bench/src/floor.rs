@@ -102,9 +102,9 @@ enum Keeper {
 impl Keeper {
     #[expect(clippy::disallowed_methods, reason = "the plain drivers are what this is the floor of")]
     async fn open(arguments: &FloorArguments) -> Result<Self> {
-        let synchronous = if arguments.normal { Synchronous::Normal } else { Synchronous::Full };
         let url = &arguments.database;
         if !arguments.alone {
+            let synchronous = if arguments.normal { Synchronous::Normal } else { Synchronous::Full };
             let db = Db::open(&Config { synchronous, ..Config::new(url) }).await?;
             db.execute(sql(TABLE)).await?;
             return Ok(Self::Together(db));
@@ -112,11 +112,8 @@ impl Keeper {
         if let Some(path) = url.strip_prefix("sqlite:") {
             let connection = rusqlite::Connection::open(path)?;
             connection.pragma_update(None, "journal_mode", "wal")?;
-            connection.pragma_update(
-                None,
-                "synchronous",
-                if arguments.normal { "normal" } else { "full" },
-            )?;
+            let synchronous = if arguments.normal { "normal" } else { "full" };
+            connection.pragma_update(None, "synchronous", synchronous)?;
             connection.execute_batch(TABLE)?;
             return Ok(Self::Sqlite(Arc::new(Mutex::new(connection))));
         }

@@ -28,6 +28,7 @@ CREATE INDEX jobs_ready ON jobs (kind, organization_id, due_at) WHERE state = 'r
 CREATE INDEX jobs_waiting ON jobs (due_at) WHERE state = 'waiting';
 CREATE INDEX jobs_held ON jobs (held_until) WHERE state = 'held';
 CREATE INDEX jobs_died_at ON jobs (died_at) WHERE state = 'dead';
+-- Younger than the one above, so that PostgreSQL takes it for an organization's (see `runs_open`).
 CREATE INDEX jobs_dead ON jobs (organization_id, id) WHERE state = 'dead';
 
 -- A version of an integration that can run. Its files are kept in parts, so that every node has them.

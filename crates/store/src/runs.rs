@@ -1,7 +1,7 @@
 //! Runs: one row for each, from the moment in which its triggers are claimed.
 
 use crate::db::{Db, DbError, Query, Row, Tx, json, next_id as next, sql};
-use crate::statements::statements;
+use crate::statements::{never_set, statements};
 use connect::run::{Mode, Phase, Run};
 use kernel::ids::{OrganizationId, ReleaseId, RunId, TenantId, TriggerId};
 use kernel::{Environment, Hashed, Time};
@@ -64,15 +64,6 @@ pub mod standing;
 pub(crate) use listed::composed;
 pub use listed::{Sort, list, of_tenants};
 
-// Of a run that its key names: it has not completed. In the words of the index over open runs PostgreSQL may look for it
-// among all of those.
-macro_rules! still_open {
-    () => {
-        "COALESCE(completed_at, 0) = 0"
-    };
-}
-pub(crate) use still_open;
-
 statements! {
     // The index over runs that have not completed refuses a second one of the tenant.
     INSERT = concat!("INSERT INTO runs (", columns!(""), ", token_hash) VALUES
@@ -88,16 +79,16 @@ statements! {
     // Whoever begins states the attempt that was before his: of two, one goes on.
     BEGIN = concat!("UPDATE runs SET phase = 'Running', started_at = $4, attempts = attempts + 1, token_hash = $5,
         release_id = $6, reason = NULL, waits_until = NULL
-        WHERE organization_id = $1 AND id = $2 AND attempts = $3 AND ", still_open!());
+        WHERE organization_id = $1 AND id = $2 AND attempts = $3 AND ", never_set!("completed_at"));
     // An attempt that lost its lease has another number by then and changes nothing.
     SAVE = concat!("UPDATE runs SET phase = $4, reason = $5, state = $6, exit_code = $7, started_at = $8, completed_at = $9,
         waits_until = $10, token_hash = CASE WHEN CAST($9 AS BIGINT) IS NULL THEN token_hash ELSE NULL END
-        WHERE organization_id = $1 AND id = $2 AND attempts = $3 AND ", still_open!());
+        WHERE organization_id = $1 AND id = $2 AND attempts = $3 AND ", never_set!("completed_at"));
     CANCEL = concat!("UPDATE runs SET cancel_at = $3
-        WHERE organization_id = $1 AND id = $2 AND cancel_at IS NULL AND ", still_open!());
+        WHERE organization_id = $1 AND id = $2 AND cancel_at IS NULL AND ", never_set!("completed_at"));
     CANCEL_WANTED = "SELECT cancel_at FROM runs WHERE organization_id = $1 AND id = $2";
     LOGGED = concat!("UPDATE runs SET log_bytes = log_bytes + $4
-        WHERE organization_id = $1 AND id = $2 AND attempts = $3 AND ", still_open!());
+        WHERE organization_id = $1 AND id = $2 AND attempts = $3 AND ", never_set!("completed_at"));
     LAST = concat!("SELECT ", columns!(""), " FROM runs
         WHERE tenant_id = $2 AND completed_at IS NOT NULL AND organization_id = $1 ORDER BY id DESC LIMIT 1");
     LAST_SUCCESSFUL = concat!("SELECT ", columns!(""), " FROM runs

@@ -11,3 +11,13 @@ macro_rules! statements {
 }
 
 pub(crate) use statements;
+
+/// That a time of a row which its key names was never set. In the words of a partial index, `IS NULL`, PostgreSQL may look
+/// for the one row among all that the index has.
+macro_rules! never_set {
+    ($time:literal) => {
+        concat!("COALESCE(", $time, ", 0) = 0")
+    };
+}
+
+pub(crate) use never_set;

@@ -1,7 +1,7 @@
 //! Why runs shall start, kept until one has.
 
 use crate::db::{DbError, Row, Tx, json, next_id as next, sql};
-use crate::statements::statements;
+use crate::statements::{never_set, statements};
 use connect::run::{Class, Mode, Size, Source, Trigger};
 use kernel::ids::{IntegrationId, OrganizationId, RunId, TenantId, TriggerId};
 use kernel::{Environment, Time};
@@ -16,7 +16,9 @@ macro_rules! columns {
 macro_rules! claim {
     ($class:literal) => {
         concat!(
-            "UPDATE triggers SET claimed_at = $3, run_id = $4 WHERE COALESCE(claimed_at, 0) = 0 AND id IN (
+            "UPDATE triggers SET claimed_at = $3, run_id = $4 WHERE ",
+            never_set!("claimed_at"),
+            " AND id IN (
             SELECT t.id FROM triggers AS t WHERE t.tenant_id = $2 AND t.claimed_at IS NULL AND t.organization_id = $1
                 AND ($5 OR t.source IN ('API', 'Manual')) AND ",
             $class,

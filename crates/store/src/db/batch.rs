@@ -6,7 +6,7 @@
 
 use super::DbError;
 use super::lanes::Wrote;
-use super::postgres::{Plans, explain, parameter, statement, type_of, written};
+use super::postgres::{Plans, explain, forget_plans, parameter, statement, type_of, written};
 use super::statement::Query;
 use super::value::Value;
 use deadpool_postgres::Client;
@@ -95,7 +95,10 @@ impl Line {
 
     /// Has old plans made anew.
     pub(super) async fn renew(&mut self) -> Result<(), DbError> {
-        self.plans.renew(&self.client).await
+        if self.plans.are_due() {
+            forget_plans(&self.client).await.map_err(|error| explain(&error))?;
+        }
+        Ok(())
     }
 
     async fn statement(&mut self, group: &Group<'_>) -> Result<Statement, DbError> {

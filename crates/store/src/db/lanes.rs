@@ -5,7 +5,7 @@
 //! same statement go as one, where it was made for many (see [`super::batch`]).
 
 use super::batch::{self, Group, Line};
-use super::postgres::{Plans, explain, explain_pool, parameters, row, statement};
+use super::postgres::{Plans, explain, explain_pool, forget_plans, parameters, row, statement};
 use super::statement::Query;
 use super::value::Row;
 use super::{Config, DbError};
@@ -26,21 +26,23 @@ struct Reading {
 
 impl Reading {
     async fn client(&self) -> Result<Arc<Client>, DbError> {
-        let known = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((client, mut plans)) = known.filter(|(client, _)| !client.is_closed()) {
-            if plans.are_old() {
-                self.keep(&client, Plans::new());
-                plans.renew(&client).await?;
+        if let Some((client, are_due)) = self.known() {
+            if are_due {
+                forget_plans(&client).await.map_err(|error| explain(&error))?;
             }
             return Ok(client);
         }
         let client = Arc::new(self.pool.get().await.map_err(|error| explain_pool(&error))?);
-        self.keep(&client, Plans::new());
+        let kept = Some((Arc::clone(&client), Plans::new()));
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         Ok(client)
     }
 
-    fn keep(&self, client: &Arc<Client>, plans: Plans) {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(client), plans));
+    /// The connection that is there, and whether its plans are to be made anew.
+    fn known(&self) -> Option<(Arc<Client>, bool)> {
+        let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let (client, plans) = known.as_mut().filter(|(client, _)| !client.is_closed())?;
+        Some((Arc::clone(client), plans.are_due()))
     }
 
     fn leave(&self) {

@@ -47,7 +47,8 @@ pub(super) fn pool(config: &Config) -> Result<Pool, DbError> {
     });
     // Those of one that comes and goes: as often as it gets older by so much.
     let replan = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, metrics: &Metrics| {
-        let (now, before) = (metrics.age(), metrics.age().saturating_sub(metrics.last_used()));
+        let now = metrics.age();
+        let before = now.saturating_sub(metrics.last_used());
         let is_due = now.as_millis() / PLANS.as_millis() != before.as_millis() / PLANS.as_millis();
         Box::pin(async move {
             if is_due { forget_plans(client).await.map_err(HookError::Backend) } else { Ok(()) }
@@ -65,7 +66,7 @@ pub(super) fn pool(config: &Config) -> Result<Pool, DbError> {
 }
 
 /// Until when the plans of a connection that is held on to are good.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Plans {
     until: Instant,
 }
@@ -75,21 +76,19 @@ impl Plans {
         Self { until: Instant::now() + PLANS }
     }
 
-    pub(super) fn are_old(self) -> bool {
-        Instant::now() >= self.until
-    }
-
-    /// Makes them anew where they are old: each at the next use of its statement.
-    pub(super) async fn renew(&mut self, client: &Client) -> Result<(), DbError> {
-        if self.are_old() {
-            *self = Self::new();
-            forget_plans(client).await.map_err(|error| explain(&error))?;
+    /// Whether they are old. Who is told so forgets them; until they are old again nobody else is.
+    pub(super) fn are_due(&mut self) -> bool {
+        let now = Instant::now();
+        let are_due = now >= self.until;
+        if are_due {
+            self.until = now + PLANS;
         }
-        Ok(())
+        are_due
     }
 }
 
-async fn forget_plans(client: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+/// Has each statement of a connection planned anew at its next use.
+pub(super) async fn forget_plans(client: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("DISCARD PLANS").await
 }
 

@@ -5,6 +5,7 @@ use crate::db::{DbError, FromCell, Query, Row, Tx, json, next_ids, sql};
 use crate::deliveries::{self, Content, Made};
 use crate::jobs::birth::{self, Wished};
 use crate::jobs::{Job, Kind};
+use crate::statements::never_set;
 use crate::triggers::{self, trigger};
 use connect::run::{Class, Run, Trigger};
 use kernel::ids::{DeliveryId, JobId, OrganizationId, RunId, TenantId};
@@ -16,7 +17,8 @@ use std::collections::{HashMap, HashSet};
 const TOGETHER: usize = 16;
 
 // As many of each tenant as a run may have, of many tenants at once.
-const CLAIM_OTHERS_ON_POSTGRES: &str = "UPDATE triggers SET claimed_at = $1, run_id = mine.run FROM (
+const CLAIM_OTHERS_ON_POSTGRES: &str = concat!(
+    "UPDATE triggers SET claimed_at = $1, run_id = mine.run FROM (
         SELECT w.run, found.id FROM (VALUES (CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BOOLEAN)), ($6, $7, $8),
             ($9, $10, $11), ($12, $13, $14), ($15, $16, $17), ($18, $19, $20), ($21, $22, $23), ($24, $25, $26),
             ($27, $28, $29), ($30, $31, $32), ($33, $34, $35), ($36, $37, $38), ($39, $40, $41), ($42, $43, $44),
@@ -25,9 +27,12 @@ const CLAIM_OTHERS_ON_POSTGRES: &str = "UPDATE triggers SET claimed_at = $1, run
             AND (w.awake OR t.source IN ('API', 'Manual')) AND t.mode <> 'init' AND t.source <> 'Cron'
             AND NOT EXISTS (SELECT 1 FROM reruns AS r WHERE r.trigger_id = t.id)
             ORDER BY t.id LIMIT CAST($2 AS BIGINT)) AS found) AS mine
-    WHERE triggers.id = mine.id AND COALESCE(triggers.claimed_at, 0) = 0
+    WHERE triggers.id = mine.id AND ",
+    never_set!("triggers.claimed_at"),
+    "
     RETURNING triggers.id, triggers.organization_id, triggers.tenant_id, triggers.source, triggers.mode,
-        triggers.delivery_id, triggers.payload, triggers.created_at, triggers.run_id";
+        triggers.delivery_id, triggers.payload, triggers.created_at, triggers.run_id"
+);
 macro_rules! insert_on_postgres {
     ($end:literal) => {
         concat!(

@@ -1,8 +1,7 @@
 //! The end of a run that leaves nothing else to write, and what becomes of the job that did it: one statement.
 
-use super::still_open;
 use crate::db::{Db, DbError, Query, Tx, sql};
-use crate::statements::statements;
+use crate::statements::{never_set, statements};
 use connect::run::Run;
 use kernel::ids::JobId;
 
@@ -20,7 +19,7 @@ const END_MANY: &str = concat!(
             started_at = new.started, completed_at = new.completed, waits_until = NULL, token_hash = NULL
         FROM new WHERE runs.id = CAST(new.run AS BIGINT) AND runs.organization_id = new.organization
             AND runs.attempts = new.attempts AND ",
-    still_open!(),
+    never_set!("completed_at"),
     " RETURNING runs.tenant_id, new.run, new.completed, new.job, new.holder, new.awake, new.stays),
     locked AS (SELECT s.*, j.id, j.again_at FROM (SELECT * FROM saved ORDER BY tenant_id) AS s
         CROSS JOIN LATERAL (SELECT id, again_at FROM jobs WHERE id = s.job AND holder = s.holder FOR UPDATE) AS j),
@@ -49,7 +48,7 @@ macro_rules! waits {
 statements! {
     END = concat!("UPDATE runs SET phase = $4, reason = NULL, state = $5, exit_code = $6, started_at = $7, completed_at = $8,
         waits_until = NULL, token_hash = NULL
-        WHERE id = $1 AND organization_id = $2 AND attempts = $3 AND ", still_open!());
+        WHERE id = $1 AND organization_id = $2 AND attempts = $3 AND ", never_set!("completed_at"));
     END_JOB = concat!("DELETE FROM jobs WHERE id = $1 AND holder = $2 AND again_at IS NULL
         AND NOT ", waits!());
     JOB_AGAIN = concat!("UPDATE jobs SET state = CASE WHEN $6 THEN 'held' ELSE 'ready' END,
