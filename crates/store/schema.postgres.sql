@@ -240,6 +240,8 @@ CREATE INDEX deliveries_fresh ON deliveries USING btree (id) WHERE (trigger_id I
 
 CREATE INDEX deliveries_taken_at ON deliveries USING btree (taken_at) WHERE (taken_at IS NOT NULL);
 
+CREATE INDEX deliveries_waiting ON deliveries USING btree (tenant_id) WHERE (trigger_id IS NULL);
+
 CREATE TABLE dialogs (
     id TEXT NOT NULL,
     organization_id TEXT NOT NULL,
@@ -756,8 +758,7 @@ CREATE TABLE runs (
     created_at BIGINT NOT NULL,
     started_at BIGINT,
     completed_at BIGINT,
-    CONSTRAINT runs_pkey PRIMARY KEY (id),
-    CONSTRAINT runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+    CONSTRAINT runs_pkey PRIMARY KEY (id)
 );
 
 CREATE INDEX runs_completed_at ON runs USING btree (completed_at) WHERE (completed_at IS NOT NULL);
@@ -910,6 +911,7 @@ CREATE TABLE tenants (
     configs TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
+    revision BIGINT NOT NULL DEFAULT 1,
     CONSTRAINT tenants_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES integrations(id),
     CONSTRAINT tenants_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT tenants_pkey PRIMARY KEY (id),
@@ -941,8 +943,7 @@ CREATE TABLE triggers (
     created_at BIGINT NOT NULL,
     claimed_at BIGINT,
     run_id BIGINT,
-    CONSTRAINT triggers_pkey PRIMARY KEY (id),
-    CONSTRAINT triggers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+    CONSTRAINT triggers_pkey PRIMARY KEY (id)
 );
 
 CREATE INDEX triggers_ahead ON triggers USING btree (tenant_id, id) WHERE ((claimed_at IS NULL) AND ((mode = 'init'::text) OR (source = 'Cron'::text)));

@@ -219,6 +219,8 @@ CREATE INDEX deliveries_fresh ON deliveries (id) WHERE trigger_id IS NULL;
 
 CREATE INDEX deliveries_taken_at ON deliveries (taken_at) WHERE taken_at IS NOT NULL;
 
+CREATE INDEX deliveries_waiting ON deliveries (tenant_id) WHERE trigger_id IS NULL;
+
 CREATE TABLE dialogs (
     id TEXT NOT NULL PRIMARY KEY,
     organization_id TEXT NOT NULL,
@@ -696,7 +698,8 @@ CREATE TABLE runs (
     id BIGINT NOT NULL PRIMARY KEY,
     organization_id TEXT NOT NULL,
     environment TEXT NOT NULL,
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    -- No reference, as in `triggers`.
+    tenant_id BIGINT NOT NULL,
     integration_id BIGINT NOT NULL,
     release_id BIGINT,
     mode TEXT NOT NULL,
@@ -861,7 +864,9 @@ CREATE TABLE tenants (
     release_id BIGINT,
     configs TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    modified_at BIGINT NOT NULL
+    modified_at BIGINT NOT NULL,
+    -- Moves with every change of the tenant or of its metadata: who remembers them compares.
+    revision BIGINT NOT NULL DEFAULT 1
 );
 
 CREATE INDEX tenants_by_id ON tenants (organization_id, environment, id);
@@ -879,9 +884,9 @@ CREATE INDEX tenants_user ON tenants (user_id);
 
 CREATE TABLE triggers (
     id BIGINT NOT NULL PRIMARY KEY,
-    -- The tenant's, which has the reference.
+    -- Whoever writes it has the tenant before him; a reference would be one more look-up and lock for each.
     organization_id TEXT NOT NULL,
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     source TEXT NOT NULL,
     mode TEXT NOT NULL,
     -- The delivery that it was made of, which may be cleaned up by now.

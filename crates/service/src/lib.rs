@@ -68,6 +68,8 @@ pub struct Service {
     pub(crate) beginnings: work::desk::Desk<work::run_begin::Asked, Result<work::run::Next, Fault>>,
     /// Integrations and releases of runs.
     pub(crate) recalled: Arc<work::recalled::Recalled>,
+    /// Tenants that have nothing to do.
+    pub(crate) idle: Arc<work::idle::Idle>,
     /// Rung when a delivery was kept.
     pub(crate) deliveries_bell: tokio::sync::Notify,
     /// Bounds what a flood of refusals can write.
@@ -153,6 +155,7 @@ impl Service {
             slots: Arc::default(),
             beginnings: work::desk::Desk::default(),
             recalled: Arc::default(),
+            idle: Arc::default(),
             deliveries_bell: tokio::sync::Notify::new(),
             flood: connect::refuse::Flood::default(),
             own_addresses: connect::receive_webhook::OwnAddresses::default(),

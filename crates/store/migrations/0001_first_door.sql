@@ -136,7 +136,9 @@ CREATE TABLE tenants (
     release_id BIGINT,
     configs TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    modified_at BIGINT NOT NULL
+    modified_at BIGINT NOT NULL,
+    -- Moves with every change of the tenant or of its metadata: who remembers them compares.
+    revision BIGINT NOT NULL DEFAULT 1
 );
 -- One installation of one integration for one user: what keeps two connects at once from making twins.
 CREATE UNIQUE INDEX tenants_live ON tenants (organization_id, environment, integration_id, user_id)
@@ -255,14 +257,16 @@ CREATE TABLE deliveries (
     taken_at BIGINT
 );
 CREATE INDEX deliveries_fresh ON deliveries (id) WHERE trigger_id IS NULL;
+-- Whether a tenant has one: what arrives now shall not overtake it.
+CREATE INDEX deliveries_waiting ON deliveries (tenant_id) WHERE trigger_id IS NULL;
 CREATE UNIQUE INDEX deliveries_dedupe ON deliveries (webhook_id, dedupe) WHERE dedupe IS NOT NULL;
 CREATE INDEX deliveries_taken_at ON deliveries (taken_at) WHERE taken_at IS NOT NULL;
 
 CREATE TABLE triggers (
     id BIGINT NOT NULL PRIMARY KEY,
-    -- The tenant's, which has the reference.
+    -- Whoever writes it has the tenant before him; a reference would be one more look-up and lock for each.
     organization_id TEXT NOT NULL,
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     source TEXT NOT NULL,
     mode TEXT NOT NULL,
     -- The delivery that it was made of, which may be cleaned up by now.

@@ -73,7 +73,8 @@ CREATE TABLE runs (
     id BIGINT NOT NULL PRIMARY KEY,
     organization_id TEXT NOT NULL,
     environment TEXT NOT NULL,
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    -- No reference, as in `triggers`.
+    tenant_id BIGINT NOT NULL,
     integration_id BIGINT NOT NULL,
     release_id BIGINT,
     mode TEXT NOT NULL,

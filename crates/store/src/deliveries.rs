@@ -2,7 +2,7 @@
 
 use crate::db::{Db, DbError, Query, Row, Tx, json, sql};
 use crate::runs::standing::{self, Standing};
-use crate::statements::statements;
+use crate::statements::{never_set, statements};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use connect::run::Size;
@@ -107,13 +107,14 @@ statements! {
     IS_FRESH = "SELECT id FROM deliveries WHERE trigger_id IS NULL ORDER BY id LIMIT 1";
     MAKE_TRIGGER = "INSERT INTO triggers (id, organization_id, tenant_id, source, mode, delivery_id, payload, created_at,
         claimed_at, run_id) VALUES ($1, $2, $3, 'Webhook', 'webhook', $4, NULL, $5, $6, $7)";
-    NAME_TRIGGER = "UPDATE deliveries SET trigger_id = $2, taken_at = $3 WHERE id = $1 AND trigger_id IS NULL";
+    NAME_TRIGGER = concat!("UPDATE deliveries SET trigger_id = $2, taken_at = $3 WHERE id = $1 AND ",
+        never_set!("trigger_id"));
     DELETE_TAKEN = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
         WHERE taken_at < $1 ORDER BY taken_at LIMIT $2)";
 }
 
 /// A body as a column: text as it is, anything else (also text with a NUL, which PostgreSQL refuses) in base64.
-fn encode(body: &[u8]) -> (&'static str, String) {
+pub(crate) fn encode(body: &[u8]) -> (&'static str, String) {
     match std::str::from_utf8(body) {
         Ok(text) if !text.contains('\0') => ("utf-8", text.to_owned()),
         _ => ("base64", STANDARD.encode(body)),

@@ -133,6 +133,7 @@ pub fn all_statements() -> Vec<(String, String)> {
         named("revoked_tokens", revoked_tokens::STATEMENTS),
         named("run_logs", run_logs::STATEMENTS),
         named("runs", runs::STATEMENTS),
+        named("runs/arriving", runs::arriving::STATEMENTS),
         named("runs/ended", runs::ended::STATEMENTS),
         named("runs/over", runs::over::STATEMENTS),
         named("runs/standing", runs::standing::STATEMENTS),
@@ -172,12 +173,19 @@ pub fn statements_of(db: &Db) -> Vec<(String, String)> {
             schedules::ON_POSTGRES,
             deliveries::ON_POSTGRES,
             entry_codes::ON_POSTGRES,
+            runs::arriving::ON_POSTGRES,
             runs::begun::ON_POSTGRES,
             runs::ended::ON_POSTGRES,
             runs::standing::ON_POSTGRES,
         ]
     } else {
-        vec![jobs::claim::ON_SQLITE, schedules::ON_SQLITE, deliveries::ON_SQLITE, runs::begun::ON_SQLITE]
+        vec![
+            jobs::claim::ON_SQLITE,
+            schedules::ON_SQLITE,
+            deliveries::ON_SQLITE,
+            runs::arriving::ON_SQLITE,
+            runs::begun::ON_SQLITE,
+        ]
     };
     let own = own.into_iter().flatten();
     let own = own.map(|(name, text)| (format!("{name} (of one database)"), (*text).to_owned()));

@@ -55,6 +55,7 @@ macro_rules! columns {
     };
 }
 
+pub mod arriving;
 pub mod begun;
 pub mod ended;
 mod listed;

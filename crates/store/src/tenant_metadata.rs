@@ -16,6 +16,7 @@ statements! {
             WHERE tenant_metadata.organization_id = excluded.organization_id
         RETURNING data, created_at, modified_at";
     SAVE = "UPDATE tenant_metadata SET data = $3 WHERE organization_id = $1 AND tenant_id = $2";
+    TELL_TENANT = "UPDATE tenants SET revision = revision + 1 WHERE organization_id = $1 AND id = $2";
 }
 
 /// A tenant's metadata as it is stored.
@@ -56,7 +57,7 @@ pub async fn hold(
     metadata(sql(HOLD).bind(organization).bind(tenant).bind(now).one(tx).await?)
 }
 
-/// Keeps `data` in place of what was read by [`hold`] in the same unit of work.
+/// Keeps `data` in place of what was read by [`hold`] in the same unit of work, and moves the tenant's revision.
 ///
 /// # Errors
 /// [`DbError`].
@@ -66,5 +67,6 @@ pub async fn save(
     tenant: TenantId,
     data: &Value,
 ) -> Result<(), DbError> {
-    sql(SAVE).bind(organization).bind(tenant).bind(json(data)?).execute(tx).await.map(drop)
+    sql(SAVE).bind(organization).bind(tenant).bind(json(data)?).execute(tx).await?;
+    sql(TELL_TENANT).bind(organization).bind(tenant).execute(tx).await.map(drop)
 }

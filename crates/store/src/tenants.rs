@@ -106,19 +106,21 @@ statements! {
     FIND = concat!("SELECT ", columns!(), " FROM tenants WHERE organization_id = $1 AND environment = $2
         AND integration_id = $3 AND user_id = $4 AND archived_at IS NULL");
     CONNECTED = connected_tenant!("$1", "$2", "$3", "$4", "$5");
-    SET_PAUSED = "UPDATE tenants SET paused = $3, modified_at = $4 WHERE organization_id = $1 AND id = $2";
-    SET_SCHEDULE = "UPDATE tenants SET user_schedule = $3, schedule = $4, modified_at = $5
+    SET_PAUSED = "UPDATE tenants SET paused = $3, modified_at = $4, revision = revision + 1
+        WHERE organization_id = $1 AND id = $2";
+    SET_SCHEDULE = "UPDATE tenants SET user_schedule = $3, schedule = $4, modified_at = $5, revision = revision + 1
         WHERE organization_id = $1 AND id = $2";
     // What was read is the guard: a change that came in between is not lost.
     CHANGE = "UPDATE tenants SET name = $4, paused = $5, user_schedule = $6, schedule = $7, time_zone = $8, channel = $9,
-        release_id = $10, configs = $11, modified_at = $12
+        release_id = $10, configs = $11, modified_at = $12, revision = revision + 1
         WHERE organization_id = $1 AND id = $2 AND modified_at = $3 AND archived_at IS NULL";
     NAME_TAKEN = "SELECT 1 FROM tenants WHERE organization_id = $1 AND environment = $2 AND name = $3
         AND archived_at IS NULL AND id <> $4";
-    WAS_CONNECTED = "UPDATE tenants SET modified_at = $3, paused = (paused AND NOT $4) WHERE organization_id = $1 AND id = $2";
-    ARCHIVE = "UPDATE tenants SET archived_at = $3, modified_at = $3
+    WAS_CONNECTED = "UPDATE tenants SET modified_at = $3, paused = (paused AND NOT $4), revision = revision + 1
+        WHERE organization_id = $1 AND id = $2";
+    ARCHIVE = "UPDATE tenants SET archived_at = $3, modified_at = $3, revision = revision + 1
         WHERE organization_id = $1 AND id = $2 AND archived_at IS NULL";
-    UNARCHIVE = "UPDATE tenants SET archived_at = NULL, modified_at = $3
+    UNARCHIVE = "UPDATE tenants SET archived_at = NULL, modified_at = $3, revision = revision + 1
         WHERE organization_id = $1 AND id = $2 AND archived_at IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM tenants AS o WHERE o.organization_id = tenants.organization_id
                 AND o.environment = tenants.environment AND o.archived_at IS NULL AND (o.name = tenants.name

@@ -6,10 +6,10 @@ use ::connect::connector::{Dedupe, Scheme, WebhookRules};
 use ::connect::credential::Credential;
 use ::connect::webhook::{Delivery, Webhook};
 use ::connect::webhook_verify::{self, ChallengeReply};
-use kernel::ids::DeliveryId;
+use kernel::ids::{DeliveryId, TenantId};
 use kernel::{Environment, Hashed, Plain, SecretText, Slug, Time};
 use metrics::counter;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use store::deliveries::OwnDelivery;
 use store::{connections, deliveries, webhooks};
@@ -74,9 +74,6 @@ impl Service {
             Received::NotVerified { .. } => counter!("vestibule_webhooks_total", "outcome" => "not_verified"),
         };
         counter.increment(1);
-        if matches!(received, Received::Accepted { .. }) {
-            self.ring_deliveries();
-        }
         Ok(received)
     }
 
@@ -84,8 +81,8 @@ impl Service {
         let now = self.clock.now();
         let hash = arrival.secret.hashed();
         if !arrival.is_get
-            && self.own_addresses.knows(&hash)
-            && let Some(delivery) = self.keep_at_once(&hash, &arrival, now).await?
+            && let Some(tenant) = self.own_addresses.tenant_of(&hash)
+            && let Some(delivery) = self.keep_at_once(&hash, tenant, &arrival, now).await?
         {
             return Ok(Received::Accepted { delivery });
         }
@@ -107,11 +104,11 @@ impl Service {
             // deliveries, and a repeated name is a repeated delivery.
             None if arrival.is_get => return Ok(Received::Unknown),
             None => {
-                self.own_addresses.learn(hash);
+                self.own_addresses.learn(hash.clone(), webhook.tenant);
                 own_dedupe(&arrival.headers)
             }
         };
-        self.keep(&webhook, arrival, dedupe, now).await
+        self.keep(&webhook, &hash, arrival, dedupe, now).await
     }
 
     /// One statement for an address that was a tenant's own when it was looked up before: it never becomes another's,
@@ -119,6 +116,7 @@ impl Service {
     async fn keep_at_once(
         &self,
         secret: &Hashed,
+        tenant: TenantId,
         arrival: &Arrival,
         now: Time,
     ) -> Result<Option<DeliveryId>, Fault> {
@@ -133,19 +131,43 @@ impl Service {
             body: &arrival.body,
             received: now,
         };
-        let kept = deliveries::receive_own(&self.db, &delivery).await?;
+        let kept = match self.begin_with(tenant, None, &delivery).await? {
+            Some(kept) => kept,
+            None => {
+                let kept = deliveries::receive_own(&self.db, &delivery).await?;
+                if kept {
+                    self.ring_deliveries();
+                }
+                kept
+            }
+        };
         Ok(kept.then_some(id))
     }
 
     async fn keep(
         &self,
         webhook: &Webhook,
+        secret: &Hashed,
         arrival: Arrival,
         dedupe: Option<String>,
         now: Time,
     ) -> Result<Received, Fault> {
+        let id = DeliveryId::new(now, &*self.chance);
+        let headers: Vec<_> = arrival.headers.iter().filter(|header| is_kept(header)).collect();
+        let first = OwnDelivery {
+            id: &id,
+            secret,
+            environment: arrival.environment,
+            dedupe: dedupe.clone(),
+            headers: &headers,
+            body: &arrival.body,
+            received: now,
+        };
+        if let Some(true) = self.begin_with(webhook.tenant, webhook.connector.as_ref(), &first).await? {
+            return Ok(Received::Accepted { delivery: id });
+        }
         let delivery = Delivery {
-            id: DeliveryId::new(now, &*self.chance),
+            id,
             organization: webhook.organization.clone(),
             tenant: webhook.tenant,
             webhook: webhook.id.clone(),
@@ -155,6 +177,7 @@ impl Service {
             received: now,
         };
         if deliveries::receive(&self.db, &delivery).await? {
+            self.ring_deliveries();
             Ok(Received::Accepted { delivery: delivery.id })
         } else {
             Ok(Received::Repeated)
@@ -263,24 +286,24 @@ impl Service {
     }
 }
 
-/// Addresses that belong to a tenant and no connector, by their hashes: those that deliveries came to. The memory is
+/// Addresses that belong to a tenant and no connector, by their hashes, and whose they are: those that deliveries came to. The memory is
 /// bounded, and begins anew when it is full.
 #[derive(Debug, Default)]
-pub(crate) struct OwnAddresses(RwLock<HashSet<Hashed>>);
+pub(crate) struct OwnAddresses(RwLock<HashMap<Hashed, TenantId>>);
 
 impl OwnAddresses {
     const MOST: usize = 10_000;
 
-    fn knows(&self, secret: &Hashed) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(secret)
+    fn tenant_of(&self, secret: &Hashed) -> Option<TenantId> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(secret).copied()
     }
 
-    fn learn(&self, secret: Hashed) {
+    fn learn(&self, secret: Hashed, tenant: TenantId) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= Self::MOST {
             known.clear();
         }
-        known.insert(secret);
+        known.insert(secret, tenant);
     }
 }
 

@@ -6,13 +6,14 @@
 
 use super::births::Births;
 use super::held::Known;
+use super::idle::Idle;
 use super::recalled::{Learned, Recalled, Recalling};
-use super::run::Task;
+use super::run::{Task, run_token};
 use super::run_begin::Starting;
 use crate::Service;
 use ::connect::manifest::Runner;
 use ::connect::run::{LARGEST, Mode, Source, Trigger, fit};
-use kernel::ids::{JobId, RunId, TenantId};
+use kernel::ids::{DeliveryId, JobId, RunId, TenantId, TriggerId};
 use kernel::{Chance, Hashed, Time};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -85,10 +86,10 @@ impl Service {
         }
         let (now, chance, recalled) =
             (self.clock.now(), Arc::clone(&self.chance), Arc::clone(&self.recalled));
-        let births = self.births(Kind::Run);
+        let (births, idle) = (self.births(Kind::Run), Arc::clone(&self.idle));
         let write = self.db.write(move |tx| {
             Box::pin(async move {
-                let mut taking = Taking::new(births, &recalled, now, &*chance);
+                let mut taking = Taking::new(births, &recalled, &idle, now, &*chance);
                 let taken = taking.all(tx).await?;
                 Ok::<_, DbError>((taken, taking.births, taking.recalling.learned()))
             })
@@ -116,13 +117,20 @@ enum Prospect {
 struct Taking<'a> {
     births: Births,
     recalling: Recalling<'a>,
+    idle: &'a Idle,
     now: Time,
     chance: &'a dyn Chance,
 }
 
 impl<'a> Taking<'a> {
-    fn new(births: Births, recalled: &'a Recalled, now: Time, chance: &'a dyn Chance) -> Self {
-        Self { births, recalling: recalled.begin(), now, chance }
+    fn new(
+        births: Births,
+        recalled: &'a Recalled,
+        idle: &'a Idle,
+        now: Time,
+        chance: &'a dyn Chance,
+    ) -> Self {
+        Self { births, recalling: recalled.begin(), idle, now, chance }
     }
 
     async fn all(&mut self, tx: &mut Tx) -> Result<Taken, DbError> {
@@ -139,6 +147,7 @@ impl<'a> Taking<'a> {
         let (mut wished, mut begun, mut runs) = (Vec::with_capacity(of_tenants.len()), Vec::new(), false);
         for (tenant, own) in of_tenants {
             let Some(first) = own.first() else { continue };
+            self.idle.take(tenant);
             let prospect = match standings.remove(&tenant) {
                 Some(standing) => self.prospect(tx, standing, &own).await?,
                 None => Prospect::None,
@@ -200,20 +209,10 @@ impl<'a> Taking<'a> {
         for made in made.iter_mut().filter(|made| made.delivery.tenant == tenant) {
             made.run = Some(run);
             let delivery = made.delivery;
-            triggers.push(Trigger {
-                id: made.trigger,
-                organization: delivery.organization.clone(),
-                tenant,
-                source: Source::Webhook,
-                mode: Mode::Webhook,
-                delivery: Some(delivery.id.clone()),
-                payload: None,
-                created: self.now,
-                run: Some(run),
-            });
+            triggers.push(taken(made.trigger, delivery.id.clone(), &next.standing, (run, self.now)));
             contents.extend(delivery.content.clone().map(|content| (delivery.id.clone(), content)));
         }
-        let task = next.task(run, Mode::Webhook, triggers, (self.now, self.chance));
+        let task = next.task(run, Mode::Webhook, triggers, run_token(self.chance), self.now);
         Task { contents, ..task }
     }
 
@@ -227,8 +226,14 @@ impl<'a> Taking<'a> {
     ) -> Result<(), DbError> {
         let hashes: Vec<Hashed> = begun.iter().map(|(_, task)| task.token.hashed()).collect();
         let new = begun.iter().zip(&hashes);
-        let new: Vec<New<'_>> =
-            new.map(|((job, task), token)| New { run: &task.run, token, job: Some(job) }).collect();
+        let new: Vec<New<'_>> = new
+            .map(|((job, task), token)| New {
+                run: &task.run,
+                token,
+                job: Some(job),
+                after: task.standing.last.as_ref().map(|last| last.id),
+            })
+            .collect();
         // Before it is known whether they are: where the commit's answer is lost, somebody looks.
         for job in wished.iter().filter_map(|wished| wished.born(Kind::Run, self.now)) {
             self.births.expect(job);
@@ -247,5 +252,25 @@ impl<'a> Taking<'a> {
             self.births.know(task.map_or(Known::Nothing, |task| Known::Run(Box::new(task))));
         }
         Ok(())
+    }
+}
+
+/// The trigger of a delivery of this tenant, which a run has taken.
+pub(super) fn taken(
+    id: TriggerId,
+    delivery: DeliveryId,
+    standing: &Standing,
+    (run, now): (RunId, Time),
+) -> Trigger {
+    Trigger {
+        id,
+        organization: standing.tenant.organization.clone(),
+        tenant: standing.tenant.id,
+        source: Source::Webhook,
+        mode: Mode::Webhook,
+        delivery: Some(delivery),
+        payload: None,
+        created: now,
+        run: Some(run),
     }
 }

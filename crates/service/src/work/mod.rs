@@ -1,6 +1,7 @@
 //! What goes on after connecting, without anyone looking (decision 0012): the queue's worker, and one file per kind of
 //! work and per use case around it.
 
+mod arriving;
 mod births;
 pub mod call;
 pub mod credential;
@@ -11,6 +12,7 @@ pub mod endpoints;
 pub mod events;
 pub mod git;
 mod held;
+pub(crate) mod idle;
 pub mod jobs;
 mod machine;
 pub mod messages;

@@ -10,15 +10,15 @@ use crate::{Fault, Service};
 use ::connect::integration::Integration;
 use ::connect::manifest::Runner;
 use ::connect::release::Release;
-use ::connect::run::{Failure, PastRun, Run, Trigger};
+use ::connect::run::{Failure, Run, Trigger};
 use ::connect::tenant::Tenant;
 use kernel::ids::{DeliveryId, TenantId};
 use kernel::{Chance, Plain, Time};
 use metrics::counter;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::deliveries::Content;
+use store::runs::standing::Standing;
 use store::{Tx, triggers};
 
 /// A run whose attempt has begun, with all that it is told.
@@ -26,15 +26,13 @@ use store::{Tx, triggers};
 pub(crate) struct Task {
     /// As it stands in the database.
     pub(super) run: Run,
-    pub(super) tenant: Tenant,
+    /// Of its tenant, before it began.
+    pub(super) standing: Standing,
     pub(super) integration: Arc<Integration>,
     pub(super) release: Arc<Release>,
     /// What started it; of a rerun, what started the run that is done once more.
     pub(super) triggers: Vec<Trigger>,
     pub(super) contents: Contents,
-    pub(super) last: Option<PastRun>,
-    pub(super) last_successful: Option<PastRun>,
-    pub(super) metadata: Option<Value>,
     /// Of this attempt alone.
     pub(super) token: Plain,
 }

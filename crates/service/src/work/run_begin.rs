@@ -4,10 +4,10 @@ use super::recalled::{Learned, Recalling};
 use super::run::{How, Next, Task, run_token};
 use crate::{Fault, Service};
 use ::connect::integration::Integration;
-use ::connect::release::Release;
-use ::connect::run::{Class, Failure, Mode, Phase, Run, Trigger, fit, mode_of};
+use ::connect::release::{Release, Wanted, wanted};
+use ::connect::run::{Class, Failure, Mode, PastRun, Phase, Run, Trigger, fit, mode_of};
 use kernel::ids::{DeliveryId, OrganizationId, RunId, TenantId};
-use kernel::{Chance, Time};
+use kernel::{Chance, Plain, Time};
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::runs::begun::{self, Claim, New};
@@ -35,7 +35,8 @@ struct Beginning<'a> {
 }
 
 /// A tenant whose next run begins.
-pub(super) struct Starting {
+#[derive(Debug)]
+pub(crate) struct Starting {
     pub(super) standing: Standing,
     pub(super) integration: Arc<Integration>,
     pub(super) release: Arc<Release>,
@@ -66,6 +67,9 @@ impl Service {
     }
 
     async fn begin_together(&self, asked: Vec<Asked>) -> Result<Vec<Next>, Fault> {
+        for Asked { tenant, .. } in &asked {
+            self.idle.take(*tenant);
+        }
         let (now, chance, recalled) =
             (self.clock.now(), Arc::clone(&self.chance), Arc::clone(&self.recalled));
         let write = self.db.write(move |tx| {
@@ -132,32 +136,32 @@ impl Beginning<'_> {
 
     /// An open run: its node is gone, it failed and is tried again, or its report is awaited.
     async fn once_more(&self, tx: &mut Tx, run: Run, standing: Standing) -> Result<Next, Fault> {
-        let (now, tenant) = (self.now, standing.tenant);
-        let over = |run, tenant, how| Ok(Next::Over(Box::new((run, tenant, how))));
+        let (now, tenant) = (self.now, &standing.tenant);
+        let over = |run, how| Ok(Next::Over(Box::new((run, standing.tenant.clone(), how))));
         if run.cancel.is_some() || tenant.archived.is_some() {
-            return over(run, tenant, How::Cancelled);
+            return over(run, How::Cancelled);
         }
         if let Some(until) = run.waits {
             if now < until {
                 return Ok(Next::Report(until));
             }
-            return over(run, tenant, How::Failed(Failure::Timeout, "no report came in time"));
+            return over(run, How::Failed(Failure::Timeout, "no report came in time"));
         }
         if run.attempts >= MOST_BEGINNINGS {
-            return over(run, tenant, How::Failed(Failure::Platform, "it was begun too often"));
+            return over(run, How::Failed(Failure::Platform, "it was begun too often"));
         }
         let owner = run.organization.clone();
         let integration = integrations::by_id(tx, &owner, tenant.environment, tenant.integration).await?;
-        let Some(integration) = integration else { return over(run, tenant, How::Cancelled) };
+        let Some(integration) = integration else { return over(run, How::Cancelled) };
         let release = match run.release {
             Some(id) => releases::by_id(tx, &owner, id).await?,
             None => None,
         };
         let Some(release) = release else {
-            return over(run, tenant, How::Failed(Failure::Platform, "its release is gone"));
+            return over(run, How::Failed(Failure::Platform, "its release is gone"));
         };
         if !release.is_ready() {
-            return over(run, tenant, How::Failed(Failure::Platform, "the files of its release are gone"));
+            return over(run, How::Failed(Failure::Platform, "the files of its release are gone"));
         }
         let token = run_token(self.chance);
         let begin = Begin { release: Some(release.id), token: &token.hashed() };
@@ -169,14 +173,11 @@ impl Beginning<'_> {
         let triggers = triggers::of_run(tx, &owner, run.rerun_of.unwrap_or(run.id)).await?;
         Ok(Next::Go(Box::new(Task {
             run,
-            tenant,
+            standing,
             integration: Arc::new(integration),
             release: Arc::new(release),
             triggers,
             contents: HashMap::new(),
-            last: standing.last,
-            last_successful: standing.last_successful,
-            metadata: standing.metadata,
             token,
         })))
     }
@@ -227,7 +228,7 @@ impl Beginning<'_> {
             (Class::Rerun, Some(first)) => reruns::by_trigger(tx, claim.tenant, first.id).await?,
             _ => None,
         };
-        let mut task = starting.task(claim.run, mode, triggers, (self.now, self.chance));
+        let mut task = starting.task(claim.run, mode, triggers, run_token(self.chance), self.now);
         if let Some(rerun) = rerun {
             (task.run.rerun_of, task.run.configs, task.run.given_state) =
                 (Some(rerun.run), rerun.configs, rerun.state);
@@ -246,7 +247,8 @@ impl Beginning<'_> {
         }
         let hashes: Vec<_> = tasks.iter().flatten().map(|task| task.token.hashed()).collect();
         let new = tasks.iter().flatten().zip(&hashes);
-        let new: Vec<New<'_>> = new.map(|(task, token)| New { run: &task.run, token, job: None }).collect();
+        let new: Vec<New<'_>> =
+            new.map(|(task, token)| New { run: &task.run, token, job: None, after: None }).collect();
         let mut contents = begun::begin_all(tx, &new, &taken, self.now).await?;
         for task in tasks.iter_mut().flatten() {
             let own = task.triggers.iter().filter_map(|trigger| trigger.delivery.as_ref());
@@ -263,21 +265,41 @@ fn claim_of((starting, run): (&Starting, RunId)) -> Option<Claim> {
 }
 
 impl Starting {
+    /// How the tenant of a run stands after its end, where its next run can begin like this one.
+    pub(super) fn after(task: &Task, ended: &Run) -> Option<Self> {
+        let Task { standing, integration, release, .. } = task;
+        let tenant = &standing.tenant;
+        let is_same = match wanted(tenant, integration) {
+            Wanted::Exactly(id) => id == release.id,
+            Wanted::Newest => standing.newest == Some(release.id),
+            Wanted::Nothing => false,
+        };
+        if !is_same || tenant.paused || tenant.archived.is_some() {
+            return None;
+        }
+        let last = PastRun::from(ended.clone());
+        let has_succeeded = matches!(last.phase, Phase::Succeeded { .. });
+        let successful = if has_succeeded { Some(&last) } else { standing.last_successful.as_ref() };
+        let standing = Standing {
+            tenant: tenant.clone(),
+            metadata: standing.metadata.clone(),
+            last_successful: successful.cloned(),
+            last: Some(last),
+            has_open_run: false,
+            waiting: None,
+            ..*standing
+        };
+        Some(Self { standing, integration: Arc::clone(integration), release: Arc::clone(release) })
+    }
+
     /// The first attempt of a new run.
-    pub(super) fn task(
-        self,
-        id: RunId,
-        mode: Mode,
-        triggers: Vec<Trigger>,
-        (now, chance): (Time, &dyn Chance),
-    ) -> Task {
+    pub(super) fn task(self, id: RunId, mode: Mode, triggers: Vec<Trigger>, token: Plain, now: Time) -> Task {
         let Self { standing, integration, release } = self;
-        let Standing { tenant, metadata, last, last_successful, .. } = standing;
         let run = Run {
             id,
-            organization: tenant.organization.clone(),
-            environment: tenant.environment,
-            tenant: tenant.id,
+            organization: standing.tenant.organization.clone(),
+            environment: standing.tenant.environment,
+            tenant: standing.tenant.id,
             integration: integration.id,
             release: Some(release.id),
             mode,
@@ -294,7 +316,6 @@ impl Starting {
             waits: None,
             created: now,
         };
-        let (contents, token) = (HashMap::new(), run_token(chance));
-        Task { run, tenant, integration, release, triggers, contents, last, last_successful, metadata, token }
+        Task { run, standing, integration, release, triggers, contents: HashMap::new(), token }
     }
 }

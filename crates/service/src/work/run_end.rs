@@ -5,6 +5,7 @@ mod writing;
 use self::writing::{NotWritten, Writing, Written};
 use super::options::seconds;
 use super::run::{Task, look_again};
+use super::run_begin::Starting;
 use super::{Held, Outcome};
 use crate::{Fault, Service};
 use ::connect::release::Release;
@@ -70,11 +71,14 @@ pub(super) struct Judged<'a> {
     pub(super) run: &'a Run,
     pub(super) tenant: &'a Tenant,
     pub(super) release: Option<&'a Release>,
+    /// Where it was begun in this process.
+    pub(super) task: Option<&'a Task>,
 }
 
 impl<'a> From<&'a Task> for Judged<'a> {
     fn from(task: &'a Task) -> Self {
-        Self { run: &task.run, tenant: &task.tenant, release: Some(&task.release) }
+        let tenant = &task.standing.tenant;
+        Self { run: &task.run, tenant, release: Some(&task.release), task: Some(task) }
     }
 }
 
@@ -115,7 +119,7 @@ impl Service {
 
     async fn end_by(&self, held: Option<&Held>, judged: Judged<'_>, ended: Ended) -> Result<Done, Fault> {
         let now = self.clock.now();
-        let Judged { run, tenant, release } = judged;
+        let Judged { run, tenant, release, .. } = judged;
         let mut writing = Writing::of(run.clone(), tenant, now, Arc::clone(&self.chance));
         writing.log = ended.log;
         writing.run.exit_code = ended.exit_code;
@@ -154,7 +158,7 @@ impl Service {
         if let Some(state) = state {
             writing.run.state = Some(self.seal_state(&writing.run, &state).await?);
         }
-        self.write_end(held, writing, end, release).await
+        self.write_end(held, writing, end, judged).await
     }
 
     async fn write_end(
@@ -162,15 +166,15 @@ impl Service {
         held: Option<&Held>,
         mut writing: Writing,
         end: End,
-        release: Option<&Release>,
+        judged: Judged<'_>,
     ) -> Result<Done, Fault> {
         let (now, mut end) = (writing.now, end);
         loop {
-            let outcome = self.settle(&mut writing, &end, release, now)?;
+            let outcome = self.settle(&mut writing, &end, judged.release, now)?;
             if let (Some(held), Outcome::Done) = (held, &outcome)
                 && writing.is_bare()
             {
-                return self.end_at_a_stroke(held, writing).await;
+                return self.end_at_a_stroke(held, writing, judged.task).await;
             }
             let kept = writing.clone();
             let write = self.db.write(move |tx| Box::pin(async move { kept.write(tx).await }));
@@ -197,7 +201,12 @@ impl Service {
     }
 
     /// A run that has nothing to say but its state, and its job with it.
-    async fn end_at_a_stroke(&self, held: &Held, writing: Writing) -> Result<Done, Fault> {
+    async fn end_at_a_stroke(
+        &self,
+        held: &Held,
+        writing: Writing,
+        task: Option<&Task>,
+    ) -> Result<Done, Fault> {
         let Writing { run, tenant, now, chance, .. } = writing;
         // Whoever waits for a slot goes before what this tenant asked for meanwhile.
         let stays = !self.stopping.has_begun() && !self.slots.somebody_waits(Kind::Run);
@@ -207,7 +216,11 @@ impl Service {
             count(&run);
         }
         match end {
-            ended::End::Done => return Ok(Done::Settled),
+            ended::End::Done => {
+                let next = task.and_then(|task| Starting::after(task, &run));
+                next.into_iter().for_each(|next| self.idle.learn(next));
+                return Ok(Done::Settled);
+            }
             ended::End::Again if stays => return Ok(Done::Again),
             ended::End::Again => {
                 self.ring_work();

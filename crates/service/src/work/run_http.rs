@@ -78,7 +78,7 @@ impl Service {
             run: task.run.id,
             mode: task.run.mode,
             environment: task.run.environment,
-            tenant: (task.tenant.id, &task.tenant.name),
+            tenant: (task.standing.tenant.id, &task.standing.tenant.name),
             integration: (task.integration.id, task.integration.name.as_str()),
             configs: &opened.configs,
             metadata: &opened.metadata,

@@ -86,7 +86,8 @@ impl Service {
         let (owner, tenant) = (open.run.organization.clone(), open.run.tenant);
         let end = end_of(&report);
         let said = report.state.unwrap_or_default().replace('\0', "\u{fffd}");
-        let judged = Judged { run: &open.run, tenant: &open.tenant, release: open.release.as_ref() };
+        let judged =
+            Judged { run: &open.run, tenant: &open.tenant, release: open.release.as_ref(), task: None };
         let outcome = self.end_attempt(judged, Ended { end, said, exit_code: None, log }).await?;
         // The job waits for the report's deadline, or to begin the run again.
         self.move_run(owner, tenant, &outcome).await?;

@@ -67,7 +67,7 @@ impl Service {
         let mut all = Vec::new();
         for connection in named_by(&task.release.manifest.connectors, connections) {
             let connector = connection.connector.clone();
-            let found = self.known_fresh_of(connection, task.tenant.environment, credential::Why::Run).await;
+            let found = self.known_fresh_of(connection, task.run.environment, credential::Why::Run).await;
             match found {
                 Ok(known) => {
                     let definition: &Definition = &known.definition;
@@ -108,20 +108,20 @@ impl Service {
 
     /// Configs, earlier states and metadata, opened.
     pub(super) async fn told_of_run(&self, task: &Task) -> Result<Opened, Fault> {
-        let chosen = task.run.configs.as_ref().unwrap_or(&task.tenant.configs);
+        let chosen = task.run.configs.as_ref().unwrap_or(&task.standing.tenant.configs);
         let configs = match &task.release.manifest.configs {
             Some(configs) => with_defaults(&configs.schema, chosen),
             None => chosen.clone(),
         };
         let owner = &task.run.organization;
-        let successful = self.past_run(owner, task.last_successful.as_ref(), None).await?;
+        let successful = self.past_run(owner, task.standing.last_successful.as_ref(), None).await?;
         let before = successful.as_ref().and_then(|past| past.state.clone());
-        let last = self.past_run(owner, task.last.as_ref(), before).await?;
+        let last = self.past_run(owner, task.standing.last.as_ref(), before).await?;
         let mut opened = Opened {
             configs: configs.as_object().cloned().unwrap_or_default(),
             last,
             last_successful: successful,
-            metadata: task.metadata.clone().unwrap_or_else(|| Value::Object(Map::new())),
+            metadata: task.standing.metadata.clone().unwrap_or_else(|| Value::Object(Map::new())),
         };
         if let Some(given) = &task.run.given_state {
             opened.give(&self.given_state(&task.run, given).await?);
@@ -233,7 +233,7 @@ impl Opened {
     ) -> Surroundings {
         let told = Told {
             integration: (task.integration.id, task.integration.name.as_str()),
-            tenant: (task.tenant.id, &task.tenant.name),
+            tenant: (task.standing.tenant.id, &task.standing.tenant.name),
             mode: task.run.mode,
             environment: task.run.environment,
             configs: &self.configs,

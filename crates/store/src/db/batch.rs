@@ -7,7 +7,7 @@
 use super::DbError;
 use super::lanes::Wrote;
 use super::postgres::{Plans, explain, forget_plans, parameter, statement, type_of, written};
-use super::statement::Query;
+use super::statement::{FEW, MANY, Query};
 use super::value::Value;
 use deadpool_postgres::Client;
 use futures_util::future::Either;
@@ -21,7 +21,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 /// Rows of one statement: any number up to the last of these, and above it the others. Each number is a statement of
 /// its own, which PostgreSQL plans once for each connection.
-const SIZES: [usize; 3] = [64, 32, 16];
+const SIZES: [usize; 3] = [MANY, 32, FEW];
 
 /// Callers whose rows go in one statement; of a statement that was not made for many, one.
 pub(super) struct Group<'q> {
@@ -31,16 +31,12 @@ pub(super) struct Group<'q> {
 }
 
 impl<'q> Group<'q> {
-    pub(super) fn alone(query: &'q Query) -> Self {
-        Self { queries: vec![query], places: vec![0] }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.queries.len()
     }
 
     fn is_full(&self) -> bool {
-        SIZES.first().is_some_and(|most| self.len() >= *most)
+        self.queries.first().is_some_and(|first| self.len() >= first.most)
     }
 
     /// The same in pieces of the sizes that there are.
@@ -66,7 +62,7 @@ pub(super) fn groups<'q>(queries: &[&'q Query]) -> Vec<Group<'q>> {
     for (place, query) in queries.iter().enumerate() {
         let fits = |group: &&mut Group<'q>| {
             let first = group.queries.first();
-            query.is_for_many && !group.is_full() && first.is_some_and(|first| query.is_like(first))
+            query.is_for_many() && !group.is_full() && first.is_some_and(|first| query.is_like(first))
         };
         match groups.iter_mut().find(fits) {
             Some(group) => {
@@ -103,7 +99,7 @@ impl Line {
 
     async fn statement(&mut self, group: &Group<'_>) -> Result<Statement, DbError> {
         let query = group.queries.first().ok_or_else(nothing)?;
-        if !query.is_for_many {
+        if !query.is_for_many() {
             return statement(&self.client, query).await;
         }
         let types = || group.queries.iter().flat_map(|query| &query.values).map(type_of);
@@ -130,16 +126,18 @@ impl Line {
         run(&self.client, &statement, group).await
     }
 
-    /// Sends BEGIN, every group and COMMIT without waiting in between. `None` where one of them failed: nothing was
-    /// kept.
+    /// Sends BEGIN, every group and COMMIT without waiting in between. The inner error is what the server says of one
+    /// of them: nothing was kept then. The outer one says that it is not known what was.
     pub(super) async fn in_one_transaction(
         &mut self,
         groups: &[Group<'_>],
-    ) -> Result<Option<Vec<Wrote>>, DbError> {
+    ) -> Result<Result<Vec<Wrote>, DbError>, DbError> {
         let mut statements = Vec::with_capacity(groups.len());
         for group in groups {
-            let Ok(statement) = self.statement(group).await else { return Ok(None) };
-            statements.push(statement);
+            match self.statement(group).await {
+                Ok(statement) => statements.push(statement),
+                Err(error) => return Ok(Err(error)),
+            }
         }
         let client = &self.client;
         // They leave in this order.
@@ -160,11 +158,13 @@ impl Line {
         begun.and(committed).map_err(|error| explain(&error))?;
         let mut all: Vec<(usize, Wrote)> = Vec::new();
         for (group, result) in groups.iter().zip(results) {
-            let Ok(wrote) = result else { return Ok(None) };
-            all.extend(group.places.iter().copied().zip(wrote));
+            match result {
+                Ok(wrote) => all.extend(group.places.iter().copied().zip(wrote)),
+                Err(error) => return Ok(Err(error)),
+            }
         }
         all.sort_unstable_by_key(|(place, _)| *place);
-        Ok(Some(all.into_iter().map(|(_, wrote)| wrote).collect()))
+        Ok(Ok(all.into_iter().map(|(_, wrote)| wrote).collect()))
     }
 }
 
@@ -186,7 +186,7 @@ async fn run(client: &Client, statement: &Statement, group: &Group<'_>) -> Resul
     let values: Vec<&(dyn ToSql + Sync)> =
         group.queries.iter().flat_map(|query| &query.values).map(parameter).collect();
     let (count, rows) = written(client, statement, &values).await?;
-    if !group.queries.first().ok_or_else(nothing)?.is_for_many {
+    if !group.queries.first().ok_or_else(nothing)?.is_for_many() {
         return Ok(vec![Wrote { count, row: rows.into_iter().next() }]);
     }
     let named = rows.into_iter().map(|mut row| Ok((row.take::<String>()?, row)));
@@ -262,6 +262,18 @@ mod tests {
         assert_eq!((sizes(1), sizes(16), sizes(17)), (vec![1], vec![16], vec![16, 1]));
         assert_eq!((sizes(63), sizes(64)), (vec![32, 16, 15], vec![64]));
         assert_eq!(sizes(128), [64, 64]);
+    }
+
+    #[test]
+    fn what_callers_send_in_turn_stays_in_turn_and_rows_for_few_go_in_small_groups() {
+        let first = |name: &str| sql("A").for_few().bind(name);
+        let second = |name: &str| sql("B").for_few().bind(name);
+        let all: Vec<Query> =
+            (0..80).flat_map(|at| [first(&at.to_string()), second(&at.to_string())]).collect();
+        let places = places(&all);
+        assert_eq!(places.iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 16, 16, 16, 16, 16, 16, 16, 16]);
+        let group_of = |place: usize| places.iter().position(|group| group.contains(&place));
+        assert!((0..80).all(|at| group_of(2 * at) < group_of(2 * at + 1)));
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! PostgreSQL: two connections that many callers use at once, for single statements.
+//! PostgreSQL: three connections that many callers use at once, for statements of few round trips.
 //!
 //! What callers ask meanwhile is sent together and answered together. That saves most of what a statement costs
 //! here: a look into the pool, a packet in each direction, two wake-ups, and for a write its own commit. Rows for the
 //! same statement go as one, where it was made for many (see [`super::batch`]).
 
-use super::batch::{self, Group, Line};
+use super::batch::{self, Line};
 use super::postgres::{Plans, explain, explain_pool, forget_plans, parameters, row, statement};
 use super::statement::Query;
 use super::value::Row;
-use super::{Config, DbError};
+use super::{Config, DbError, Haste};
 use deadpool_postgres::{Client, Pool};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
@@ -57,26 +57,31 @@ pub(super) struct Wrote {
     pub(super) row: Option<Row>,
 }
 
+/// Statements of one caller, one behind the other.
 struct Job {
-    query: Query,
-    answer: oneshot::Sender<Result<Wrote, DbError>>,
+    queries: Vec<Query>,
+    answer: oneshot::Sender<Result<Vec<Wrote>, DbError>>,
 }
 
-/// The two connections: one reads, one writes.
+/// The connections: one reads, one writes what somebody waits for, one what somebody could wait for longer.
 #[derive(Debug)]
 pub(super) struct Lanes {
     reading: Reading,
+    now: Writer,
+    later: Writer,
+}
+
+/// The way to a task that writes.
+#[derive(Debug)]
+struct Writer {
     queue: Mutex<Option<mpsc::Sender<Job>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Lanes {
     pub(super) fn start(pool: &Pool, config: &Config) -> Self {
-        let (sender, receiver) = mpsc::channel(config.write_queue.max(1));
-        let writing = Writing { pool: pool.clone(), line: None };
-        let writer = Mutex::new(Some(tokio::spawn(writing.serve(receiver))));
         let reading = Reading { pool: pool.clone(), client: Mutex::default() };
-        Self { reading, queue: Mutex::new(Some(sender)), writer }
+        Self { reading, now: Writer::start(pool, config), later: Writer::start(pool, config) }
     }
 
     pub(super) async fn maybe(&self, query: &Query) -> Result<Option<Row>, DbError> {
@@ -93,11 +98,44 @@ impl Lanes {
         })
     }
 
-    /// Decision: a full queue is refused at once instead of waited for, as on SQLite.
+    /// One statement. Decision: a full queue is refused at once instead of waited for, as on SQLite.
     pub(super) async fn write(&self, query: Query) -> Result<Wrote, DbError> {
+        let wrote = self.now.write(vec![query]).await?.into_iter().next();
+        wrote.ok_or_else(|| DbError::Bug("a statement had no outcome".to_owned()))
+    }
+
+    /// Several in one transaction, each of which sees what those before it wrote; none is sent later for it.
+    pub(super) async fn write_in_turn(
+        &self,
+        haste: Haste,
+        queries: Vec<Query>,
+    ) -> Result<Vec<Wrote>, DbError> {
+        match haste {
+            Haste::Now => self.now.write(queries).await,
+            Haste::Later => self.later.write(queries).await,
+        }
+    }
+
+    /// Refuses new writes and finishes what is queued.
+    pub(super) async fn close(&self) {
+        self.now.close().await;
+        self.later.close().await;
+        self.reading.leave();
+    }
+}
+
+impl Writer {
+    fn start(pool: &Pool, config: &Config) -> Self {
+        let (sender, receiver) = mpsc::channel(config.write_queue.max(1));
+        let writing = Writing { pool: pool.clone(), line: None };
+        let task = Mutex::new(Some(tokio::spawn(writing.serve(receiver))));
+        Self { queue: Mutex::new(Some(sender)), task }
+    }
+
+    async fn write(&self, queries: Vec<Query>) -> Result<Vec<Wrote>, DbError> {
         let (answer, answered) = oneshot::channel();
         let sent = match &*self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(queue) => queue.try_send(Job { query, answer }),
+            Some(queue) => queue.try_send(Job { queries, answer }),
             None => return Err(closing()),
         };
         sent.map_err(|error| match error {
@@ -109,14 +147,12 @@ impl Lanes {
         answered.await.unwrap_or_else(|_| Err(closing()))
     }
 
-    /// Refuses new writes and finishes what is queued.
-    pub(super) async fn close(&self) {
+    async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            writer.await.ok();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            task.await.ok();
         }
-        self.reading.leave();
     }
 }
 
@@ -129,7 +165,7 @@ fn is_weather(error: &DbError) -> bool {
     matches!(error, DbError::Unavailable(_))
 }
 
-/// The one task that writes, with its connection.
+/// A task that writes, with its connection.
 struct Writing {
     pool: Pool,
     line: Option<Line>,
@@ -147,17 +183,23 @@ impl Writing {
 
     /// Runs the jobs and leaves none behind.
     async fn run(&mut self, jobs: &mut Vec<Job>) {
-        let queries: Vec<&Query> = jobs.iter().map(|job| &job.query).collect();
-        match self.at_once(&batch::groups(&queries)).await {
-            Ok(Some(all)) => {
-                for (job, wrote) in jobs.drain(..).zip(all) {
-                    job.answer.send(Ok(wrote)).ok();
+        match self.at_once(jobs).await {
+            Ok(Ok(all)) => {
+                let mut all = all.into_iter();
+                for Job { queries, answer, .. } in jobs.drain(..) {
+                    answer.send(Ok(all.by_ref().take(queries.len()).collect())).ok();
+                }
+            }
+            Ok(Err(error)) if jobs.len() < 2 => {
+                for job in jobs.drain(..) {
+                    job.answer.send(Err(error.clone())).ok();
                 }
             }
             // Each by itself: a statement that fails takes nobody else's with it.
-            Ok(None) => {
-                for Job { query, answer } in jobs.drain(..) {
-                    answer.send(self.alone(&query).await).ok();
+            Ok(Err(_)) => {
+                for job in jobs.drain(..) {
+                    let alone = self.at_once(std::slice::from_ref(&job)).await;
+                    job.answer.send(alone.and_then(|kept| kept)).ok();
                 }
             }
             Err(error) => {
@@ -185,35 +227,24 @@ impl Writing {
         }
     }
 
-    async fn alone(&mut self, query: &Query) -> Result<Wrote, DbError> {
+    /// All of them in one commit. The inner error is what the server says, a deadlock with another node for example:
+    /// PostgreSQL has then kept nothing. The outer one says that it is not known what was kept; callers' keys make a
+    /// second try safe.
+    async fn at_once(&mut self, jobs: &[Job]) -> Result<Result<Vec<Wrote>, DbError>, DbError> {
+        let queries: Vec<&Query> = jobs.iter().flat_map(|job| &job.queries).collect();
+        let groups = batch::groups(&queries);
         let mut line = self.take().await?;
-        let result = line.run(&Group::alone(query)).await;
-        self.keep(line, !result.as_ref().is_err_and(is_weather));
-        let wrote = result?.into_iter().next();
-        wrote.ok_or_else(|| DbError::Bug("a statement had no outcome".to_owned()))
-    }
-
-    /// All of them in one commit. `None` where one of them failed, or where nothing is to be shared: PostgreSQL has
-    /// then kept nothing. An error says that it is not known what was kept; callers' keys make a second try safe.
-    async fn at_once(&mut self, groups: &[Group<'_>]) -> Result<Option<Vec<Wrote>>, DbError> {
-        if let [group] = groups
-            && group.len() < 2
-        {
-            return Ok(None);
-        }
-        let mut line = self.take().await?;
-        let [group] = groups else {
-            let outcome = line.in_one_transaction(groups).await;
+        let [group] = &groups[..] else {
+            let outcome = line.in_one_transaction(&groups).await;
             self.keep(line, outcome.is_ok());
             return outcome;
         };
         let outcome = line.run(group).await;
         let is_open = !line.client.is_closed();
-        self.keep(line, is_open);
+        self.keep(line, is_open && !outcome.as_ref().is_err_and(is_weather));
         match outcome {
-            // What the server itself says was wrong, a deadlock with another node for example, has kept nothing.
-            Err(_) if is_open => Ok(None),
-            outcome => outcome.map(Some),
+            Err(error) if !is_open => Err(error),
+            outcome => Ok(outcome),
         }
     }
 }

@@ -73,6 +73,15 @@ impl Config {
     }
 }
 
+/// How soon a write is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    Now,
+    /// Whoever waits for it could wait longer. It holds up none that is sent now: on SQLite it waits a moment for one,
+    /// whose commit it shares, on PostgreSQL it goes by a connection of its own.
+    Later,
+}
+
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
@@ -232,9 +241,30 @@ impl Db {
         }
     }
 
-    /// Reads, and where there is a row runs all of `writes` and returns it. What was read must be all that they
-    /// could fail by: on SQLite nothing but a failure of the database itself undoes a part of them, and that undoes
-    /// everybody's of the same commit. They share it as [`Self::execute`] does.
+    /// Several statements that write one row or none, each of which sees what those before it wrote: what they
+    /// returned. All of them share a commit as [`Self::execute`] does on PostgreSQL.
+    ///
+    /// # Errors
+    /// [`DbError`]; then nothing of them was written.
+    pub(crate) async fn write_in_turn(
+        &self,
+        haste: Haste,
+        queries: Vec<Query>,
+    ) -> Result<Vec<Option<Row>>, DbError> {
+        queries.iter().try_for_each(Query::checked)?;
+        match &*self.engine {
+            Engine::Sqlite { .. } => {
+                let rows = self.write(|tx| Box::pin(async move { tx.together(&queries).await })).await?;
+                Ok(rows.into_iter().map(|rows| rows.into_iter().next()).collect())
+            }
+            Engine::Postgres { lanes, .. } => {
+                let wrote = lanes.write_in_turn(haste, queries).await?;
+                Ok(wrote.into_iter().map(|wrote| wrote.row).collect())
+            }
+        }
+    }
+
+    /// Reads, and where there is a row runs all of `writes` and returns it; see [`Self::write_what_follows`].
     ///
     /// # Errors
     /// [`DbError`].
@@ -244,14 +274,35 @@ impl Db {
         writes: Vec<Query>,
     ) -> Result<Option<Row>, DbError> {
         writes.iter().try_for_each(Query::checked)?;
+        self.write_what_follows(Haste::Now, read, |row| Ok((writes, row))).await
+    }
+
+    /// Reads, and where there is a row runs all that `decide` makes of it. What was read must be all that they could
+    /// fail by: on SQLite nothing but a failure of the database itself undoes a part of them, and that undoes
+    /// everybody's of the same commit. They share it as [`Self::execute`] does. A text among them that nobody has
+    /// looked at must be among those that are read by.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub(crate) async fn write_what_follows<T, F>(
+        &self,
+        haste: Haste,
+        read: Query,
+        decide: F,
+    ) -> Result<Option<T>, DbError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Row) -> Result<(Vec<Query>, T), DbError> + Send + 'static,
+    {
+        read.checked()?;
         match &*self.engine {
             Engine::Sqlite { writer, .. } => {
                 let (unit, answer) =
-                    unit::Unit::new(|tx| Box::pin(read_then_write_all(tx, read, writes)), Size::Sure);
-                writer.submit(Box::new(unit))?;
+                    unit::Unit::new(|tx| Box::pin(read_then_write_all(tx, read, decide)), Size::Sure);
+                writer.submit_with(haste, Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(writer::ended()))
             }
-            Engine::Postgres { .. } => self.write(|tx| Box::pin(read_then_write_all(tx, read, writes))).await,
+            Engine::Postgres { .. } => self.write(|tx| Box::pin(read_then_write_all(tx, read, decide))).await,
         }
     }
 
@@ -301,12 +352,17 @@ async fn read_then_write<T>(
     Ok(write.wrote(tx).await?.then_some(told))
 }
 
-async fn read_then_write_all(tx: &mut Tx, read: Query, writes: Vec<Query>) -> Result<Option<Row>, DbError> {
+async fn read_then_write_all<T>(
+    tx: &mut Tx,
+    read: Query,
+    decide: impl FnOnce(Row) -> Result<(Vec<Query>, T), DbError>,
+) -> Result<Option<T>, DbError> {
     let Some(row) = read.maybe(tx).await? else { return Ok(None) };
+    let (writes, told) = decide(row)?;
     for write in writes {
         write.execute(tx).await?;
     }
-    Ok(Some(row))
+    Ok(Some(told))
 }
 
 async fn on_postgres<T, E, F>(session: postgres::Session, body: F) -> Result<T, E>

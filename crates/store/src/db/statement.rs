@@ -10,13 +10,17 @@ use std::borrow::Cow;
 pub struct Query {
     pub(super) text: Cow<'static, str>,
     pub(super) values: Vec<Value>,
-    /// See [`Query::for_many`].
-    pub(super) is_for_many: bool,
+    /// Callers whose rows may go in one statement; see [`Query::for_many`].
+    pub(super) most: usize,
 }
+
+/// Callers whose rows go to PostgreSQL in one statement at most.
+pub(super) const MANY: usize = 64;
+pub(super) const FEW: usize = 16;
 
 /// Begins a statement. Placeholders are `$1`, `$2`, ...; each may occur more than once.
 pub fn sql(text: impl Into<Cow<'static, str>>) -> Query {
-    Query { text: text.into(), values: Vec::new(), is_for_many: false }
+    Query { text: text.into(), values: Vec::new(), most: 1 }
 }
 
 impl Query {
@@ -31,14 +35,25 @@ impl Query {
     /// in one `VALUES (..)`, and return the first of them, a text that names its row, as its first column.
     #[must_use]
     pub(crate) fn for_many(mut self) -> Self {
-        self.is_for_many = true;
+        self.most = MANY;
         self
+    }
+
+    /// The same, of few callers: for a statement that goes through all of its rows for each of them.
+    #[must_use]
+    pub(crate) fn for_few(mut self) -> Self {
+        self.most = FEW;
+        self
+    }
+
+    pub(super) fn is_for_many(&self) -> bool {
+        self.most > 1
     }
 
     /// Whether both are the same statement for values of the same types.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let mut pairs = self.values.iter().zip(&other.values);
-        self.is_for_many == other.is_for_many
+        self.most == other.most
             && self.values.len() == other.values.len()
             && pairs.all(|(one, other)| std::mem::discriminant(one) == std::mem::discriminant(other))
             && self.text == other.text

@@ -43,7 +43,7 @@ macro_rules! insert_on_postgres {
                 CAST($2 AS BIGINT)
             FROM json_to_recordset(CAST($1 AS JSON)) AS new (id BIGINT, organization TEXT, environment TEXT, tenant BIGINT,
                 integration BIGINT, release BIGINT, mode TEXT, rerun_of BIGINT, configs TEXT, given_state TEXT,
-                token TEXT, job TEXT) ",
+                token TEXT, job TEXT, after BIGINT) ",
             $end
         )
     };
@@ -51,9 +51,11 @@ macro_rules! insert_on_postgres {
 
 // A second open run of a tenant is refused with everything beside it.
 const INSERT_ON_POSTGRES: &str = insert_on_postgres!("");
-// A run is there only with its job, which is held, and not beside an open one.
+// A run is there only with its job, which is held, not beside an open one, and not where another run has come and gone
+// since it was seen what the one before this handed on.
 const INSERT_BORN_ON_POSTGRES: &str = insert_on_postgres!(
     "WHERE (SELECT holder IS NOT NULL FROM jobs WHERE jobs.id = new.job)
+        AND COALESCE((SELECT x.id FROM runs AS x WHERE x.tenant_id = new.tenant ORDER BY x.id DESC LIMIT 1), 0) = new.after
         ON CONFLICT (tenant_id) WHERE completed_at IS NULL DO NOTHING RETURNING id"
 );
 // `= ANY` in place of `=`: for that no index is read from end to end, also while the table is taken for small.
@@ -146,16 +148,19 @@ pub struct New<'a> {
     pub token: &'a Hashed,
     /// The job that is born with it.
     pub job: Option<&'a JobId>,
+    /// The tenant's last run, which was seen before its job was asked for.
+    pub after: Option<RunId>,
 }
 
 fn insertion(text: &'static str, new: &[New<'_>], now: Time) -> Result<Query, DbError> {
-    let rows = new.iter().map(|New { run, token, job }| {
+    let rows = new.iter().map(|New { run, token, job, after }| {
         let configs = run.configs.as_ref().map(json).transpose()?;
         Ok(object!({
             "id": run.id, "organization": run.organization, "environment": run.environment.as_str(),
             "tenant": run.tenant, "integration": run.integration, "release": run.release,
             "mode": run.mode.as_str(), "rerun_of": run.rerun_of, "configs": configs,
             "given_state": run.given_state.as_ref().map(Sealed::as_str), "token": token.as_str(), "job": job,
+            "after": after.map_or(0, RunId::number),
         }))
     });
     let rows = rows.collect::<Result<Vec<_>, DbError>>()?;
@@ -234,7 +239,7 @@ pub async fn born(
     if !tx.is_postgres() {
         let ids = ids::<JobId>(tx.together(&asking).await?)?;
         let mut runs = HashSet::new();
-        for New { run, token, job } in new {
+        for New { run, token, job, .. } in new {
             if job.is_some_and(|job| ids.contains(job)) && insert(tx, run, Some(token)).await? {
                 runs.insert(run.id);
             }

@@ -1,60 +1,61 @@
-//! The end of a run that leaves nothing else to write, and what becomes of the job that did it: one statement.
+//! The end of a run that leaves nothing else to write, and what becomes of the job that did it, in one commit.
 
-use crate::db::{Db, DbError, Query, Tx, sql};
+use crate::db::{Db, DbError, Haste, Query, sql};
 use crate::statements::{never_set, statements};
 use connect::run::Run;
 use kernel::ids::JobId;
 
-// The job may have been asked for by another node, whose clock is ahead: it is due again though `again_at` lies up to a
-// second (in microseconds) behind the end.
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
 // has written what it is for, or before and until his commit: so either he is seen here, or he sees that the job is gone.
-// Jobs of tenants are locked in the order of their numbers, as by everybody. Each run and job is looked up by its key: that
-// it is open, or held, is not asked for in the words of an index, or all that is would be read.
-const END_MANY: &str = concat!(
-    "WITH new (run, organization, attempts, phase, state, exit_code, started, completed, job, holder,
-        awake, stays) AS (VALUES ($1, $2, CAST($3 AS BIGINT), $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT),
-            CAST($8 AS BIGINT), $9, $10, CAST($11 AS BOOLEAN), CAST($12 AS BOOLEAN))),
+// Each run and job is looked up by its key: that it is open, or held, is not asked for in the words of an index, or all that
+// is would be read. Jobs of tenants are locked in the order of their numbers, as by everybody.
+const END_ON_POSTGRES: &str = concat!(
+    "WITH new (run, organization, attempts, phase, state, exit_code, started, completed, job, holder, awake) AS (VALUES ($1,
+        $2, CAST($3 AS BIGINT), $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS BIGINT), $9, $10,
+        CAST($11 AS BOOLEAN))),
     saved AS (UPDATE runs SET phase = new.phase, reason = NULL, state = new.state, exit_code = new.exit_code,
             started_at = new.started, completed_at = new.completed, waits_until = NULL, token_hash = NULL
         FROM new WHERE runs.id = CAST(new.run AS BIGINT) AND runs.organization_id = new.organization
             AND runs.attempts = new.attempts AND ",
     never_set!("completed_at"),
-    " RETURNING runs.tenant_id, new.run, new.completed, new.job, new.holder, new.awake, new.stays),
-    locked AS (SELECT s.*, j.id, j.again_at FROM (SELECT * FROM saved ORDER BY tenant_id) AS s
-        CROSS JOIN LATERAL (SELECT id, again_at FROM jobs WHERE id = s.job AND holder = s.holder FOR UPDATE) AS j),
-    judged AS (SELECT locked.*, (SELECT 1 FROM triggers AS t WHERE t.tenant_id = locked.tenant_id AND t.claimed_at IS NULL
-        AND (locked.awake OR t.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL AS waits FROM locked),
-    gone AS (DELETE FROM jobs USING judged AS g WHERE jobs.id = g.id AND g.again_at IS NULL AND NOT g.waits
-        RETURNING jobs.id),
-    again AS (UPDATE jobs SET state = CASE WHEN g.stays THEN 'held' ELSE 'ready' END,
-            attempts = CASE WHEN g.stays THEN 1 ELSE 0 END, failure = NULL, due_at = g.completed, again_at = NULL,
-            holder = CASE WHEN g.stays THEN jobs.holder END, held_until = CASE WHEN g.stays THEN jobs.held_until END
-        FROM judged AS g WHERE jobs.id = g.id AND (g.again_at <= g.completed + 1000000 OR g.waits) RETURNING jobs.id)
-    SELECT s.run, CASE WHEN gone.id IS NOT NULL THEN 'done' WHEN again.id IS NOT NULL THEN 'again' ELSE 'kept' END
-    FROM saved AS s LEFT JOIN gone ON gone.id = s.job LEFT JOIN again ON again.id = s.job"
+    " RETURNING runs.tenant_id, new.run, new.job, new.holder, new.awake),
+    gone AS (DELETE FROM jobs USING (SELECT * FROM saved ORDER BY tenant_id) AS s WHERE jobs.id = s.job AND jobs.holder = s.holder AND jobs.again_at IS NULL
+        AND (SELECT 1 FROM triggers AS t WHERE t.tenant_id = s.tenant_id AND t.claimed_at IS NULL
+            AND (s.awake OR t.source IN ('API', 'Manual')) LIMIT 1) IS NULL
+        RETURNING s.run)
+    SELECT run, run = ANY (ARRAY(SELECT run FROM gone)) FROM saved"
 );
 
 /// The texts that only PostgreSQL is told.
-pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("runs/ended::END", END_MANY)];
+pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("runs/ended::END", END_ON_POSTGRES)];
 
 macro_rules! waits {
-    () => {
-        "EXISTS (SELECT 1 FROM triggers AS t WHERE t.tenant_id = $3 AND t.claimed_at IS NULL
-            AND ($4 OR t.source IN ('API', 'Manual')))"
+    ($tenant:literal, $awake:literal) => {
+        concat!(
+            "(SELECT 1 FROM triggers AS t WHERE t.tenant_id = ",
+            $tenant,
+            " AND t.claimed_at IS NULL AND (",
+            $awake,
+            " OR t.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL"
+        )
     };
 }
 
+// The job may have been asked for by another node, whose clock is ahead: it is due again though `again_at` lies up to a
+// second (in microseconds) behind the end.
 statements! {
-    END = concat!("UPDATE runs SET phase = $4, reason = NULL, state = $5, exit_code = $6, started_at = $7, completed_at = $8,
-        waits_until = NULL, token_hash = NULL
-        WHERE id = $1 AND organization_id = $2 AND attempts = $3 AND ", never_set!("completed_at"));
-    END_JOB = concat!("DELETE FROM jobs WHERE id = $1 AND holder = $2 AND again_at IS NULL
-        AND NOT ", waits!());
+    // The run where it is still this attempt's, and what becomes of the job.
+    STANDS = concat!("SELECT CASE WHEN j.id IS NULL THEN 'kept' WHEN ", waits!("$5", "$6"), " THEN 'again'
+            WHEN j.again_at IS NULL THEN 'done' WHEN j.again_at <= $7 + 1000000 THEN 'again' ELSE 'kept' END
+        FROM runs AS r LEFT JOIN jobs AS j ON j.id = $3 AND j.holder = $4
+        WHERE r.id = $1 AND r.attempts = $2 AND r.organization_id = $8 AND ", never_set!("r.completed_at"));
+    END = "UPDATE runs SET phase = $2, reason = NULL, state = $3, exit_code = $4, started_at = $5, completed_at = $6,
+        waits_until = NULL, token_hash = NULL WHERE id = $1";
+    END_JOB = "DELETE FROM jobs WHERE id = $1";
     JOB_AGAIN = concat!("UPDATE jobs SET state = CASE WHEN $6 THEN 'held' ELSE 'ready' END,
         attempts = CASE WHEN $6 THEN 1 ELSE 0 END, failure = NULL, due_at = $5, again_at = NULL,
         holder = CASE WHEN $6 THEN holder END, held_until = CASE WHEN $6 THEN held_until END
-        WHERE id = $1 AND holder = $2 AND (again_at <= $5 + 1000000 OR ", waits!(), ")");
+        WHERE id = $1 AND holder = $2 AND (again_at <= $5 + 1000000 OR ", waits!("$3", "$4"), ")");
 }
 
 /// What became of an end.
@@ -70,6 +71,17 @@ pub enum End {
     Kept,
 }
 
+impl End {
+    fn of(word: &str) -> Option<Self> {
+        match word {
+            "done" => Some(Self::Done),
+            "again" => Some(Self::Again),
+            "kept" => Some(Self::Kept),
+            _ => None,
+        }
+    }
+}
+
 /// The job that did the run.
 #[derive(Debug, Clone, Copy)]
 pub struct By<'a> {
@@ -82,42 +94,47 @@ pub struct By<'a> {
 }
 
 /// Writes how the attempt `run.attempts` of a run ended, which had nothing to say but its state, and what becomes of its
-/// job.
+/// job. It waits up to a millisecond for others, whose commit it shares.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn end(db: &Db, run: &Run, by: By<'_>) -> Result<End, DbError> {
     if db.engine() == "postgres" {
-        let query = named(sql(END_MANY).for_many().bind(run.id.to_string()), run);
-        let query = query.bind(by.job).bind(by.holder).bind(!by.is_paused).bind(by.stays);
-        let Some(mut row) = db.write_one(query).await? else { return Ok(End::Overtaken) };
-        return row.take_word(|word| match word {
-            "done" => Some(End::Done),
-            "again" => Some(End::Again),
-            "kept" => Some(End::Kept),
-            _ => None,
-        });
+        return end_on_postgres(db, run, by).await;
     }
-    let of_job =
-        |text: &'static str| sql(text).bind(by.job).bind(by.holder).bind(run.tenant).bind(!by.is_paused);
-    let (gone, again) = (of_job(END_JOB), of_job(JOB_AGAIN).bind(run.phase.completed()).bind(by.stays));
-    let ended = named(sql(END).bind(run.id), run);
-    let write = db.write(move |tx: &mut Tx| {
-        Box::pin(async move {
-            if !ended.wrote(tx).await? {
-                return Ok(End::Overtaken);
-            }
-            if gone.wrote(tx).await? {
-                return Ok(End::Done);
-            }
-            Ok::<_, DbError>(if again.wrote(tx).await? { End::Again } else { End::Kept })
-        })
+    let (completed, text) = (run.phase.completed(), run.phase.as_str());
+    let stands = sql(STANDS).bind(run.id).bind(run.attempts).bind(by.job).bind(by.holder).bind(run.tenant);
+    let stands = stands.bind(!by.is_paused).bind(completed).bind(&run.organization);
+    let ended = sql(END).bind(run.id).bind(text).bind(run.state.as_ref()).bind(run.exit_code);
+    let ended = ended.bind(run.phase.started()).bind(completed);
+    let (gone, again) = (sql(END_JOB).bind(by.job), again(run, by));
+    let end = db.write_what_follows(Haste::Later, stands, move |mut row| {
+        let end = row.take_word(End::of)?;
+        let of_job = match end {
+            End::Done => Some(gone),
+            End::Again => Some(again),
+            End::Kept | End::Overtaken => None,
+        };
+        Ok(([ended].into_iter().chain(of_job).collect(), end))
     });
-    write.await
+    Ok(end.await?.unwrap_or(End::Overtaken))
 }
 
-fn named(query: Query, run: &Run) -> Query {
-    let query = query.bind(&run.organization).bind(run.attempts).bind(run.phase.as_str());
-    let query = query.bind(run.state.as_ref()).bind(run.exit_code);
-    query.bind(run.phase.started()).bind(run.phase.completed())
+async fn end_on_postgres(db: &Db, run: &Run, by: By<'_>) -> Result<End, DbError> {
+    let ended = sql(END_ON_POSTGRES).for_many().bind(run.id.to_string()).bind(&run.organization);
+    let ended = ended.bind(run.attempts).bind(run.phase.as_str()).bind(run.state.as_ref());
+    let ended = ended.bind(run.exit_code).bind(run.phase.started()).bind(run.phase.completed());
+    let ended = ended.bind(by.job).bind(by.holder).bind(!by.is_paused);
+    let mut rows = db.write_in_turn(Haste::Later, vec![ended]).await?.into_iter();
+    let Some(mut row) = rows.next().flatten() else { return Ok(End::Overtaken) };
+    if row.take::<bool>()? {
+        return Ok(End::Done);
+    }
+    // The job is still this holder's.
+    Ok(if db.execute(again(run, by)).await? > 0 { End::Again } else { End::Kept })
+}
+
+fn again(run: &Run, by: By<'_>) -> Query {
+    let query = sql(JOB_AGAIN).bind(by.job).bind(by.holder).bind(run.tenant).bind(!by.is_paused);
+    query.bind(run.phase.completed()).bind(by.stays)
 }

@@ -14,12 +14,14 @@ use serde_json::Value;
 /// Tenants of one statement on PostgreSQL.
 const TOGETHER: usize = 16;
 /// Columns of [`standing`], the first of which is the tenant's id.
-pub(crate) const WIDTH: usize = 33;
+pub(crate) const WIDTH: usize = 34;
 
 /// How a tenant stands before a run of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     pub tenant: Tenant,
+    /// Another one after every change of the tenant or of its metadata.
+    pub revision: i64,
     /// Of the organization's configuration: another one after every change of its integrations.
     pub config_version: i64,
     /// The newest release that is ready, where the tenant's channel leads to it.
@@ -38,7 +40,7 @@ pub struct Standing {
 macro_rules! standing_columns {
     () => {
         "t.id, t.organization_id, t.environment, t.integration_id, t.user_id, t.name, t.source, t.paused, t.archived_at,
-        t.user_schedule, t.schedule, t.time_zone, t.channel, t.release_id, t.configs, t.created_at, t.modified_at,
+        t.user_schedule, t.schedule, t.time_zone, t.channel, t.release_id, t.configs, t.created_at, t.modified_at, t.revision,
         (SELECT o.config_version FROM organizations AS o WHERE o.id = t.organization_id),
         CASE WHEN t.release_id IS NULL AND t.channel = 'Latest' THEN (SELECT r.id FROM releases AS r
             WHERE r.integration_id = t.integration_id AND r.ready_at IS NOT NULL ORDER BY r.id DESC LIMIT 1) END,
@@ -109,7 +111,8 @@ fn past(row: &mut Row) -> Result<PastRun, DbError> {
 /// Reads [`standing_columns`].
 pub(crate) fn standing(row: &mut Row) -> Result<Standing, DbError> {
     let tenant = tenants::read(row)?;
-    let (config_version, newest, has_open_run) = (row.take()?, row.take()?, row.take()?);
+    let (revision, config_version) = (row.take()?, row.take()?);
+    let (newest, has_open_run) = (row.take()?, row.take()?);
     let waiting = row.maybe(1, |row| row.take_word(class))?;
     let metadata = row.maybe(2, |row| {
         let _: TenantId = row.take()?;
@@ -119,7 +122,17 @@ pub(crate) fn standing(row: &mut Row) -> Result<Standing, DbError> {
     let successful = row.maybe(5, past)?;
     let is_success = |run: &PastRun| matches!(run.phase, Phase::Succeeded { .. });
     let last_successful = successful.or_else(|| last.clone().filter(is_success));
-    Ok(Standing { tenant, config_version, newest, has_open_run, waiting, metadata, last, last_successful })
+    Ok(Standing {
+        tenant,
+        revision,
+        config_version,
+        newest,
+        has_open_run,
+        waiting,
+        metadata,
+        last,
+        last_successful,
+    })
 }
 
 /// How these tenants stand, in any order; one that is not there is left out.

@@ -140,7 +140,8 @@ async fn runs_of_many_begin_together(world: World) {
             Box::pin(async move {
                 let hashes: Vec<_> = all.iter().map(|run| hashed(&run.id.to_string())).collect();
                 let new = all.iter().zip(&hashes);
-                let new: Vec<_> = new.map(|(run, token)| New { run, token, job: None }).collect();
+                let new: Vec<_> =
+                    new.map(|(run, token)| New { run, token, job: None, after: None }).collect();
                 begun::begin_all(tx, &new, &[], NOW).await
             })
         })
@@ -213,7 +214,7 @@ async fn take(world: &World, hold: bool) -> (Vec<Job>, Vec<RunId>) {
                 all.push((id, run, token));
             }
             let new: Vec<_> =
-                all.iter().map(|(job, run, token)| New { run, token, job: Some(job) }).collect();
+                all.iter().map(|(job, run, token)| New { run, token, job: Some(job), after: None }).collect();
             let born = begun::born(tx, &wished, &new, &mut made, NOW).await?;
             Ok((born.jobs, born.runs.into_iter().collect()))
         })
