@@ -20,8 +20,8 @@ use tokio_postgres::{NoTls, Statement};
 /// How long a caller waits for a free connection before it is told that the database is busy.
 const WAIT: Duration = Duration::from_secs(3);
 const CONNECT: Duration = Duration::from_secs(5);
-/// One for single reads, one for single writes, one for everything else.
-const FEWEST: usize = 3;
+/// One for single reads, two for what is written by itself, one for everything else.
+const FEWEST: usize = 4;
 /// How long a connection keeps its plans. PostgreSQL itself makes them anew only when it has counted a table again, which
 /// is up to a minute later, and by then one that was empty can have a hundred thousand rows. Made again, they go by how
 /// large the tables are by now.

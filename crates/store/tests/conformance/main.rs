@@ -1,6 +1,7 @@
 //! Every function of the store on both databases, and what must hold when many call at once or the process dies.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test says so by ending")]
 
+mod arriving;
 mod at_a_stroke;
 mod at_once;
 mod concerning_db;

@@ -22,6 +22,7 @@ on_both!(
     deliveries_begin_runs_with_their_jobs,
     where_a_job_is_there_deliveries_wait_for_it,
     where_a_run_is_open_deliveries_wait_for_its_end,
+    a_run_that_came_and_went_meanwhile_is_seen,
     a_job_that_is_new_and_nobodys_is_told_of,
     a_run_ends_with_its_job,
     a_job_that_has_more_to_do_goes_on,
@@ -287,6 +288,21 @@ async fn where_a_run_is_open_deliveries_wait_for_its_end(world: World) {
     assert_eq!((born.len(), begun.len()), (1, 0), "its job finds the open run");
     assert_eq!(open(&world, &tenant).await, Some(before));
     assert_eq!(standing(&world, tenant.id).await.waiting, Some(Class::Others));
+}
+
+/// On PostgreSQL another node may have done a run between the look at a delivery and the beginning of its own: that has to
+/// look again what is handed on to it. SQLite has one writer, beside whom nothing happens.
+async fn a_run_that_came_and_went_meanwhile_is_seen(world: World) {
+    let tenant = tenants_of(&world, &["anna"]).await.remove(0);
+    let went = open_run(&world, &tenant).await;
+    let went = Run { phase: went.phase.succeed(NOW).unwrap(), ..went };
+    assert!(write!(world, |tx| runs::save(tx, &went)));
+    deliver(&world, &tenant, &[b"{}"]).await;
+    // Nobody had run when this was looked at.
+    let (born, begun) = take(&world, true).await;
+    let is_postgres = world.db.engine() == "postgres";
+    assert_eq!((born.len(), begun.is_empty()), (1, is_postgres));
+    assert_eq!(standing(&world, tenant.id).await.waiting.is_some(), is_postgres);
 }
 
 /// A run was open when a delivery was looked at, and had ended with its job when that was asked for: nobody else knows of

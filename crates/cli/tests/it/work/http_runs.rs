@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use connect::notice::EndpointSecret;
 use connect::notice::signature::sign;
-use kernel::Time;
 use kernel::ids::RunId;
+use kernel::{Actor, Time};
+use reqwest::Method;
 use serde_json::{Value, json};
 use service::work::run_control::Controlled;
 use std::collections::VecDeque;
@@ -98,7 +99,7 @@ async fn scene(engine: Engine, function: &Function) -> Scene {
 async fn asks(scene: &Scene, message: &Came, path: &str, body: Option<&Value>) -> Answer {
     let person = scene.world.person();
     let token = message.header("run-token").to_owned();
-    let method = if body.is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
+    let method = if body.is_some() { Method::POST } else { Method::GET };
     let ask = person.ask(method, path).json().header("authorization", &format!("Bearer {token}"));
     match body {
         Some(body) => ask.body("application/json", body.to_string()).await,
@@ -145,6 +146,73 @@ on_both! {
         // A token ends with its run.
         let answer = asks(&scene, &message, &format!("/v1/runs/{}/credentials/notion", init["id"]), None).await;
         assert_eq!(answer.status, 401, "{}", answer.text());
+    }
+
+    async fn a_delivery_to_a_tenant_at_rest_is_told_what_is_so_now(engine: Engine) {
+        let function = Function::start().await;
+        let scene = scene(engine, &function).await;
+        let world = &scene.world;
+        let to = world.service().webhook_url(&scene.acme.id, scene.tenant, None).await.unwrap().unwrap();
+        let key = scene.acme.api_key(&["integrations:write", "tenants:write"]).await;
+        let tenant = format!("/v2/tenants/{}", scene.tenant);
+        for number in 0..20 {
+            function.answers(200, &json!({ "phase": "Succeeded", "state": number.to_string() }));
+        }
+        let sends = |number: usize| {
+            let (person, to) = (world.person(), to.clone());
+            async move {
+                let ask = person.ask(Method::POST, &to).header("x-number", &number.to_string()).json();
+                let answer = ask.body("application/json", json!({ "n": number }).to_string()).await;
+                assert_eq!(answer.status, 202, "{}", answer.text());
+            }
+        };
+        let rests = || async {
+            until("the tenant to rest", || async { (world.count("jobs WHERE kind = 'run'").await == 0).then_some(()) }).await;
+        };
+        let changes = |method: Method, path: String, body: Value| {
+            let ask = world.person().ask(method, &path).header("x-api-key", &key);
+            async move {
+                let answer = ask.body("application/json", body.to_string()).await;
+                assert!(answer.status < 300, "{path}: {}", answer.text());
+            }
+        };
+        world.node.works();
+        scene.init_ended().await;
+        rests().await;
+        // Each of these is handed the state of the one before it, and its own delivery.
+        for number in 2..6 {
+            sends(number).await;
+            let message = function.came(number).await.json();
+            assert_eq!(message["state"], json!((number - 2).to_string()));
+            let trigger = &message["triggers"][0];
+            assert_eq!(message["triggers"].as_array().unwrap().len(), 1);
+            assert_eq!((&trigger["source"], &trigger["payload"]), (&json!("webhook"), &json!({ "n": number })), "{trigger}");
+            rests().await;
+        }
+        assert_eq!(world.count("deliveries WHERE taken_at IS NULL OR trigger_id IS NULL").await, 0);
+        changes(Method::PATCH, tenant.clone(), json!({ "configs": { "days": 3 } })).await;
+        sends(6).await;
+        assert_eq!(function.came(6).await.json()["configs"], json!({ "days": 3 }));
+        rests().await;
+        changes(Method::PATCH, format!("{tenant}/metadata"), json!({ "warehouse": "north" })).await;
+        sends(7).await;
+        assert_eq!(function.came(7).await.json()["metadata"], json!({ "warehouse": "north" }));
+        rests().await;
+        let manifest = format!("version: 1\nrunner: http\nurl: http://{}/run\nconfigs:\n  schema:\n    type: object\n    properties:\n      weeks: {{type: integer, default: 2}}\n", function.address);
+        let next = scene.release("2.0", &[("vestibule.yaml", &manifest)]).await;
+        world.service().set_default_release(&Actor::Operator, &scene.holder(), scene.integration, next.id).await.unwrap();
+        sends(8).await;
+        assert_eq!(function.came(8).await.json()["configs"]["weeks"], json!(2));
+        rests().await;
+        changes(Method::PATCH, tenant.clone(), json!({ "paused": true })).await;
+        sends(9).await;
+        until("the delivery to become a trigger", || async {
+            (world.count("triggers WHERE claimed_at IS NULL").await == 1).then_some(())
+        }).await;
+        rests().await;
+        assert_eq!(world.count("runs").await, 8, "a paused tenant has none");
+        changes(Method::PATCH, tenant, json!({ "paused": false })).await;
+        assert_eq!(function.came(9).await.json()["triggers"][0]["payload"], json!({ "n": 9 }));
     }
 
     async fn a_report_ends_a_run_that_was_taken(engine: Engine) {
