@@ -19,8 +19,8 @@ use store::runs::arriving::{self, Expected};
 const AT_HAND: usize = 16 << 10;
 
 impl Service {
-    /// Keeps a delivery and begins a run of it, where this process knows that its tenant has nothing to do and there is
-    /// room for the run. Whether it was kept, be it with a run or as ever; `None` where nobody has tried.
+    /// Keeps a delivery and begins a run of it, where this process knows that its tenant has nothing to do, or will in a
+    /// moment, and there is room for the run. Whether it was kept, be it with a run or as ever; `None` where nobody has tried.
     ///
     /// # Errors
     /// [`Fault`]; nothing was kept then.
@@ -30,7 +30,7 @@ impl Service {
         connector: Option<&Slug>,
         delivery: &OwnDelivery<'_>,
     ) -> Result<Option<bool>, Fault> {
-        let Some(next) = self.idle.take(tenant) else { return Ok(None) };
+        let Some(next) = self.idle.take_soon(tenant).await else { return Ok(None) };
         let organization = &next.standing.tenant.organization;
         let mut births = self.births(Kind::Run);
         let hold = match next.release.manifest.runner {

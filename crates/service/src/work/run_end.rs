@@ -211,6 +211,7 @@ impl Service {
         // Whoever waits for a slot goes before what this tenant asked for meanwhile.
         let stays = !self.stopping.has_begun() && !self.slots.somebody_waits(Kind::Run);
         let by = By { job: held.id(), holder: held.holder(), is_paused: tenant.paused, stays };
+        let _ending = self.idle.ends(run.tenant);
         let end = ended::end(&self.db, &run, by).await?;
         if end != ended::End::Overtaken {
             count(&run);

@@ -8,14 +8,15 @@ use super::batch::{self, Line};
 use super::postgres::{Plans, explain, explain_pool, forget_plans, parameters, row, statement};
 use super::statement::Query;
 use super::value::Row;
-use super::{Config, DbError, Haste};
+use super::{Config, DbError, Way};
 use deadpool_postgres::{Client, Pool};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// How many writes share one commit at most: bounds how long the first of them waits.
-const LARGEST_BATCH: usize = 128;
+/// How many callers share one commit at most: bounds how long the first of them waits, and rows of all of them go in one
+/// statement, which takes its locks in order.
+const LARGEST_BATCH: usize = 64;
 
 /// A connection for reading. Another one takes its place when it breaks.
 #[derive(Debug)]
@@ -67,8 +68,8 @@ struct Job {
 #[derive(Debug)]
 pub(super) struct Lanes {
     reading: Reading,
-    now: Writer,
-    later: Writer,
+    main: Writer,
+    beside: Writer,
 }
 
 /// The way to a task that writes.
@@ -81,7 +82,7 @@ struct Writer {
 impl Lanes {
     pub(super) fn start(pool: &Pool, config: &Config) -> Self {
         let reading = Reading { pool: pool.clone(), client: Mutex::default() };
-        Self { reading, now: Writer::start(pool, config), later: Writer::start(pool, config) }
+        Self { reading, main: Writer::start(pool, config), beside: Writer::start(pool, config) }
     }
 
     pub(super) async fn maybe(&self, query: &Query) -> Result<Option<Row>, DbError> {
@@ -100,26 +101,22 @@ impl Lanes {
 
     /// One statement. Decision: a full queue is refused at once instead of waited for, as on SQLite.
     pub(super) async fn write(&self, query: Query) -> Result<Wrote, DbError> {
-        let wrote = self.now.write(vec![query]).await?.into_iter().next();
+        let wrote = self.main.write(vec![query]).await?.into_iter().next();
         wrote.ok_or_else(|| DbError::Bug("a statement had no outcome".to_owned()))
     }
 
     /// Several in one transaction, each of which sees what those before it wrote; none is sent later for it.
-    pub(super) async fn write_in_turn(
-        &self,
-        haste: Haste,
-        queries: Vec<Query>,
-    ) -> Result<Vec<Wrote>, DbError> {
-        match haste {
-            Haste::Now => self.now.write(queries).await,
-            Haste::Later => self.later.write(queries).await,
+    pub(super) async fn write_in_turn(&self, way: Way, queries: Vec<Query>) -> Result<Vec<Wrote>, DbError> {
+        match way {
+            Way::Main => self.main.write(queries).await,
+            Way::Beside => self.beside.write(queries).await,
         }
     }
 
     /// Refuses new writes and finishes what is queued.
     pub(super) async fn close(&self) {
-        self.now.close().await;
-        self.later.close().await;
+        self.main.close().await;
+        self.beside.close().await;
         self.reading.leave();
     }
 }

@@ -11,6 +11,7 @@ mod catalogue;
 mod error;
 mod lanes;
 mod postgres;
+mod readers;
 mod sqlite;
 mod statement;
 mod tls;
@@ -24,9 +25,9 @@ pub use statement::{Query, Tx, next_id, next_ids, sql};
 pub use value::{Cell, FromCell, IntoValue, Row, Value, json};
 
 use futures_util::future::BoxFuture;
+use readers::Readers;
 use statement::Driver;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use unit::Size;
 
@@ -73,13 +74,14 @@ impl Config {
     }
 }
 
-/// How soon a write is sent.
+/// The way that a write goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Haste {
-    Now,
-    /// Whoever waits for it could wait longer. It holds up none that is sent now: on SQLite it waits a moment for one,
-    /// whose commit it shares, on PostgreSQL it goes by a connection of its own.
-    Later,
+pub(crate) enum Way {
+    /// With all others.
+    Main,
+    /// Whoever waits for it could wait longer: on PostgreSQL it goes by a connection of its own and holds up none that is
+    /// sent now.
+    Beside,
 }
 
 /// The database. Cheap to clone.
@@ -110,10 +112,7 @@ impl Db {
             sqlite::create_private(&path)?;
             let session = sqlite::Session::open_writer(&path, config)?;
             let writer = writer::Writer::start(session, config.write_queue.max(1))?;
-            Engine::Sqlite {
-                writer,
-                readers: Readers { path, config: config.clone(), idle: Mutex::default() },
-            }
+            Engine::Sqlite { writer, readers: Readers::new(path, config) }
         } else {
             let text = "the database URL must begin with sqlite: or postgres://";
             return Err(DbError::Setup(text.to_owned()));
@@ -248,7 +247,7 @@ impl Db {
     /// [`DbError`]; then nothing of them was written.
     pub(crate) async fn write_in_turn(
         &self,
-        haste: Haste,
+        way: Way,
         queries: Vec<Query>,
     ) -> Result<Vec<Option<Row>>, DbError> {
         queries.iter().try_for_each(Query::checked)?;
@@ -258,7 +257,7 @@ impl Db {
                 Ok(rows.into_iter().map(|rows| rows.into_iter().next()).collect())
             }
             Engine::Postgres { lanes, .. } => {
-                let wrote = lanes.write_in_turn(haste, queries).await?;
+                let wrote = lanes.write_in_turn(way, queries).await?;
                 Ok(wrote.into_iter().map(|wrote| wrote.row).collect())
             }
         }
@@ -274,7 +273,7 @@ impl Db {
         writes: Vec<Query>,
     ) -> Result<Option<Row>, DbError> {
         writes.iter().try_for_each(Query::checked)?;
-        self.write_what_follows(Haste::Now, read, |row| Ok((writes, row))).await
+        self.write_what_follows(read, |row| Ok((writes, row))).await
     }
 
     /// Reads, and where there is a row runs all that `decide` makes of it. What was read must be all that they could
@@ -284,12 +283,7 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError`].
-    pub(crate) async fn write_what_follows<T, F>(
-        &self,
-        haste: Haste,
-        read: Query,
-        decide: F,
-    ) -> Result<Option<T>, DbError>
+    pub(crate) async fn write_what_follows<T, F>(&self, read: Query, decide: F) -> Result<Option<T>, DbError>
     where
         T: Send + 'static,
         F: FnOnce(Row) -> Result<(Vec<Query>, T), DbError> + Send + 'static,
@@ -299,7 +293,7 @@ impl Db {
             Engine::Sqlite { writer, .. } => {
                 let (unit, answer) =
                     unit::Unit::new(|tx| Box::pin(read_then_write_all(tx, read, decide)), Size::Sure);
-                writer.submit_with(haste, Box::new(unit))?;
+                writer.submit(Box::new(unit))?;
                 answer.await.unwrap_or_else(|_| Err(writer::ended()))
             }
             Engine::Postgres { .. } => self.write(|tx| Box::pin(read_then_write_all(tx, read, decide))).await,
@@ -380,65 +374,5 @@ where
         // The body's own error says more than a rollback that failed; dropping the session deals with that.
         Err(error) if result.is_ok() => Err(E::from(error)),
         _ => result,
-    }
-}
-
-/// Connections to the SQLite file for reading, one per thread that reads at the same time.
-#[derive(Debug)]
-struct Readers {
-    path: PathBuf,
-    config: Config,
-    idle: Mutex<Vec<Tx>>,
-}
-
-impl Readers {
-    fn take(&self) -> Result<Tx, DbError> {
-        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
-        match idle {
-            Some(tx) => Ok(tx),
-            None => {
-                sqlite::Session::open_reader(&self.path, &self.config).map(|s| Tx::new(Driver::Sqlite(s)))
-            }
-        }
-    }
-
-    fn forget(&self) {
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.clear();
-        }
-    }
-
-    fn keep(&self, tx: Tx) {
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.push(tx);
-        }
-    }
-
-    /// A single statement is a snapshot by itself.
-    fn maybe(&self, query: &Query) -> Result<Option<Row>, DbError> {
-        let mut tx = self.take()?;
-        let Driver::Sqlite(session) = &mut tx.driver else { return Ok(None) };
-        let rows = session.rows(query)?;
-        self.keep(tx);
-        Ok(rows.into_iter().next())
-    }
-
-    /// Runs in the caller's thread: a point read takes a few microseconds, less than a hand-over would.
-    fn read<T, E, F>(&self, body: F) -> Result<T, E>
-    where
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
-        E: From<DbError>,
-    {
-        let mut tx = self.take()?;
-        if let Driver::Sqlite(session) = &mut tx.driver {
-            session.frame("BEGIN")?;
-        }
-        let result = unit::poll_once(&mut tx, body);
-        let Driver::Sqlite(session) = &mut tx.driver else { return result };
-        // A connection whose snapshot does not end is closed instead of kept.
-        if session.frame("COMMIT").is_ok() {
-            self.keep(tx);
-        }
-        result
     }
 }

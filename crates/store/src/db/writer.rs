@@ -2,20 +2,16 @@
 
 use super::statement::{Driver, Tx};
 use super::unit::{Job, Size};
-use super::{DbError, Haste, sqlite};
+use super::{DbError, sqlite};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// How many units of work share one commit at most: bounds how long the first of them waits.
 const LARGEST_BATCH: usize = 256;
 
-/// How long a write that is not urgent waits for one that is, whose commit it shares.
-const PATIENCE: Duration = Duration::from_micros(200);
-
 enum Message {
-    Job(Haste, Box<dyn Job>),
+    Job(Box<dyn Job>),
     Close(oneshot::Sender<()>),
 }
 
@@ -42,13 +38,9 @@ impl Writer {
     /// Queues a unit of work. Decision: a full queue is refused at once instead of waited for, so that an
     /// overloaded gateway answers 503 quickly rather than late; the bound is a setting.
     pub(super) fn submit(&self, job: Box<dyn Job>) -> Result<(), DbError> {
-        self.submit_with(Haste::Now, job)
-    }
-
-    pub(super) fn submit_with(&self, haste: Haste, job: Box<dyn Job>) -> Result<(), DbError> {
         let sender = self.queue.lock().ok().and_then(|queue| queue.clone());
         let Some(sender) = sender else { return Err(closing()) };
-        sender.try_send(Message::Job(haste, job)).map_err(|error| match error {
+        sender.try_send(Message::Job(job)).map_err(|error| match error {
             TrySendError::Full(_) => DbError::Unavailable("too many writes are waiting".to_owned()),
             TrySendError::Disconnected(_) => closing(),
         })
@@ -86,23 +78,13 @@ impl Thread {
         let mut closing = None;
         while let Ok(first) = receiver.recv() {
             let mut jobs = Vec::new();
-            let (mut next, mut is_urgent) = (Some(first), false);
-            let until = Instant::now() + PATIENCE;
+            let mut next = Some(first);
             while let Some(message) = next {
                 match message {
-                    Message::Job(haste, job) => {
-                        is_urgent |= haste == Haste::Now;
-                        jobs.push(job);
-                    }
-                    Message::Close(done) => (closing, is_urgent) = (Some(done), true),
+                    Message::Job(job) => jobs.push(job),
+                    Message::Close(done) => closing = Some(done),
                 }
-                next = if jobs.len() >= LARGEST_BATCH {
-                    None
-                } else if is_urgent {
-                    receiver.try_recv().ok()
-                } else {
-                    receiver.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
-                };
+                next = if jobs.len() < LARGEST_BATCH { receiver.try_recv().ok() } else { None };
             }
             self.group(jobs);
             if closing.is_some() {
@@ -113,7 +95,7 @@ impl Thread {
         self.group(
             receiver
                 .try_iter()
-                .filter_map(|m| if let Message::Job(_, job) = m { Some(job) } else { None })
+                .filter_map(|m| if let Message::Job(job) = m { Some(job) } else { None })
                 .collect(),
         );
         self.maintain("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -288,7 +288,9 @@ async fn take(tx: &mut Tx, claim: &Claim, allowances: &[(String, usize)]) -> Res
 /// # Errors
 /// [`DbError`].
 pub async fn extend(db: &Db, id: &JobId, holder: &str, until: Time) -> Result<bool, DbError> {
-    Ok(db.execute(sql(EXTEND).bind(id).bind(holder).bind(until)).await? > 0)
+    // Not with what others write: jobs are locked in the order of their tenants, or one at a time.
+    let query = sql(EXTEND).bind(id).bind(holder).bind(until);
+    db.write(|tx| Box::pin(async move { query.wrote(tx).await })).await
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! What the caller knows is only a guess. It is compared with what there is by whoever holds the tenant's job, and where
 //! it is not so any more the delivery is kept like any other and nothing begins.
 
-use crate::db::{Db, DbError, Haste, Query, Row, json, sql};
+use crate::db::{Db, DbError, Query, Row, Way, json, sql};
 use crate::deliveries::{self, OwnDelivery};
 use crate::jobs::Hold;
 use crate::runs::standing::Standing;
@@ -140,13 +140,16 @@ pub struct Expected<'a> {
     pub token: &'a Hashed,
 }
 
+/// The trigger that a delivery has become, and the run that took it.
+pub type Begun = (TriggerId, RunId);
+
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrived {
     /// `false` where the address takes none now, or had the same one before.
     pub is_kept: bool,
     /// Its trigger and the run that took it.
-    pub begun: Option<(TriggerId, RunId)>,
+    pub begun: Option<Begun>,
     /// Whether the job is new, and so its holder's to begin, also where no run has begun with it.
     pub is_born: bool,
 }
@@ -171,7 +174,7 @@ pub async fn arrive(
     }
     let writes = Writes::of(new, connector, expected)?;
     let judged = judging(new, connector, expected.standing, last);
-    let begun = db.write_what_follows(Haste::Now, judged, move |row| writes.after(row)).await?;
+    let begun = db.write_what_follows(judged, move |row| writes.after(row)).await?;
     let is_kept = begun.is_some();
     let begun = begun.flatten();
     Ok(Arrived { is_kept, begun, is_born: begun.is_some() })
@@ -194,7 +197,7 @@ async fn arrive_on_postgres(
     let query = query.bind(new.secret).bind(new.environment).bind(connector).bind(tenant.id);
     let query = query.bind(standing.revision).bind(standing.config_version).bind(standing.newest).bind(last);
     let query = query.bind(integration).bind(release).bind(job).bind(token);
-    let mut rows = db.write_in_turn(Haste::Now, vec![ask, query]).await?.into_iter();
+    let mut rows = db.write_in_turn(Way::Main, vec![ask, query]).await?.into_iter();
     let is_born = rows.next().flatten().is_some();
     let Some(mut row) = rows.next().flatten() else {
         return Ok(Arrived { is_kept: false, begun: None, is_born });
@@ -246,7 +249,7 @@ impl Writes {
         })
     }
 
-    fn after(self, mut row: Row) -> Result<(Vec<Query>, Option<(TriggerId, RunId)>), DbError> {
+    fn after(self, mut row: Row) -> Result<(Vec<Query>, Option<Begun>), DbError> {
         let (webhook, organization): (WebhookId, OrganizationId) = (row.take()?, row.take()?);
         let tenant: TenantId = row.take()?;
         let (trigger, run): (Option<TriggerId>, RunId) = (row.take()?, row.take()?);

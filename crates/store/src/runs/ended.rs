@@ -1,6 +1,6 @@
 //! The end of a run that leaves nothing else to write, and what becomes of the job that did it, in one commit.
 
-use crate::db::{Db, DbError, Haste, Query, sql};
+use crate::db::{Db, DbError, Query, Way, sql};
 use crate::statements::{never_set, statements};
 use connect::run::Run;
 use kernel::ids::JobId;
@@ -94,7 +94,7 @@ pub struct By<'a> {
 }
 
 /// Writes how the attempt `run.attempts` of a run ended, which had nothing to say but its state, and what becomes of its
-/// job. It waits up to a millisecond for others, whose commit it shares.
+/// job.
 ///
 /// # Errors
 /// [`DbError`].
@@ -108,7 +108,7 @@ pub async fn end(db: &Db, run: &Run, by: By<'_>) -> Result<End, DbError> {
     let ended = sql(END).bind(run.id).bind(text).bind(run.state.as_ref()).bind(run.exit_code);
     let ended = ended.bind(run.phase.started()).bind(completed);
     let (gone, again) = (sql(END_JOB).bind(by.job), again(run, by));
-    let end = db.write_what_follows(Haste::Later, stands, move |mut row| {
+    let end = db.write_what_follows(stands, move |mut row| {
         let end = row.take_word(End::of)?;
         let of_job = match end {
             End::Done => Some(gone),
@@ -125,13 +125,15 @@ async fn end_on_postgres(db: &Db, run: &Run, by: By<'_>) -> Result<End, DbError>
     let ended = ended.bind(run.attempts).bind(run.phase.as_str()).bind(run.state.as_ref());
     let ended = ended.bind(run.exit_code).bind(run.phase.started()).bind(run.phase.completed());
     let ended = ended.bind(by.job).bind(by.holder).bind(!by.is_paused);
-    let mut rows = db.write_in_turn(Haste::Later, vec![ended]).await?.into_iter();
+    let mut rows = db.write_in_turn(Way::Beside, vec![ended]).await?.into_iter();
     let Some(mut row) = rows.next().flatten() else { return Ok(End::Overtaken) };
     if row.take::<bool>()? {
         return Ok(End::Done);
     }
-    // The job is still this holder's.
-    Ok(if db.execute(again(run, by)).await? > 0 { End::Again } else { End::Kept })
+    // The job is still this holder's. By itself: jobs are locked in the order of their tenants, or one at a time.
+    let again = again(run, by);
+    let is_again = db.write(|tx| Box::pin(async move { again.wrote(tx).await })).await?;
+    Ok(if is_again { End::Again } else { End::Kept })
 }
 
 fn again(run: &Run, by: By<'_>) -> Query {

@@ -142,7 +142,7 @@ async fn a_delivery_begins_its_run_as_it_arrives(world: World) {
     let tenant = &idle.tenant;
     let sent = sent(&world, "{\"a\":1}");
     let arrived = deliver(&world, &idle, &sent).await.unwrap();
-    let (trigger, id) = arrived.begun.expect("it stands as expected");
+    let (trigger, id) = arrived.begun.unwrap();
     assert!(arrived.is_kept && arrived.is_born);
     let open = open(&world, tenant).await.unwrap();
     let expected = Run {
@@ -307,7 +307,7 @@ async fn an_address_that_takes_none_keeps_nothing(world: World) {
 async fn a_repeated_delivery_begins_nothing(world: World) {
     let mut idle = idle(&world, "acme", &["anna"]).await.remove(0);
     let first = Sent { dedupe: Some("id:1".to_owned()), ..sent(&world, "first") };
-    let begun = deliver(&world, &idle, &first).await.unwrap().begun.expect("the first one");
+    let begun = deliver(&world, &idle, &first).await.unwrap().begun.unwrap();
     end(&world, &idle.tenant).await;
     idle.standing = standing_of(&world, &idle.tenant).await;
     let again = Sent { dedupe: first.dedupe.clone(), ..sent(&world, "again") };
@@ -347,7 +347,7 @@ async fn many_tenants_begin_each_their_own(world: World) {
     let arrived = join_all(all.iter().zip(&sent).map(|(idle, sent)| deliver(&world, idle, sent))).await;
     let mut begun: HashSet<(TriggerId, RunId)> = HashSet::new();
     for ((idle, sent), arrived) in all.iter().zip(&sent).zip(arrived) {
-        let (trigger, id) = arrived.unwrap().begun.expect("each stands as expected");
+        let (trigger, id) = arrived.unwrap().begun.unwrap();
         assert!(begun.insert((trigger, id)));
         assert_eq!(open(&world, &idle.tenant).await.map(|run| run.id), Some(id));
         let owner = idle.tenant.organization.clone();
