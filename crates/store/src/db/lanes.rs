@@ -183,7 +183,7 @@ impl Writing {
         match self.at_once(jobs).await {
             Ok(Ok(all)) => {
                 let mut all = all.into_iter();
-                for Job { queries, answer, .. } in jobs.drain(..) {
+                for Job { queries, answer } in jobs.drain(..) {
                     answer.send(Ok(all.by_ref().take(queries.len()).collect())).ok();
                 }
             }

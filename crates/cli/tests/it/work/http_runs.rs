@@ -186,7 +186,7 @@ on_both! {
             assert_eq!(message["state"], json!((number - 2).to_string()));
             let trigger = &message["triggers"][0];
             assert_eq!(message["triggers"].as_array().unwrap().len(), 1);
-            assert_eq!((&trigger["source"], &trigger["payload"]), (&json!("webhook"), &json!({ "n": number })), "{trigger}");
+            assert_eq!((&trigger["source"], &trigger["payload"]["body"]), (&json!("webhook"), &json!(format!("{{\"n\":{number}}}"))), "{trigger}");
             rests().await;
         }
         assert_eq!(world.count("deliveries WHERE taken_at IS NULL OR trigger_id IS NULL").await, 0);
@@ -194,15 +194,15 @@ on_both! {
         sends(6).await;
         assert_eq!(function.came(6).await.json()["configs"], json!({ "days": 3 }));
         rests().await;
-        changes(Method::PATCH, format!("{tenant}/metadata"), json!({ "warehouse": "north" })).await;
-        sends(7).await;
-        assert_eq!(function.came(7).await.json()["metadata"], json!({ "warehouse": "north" }));
-        rests().await;
-        let manifest = format!("version: 1\nrunner: http\nurl: http://{}/run\nconfigs:\n  schema:\n    type: object\n    properties:\n      weeks: {{type: integer, default: 2}}\n", function.address);
+        let manifest = format!("version: 1\nrunner: http\nurl: http://{}/run\nconfigs:\n  schema:\n    type: object\n    properties:\n      weeks: {{type: integer, default: 2}}\nmetadata_schema:\n  schema:\n    type: object\n    properties: {{warehouse: {{type: string}}}}\n", function.address);
         let next = scene.release("2.0", &[("vestibule.yaml", &manifest)]).await;
         world.service().set_default_release(&Actor::Operator, &scene.holder(), scene.integration, next.id).await.unwrap();
+        sends(7).await;
+        assert_eq!(function.came(7).await.json()["configs"]["weeks"], json!(2));
+        rests().await;
+        changes(Method::PATCH, format!("{tenant}/metadata"), json!({ "warehouse": "north" })).await;
         sends(8).await;
-        assert_eq!(function.came(8).await.json()["configs"]["weeks"], json!(2));
+        assert_eq!(function.came(8).await.json()["metadata"], json!({ "warehouse": "north" }));
         rests().await;
         changes(Method::PATCH, tenant.clone(), json!({ "paused": true })).await;
         sends(9).await;
@@ -212,7 +212,7 @@ on_both! {
         rests().await;
         assert_eq!(world.count("runs").await, 8, "a paused tenant has none");
         changes(Method::PATCH, tenant, json!({ "paused": false })).await;
-        assert_eq!(function.came(9).await.json()["triggers"][0]["payload"], json!({ "n": 9 }));
+        assert_eq!(function.came(9).await.json()["triggers"][0]["payload"]["body"], "{\"n\":9}");
     }
 
     async fn a_report_ends_a_run_that_was_taken(engine: Engine) {
