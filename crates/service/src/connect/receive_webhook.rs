@@ -33,6 +33,19 @@ pub struct Arrival {
     pub body: Vec<u8>,
 }
 
+impl Arrival {
+    fn delivered<'a>(
+        &'a self,
+        id: &'a DeliveryId,
+        secret: &'a Hashed,
+        dedupe: Option<String>,
+        headers: &'a [&'a (String, String)],
+        received: Time,
+    ) -> OwnDelivery<'a> {
+        OwnDelivery { id, secret, environment: self.environment, dedupe, headers, body: &self.body, received }
+    }
+}
+
 /// What it is answered with.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
@@ -122,15 +135,8 @@ impl Service {
     ) -> Result<Option<DeliveryId>, Fault> {
         let id = DeliveryId::new(now, &*self.chance);
         let headers: Vec<_> = arrival.headers.iter().filter(|header| is_kept(header)).collect();
-        let delivery = OwnDelivery {
-            id: &id,
-            secret,
-            environment: arrival.environment,
-            dedupe: own_dedupe(&arrival.headers),
-            headers: &headers,
-            body: &arrival.body,
-            received: now,
-        };
+        let dedupe = own_dedupe(&arrival.headers);
+        let delivery = arrival.delivered(&id, secret, dedupe, &headers, now);
         let kept = match self.begin_with(tenant, None, &delivery).await? {
             Some(kept) => kept,
             None => {
@@ -154,15 +160,7 @@ impl Service {
     ) -> Result<Received, Fault> {
         let id = DeliveryId::new(now, &*self.chance);
         let headers: Vec<_> = arrival.headers.iter().filter(|header| is_kept(header)).collect();
-        let first = OwnDelivery {
-            id: &id,
-            secret,
-            environment: arrival.environment,
-            dedupe: dedupe.clone(),
-            headers: &headers,
-            body: &arrival.body,
-            received: now,
-        };
+        let first = arrival.delivered(&id, secret, dedupe.clone(), &headers, now);
         if let Some(true) = self.begin_with(webhook.tenant, webhook.connector.as_ref(), &first).await? {
             return Ok(Received::Accepted { delivery: id });
         }
@@ -286,8 +284,8 @@ impl Service {
     }
 }
 
-/// Addresses that belong to a tenant and no connector, by their hashes, and whose they are: those that deliveries came to. The memory is
-/// bounded, and begins anew when it is full.
+/// Addresses that belong to a tenant and no connector, by their hashes, and whose they are: those that deliveries came
+/// to. The memory is bounded, and begins anew when it is full.
 #[derive(Debug, Default)]
 pub(crate) struct OwnAddresses(RwLock<HashMap<Hashed, TenantId>>);
 

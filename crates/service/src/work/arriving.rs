@@ -4,7 +4,6 @@ use super::deliveries::taken;
 use super::held::Known;
 use super::run::{Contents, Task, run_token};
 use crate::{Fault, Service};
-use ::connect::manifest::Runner;
 use ::connect::run::Mode;
 use ::connect::webhook::CUSTOM;
 use kernel::Slug;
@@ -33,11 +32,7 @@ impl Service {
         let Some(next) = self.idle.take_soon(tenant).await else { return Ok(None) };
         let organization = &next.standing.tenant.organization;
         let mut births = self.births(Kind::Run);
-        let hold = match next.release.manifest.runner {
-            Runner::Http => births.hold_http_run(organization),
-            Runner::Process => births.hold(organization),
-        };
-        let Some(hold) = hold else {
+        let Some(hold) = births.hold_run(next.release.manifest.runner, organization) else {
             self.idle.learn(next);
             return Ok(None);
         };

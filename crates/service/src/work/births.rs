@@ -7,6 +7,7 @@ use super::options::{Options, seconds};
 use super::slots::{AtWork, Pool, Slots};
 use super::worker::Said;
 use crate::Service;
+use ::connect::manifest::Runner;
 use futures_util::FutureExt as _;
 use kernel::Time;
 use kernel::ids::{JobId, OrganizationId};
@@ -78,9 +79,12 @@ impl Births {
         self.hold_in(Pool::Of(self.kind), organization)
     }
 
-    /// [`Births::hold`], of a run at a URL.
-    pub(super) fn hold_http_run(&mut self, organization: &OrganizationId) -> Option<Hold> {
-        self.hold_in(Pool::HttpRuns, organization)
+    /// [`Births::hold`], of a run: one at a URL has slots of its own.
+    pub(super) fn hold_run(&mut self, runner: Runner, organization: &OrganizationId) -> Option<Hold> {
+        match runner {
+            Runner::Http => self.hold_in(Pool::HttpRuns, organization),
+            Runner::Process => self.hold(organization),
+        }
     }
 
     fn hold_in(&mut self, pool: Pool, organization: &OrganizationId) -> Option<Hold> {

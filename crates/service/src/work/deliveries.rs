@@ -11,7 +11,6 @@ use super::recalled::{Learned, Recalled, Recalling};
 use super::run::{Task, run_token};
 use super::run_begin::Starting;
 use crate::Service;
-use ::connect::manifest::Runner;
 use ::connect::run::{LARGEST, Mode, Source, Trigger, fit};
 use kernel::ids::{DeliveryId, JobId, RunId, TenantId, TriggerId};
 use kernel::{Chance, Hashed, Time};
@@ -156,10 +155,7 @@ impl<'a> Taking<'a> {
             let (id, mut hold) = (JobId::new(self.now, self.chance), None);
             match prospect {
                 Prospect::Now(next) => {
-                    hold = match next.release.manifest.runner {
-                        Runner::Http => self.births.hold_http_run(&first.organization),
-                        Runner::Process => self.births.hold(&first.organization),
-                    };
+                    hold = self.births.hold_run(next.release.manifest.runner, &first.organization);
                     if hold.is_some() {
                         let run = deliveries::run_number(tx, first).await?;
                         begun.push((id.clone(), self.task(*next, run, &mut made, tenant)));

@@ -23,8 +23,8 @@ const ASK_ON_POSTGRES: &str = "WITH new (id, organization, tenant, holder, held_
     SELECT id, 'run', organization, CAST(tenant AS TEXT), 'held', 1, now, holder, held_until, now FROM new ORDER BY tenant
     ON CONFLICT (kind, subject) DO NOTHING RETURNING id";
 
-// Whether the tenant stands as the caller knows it, in both databases' words: `n` has what he knows, `w` is the address, `t`
-// the tenant, `o` the organization. Its newest run is the one that it had, and has ended, so that none is open.
+// Whether the tenant stands as the caller knows it, in both databases' words: `n` has what he knows, `t` is the
+// tenant, `o` the organization. Its newest run is the one that it had, and has ended, so that none is open.
 macro_rules! stands {
     ($n:literal, $job:literal) => {
         concat!(
@@ -47,12 +47,7 @@ macro_rules! stands {
             $n,
             "last_run
             AND (SELECT 1 FROM triggers AS s WHERE s.tenant_id = t.id AND s.claimed_at IS NULL LIMIT 1) IS NULL
-            AND (SELECT 1 FROM deliveries AS d WHERE d.tenant_id = t.id AND d.trigger_id IS NULL LIMIT 1) IS NULL
-            AND (",
-            $n,
-            "dedupe IS NULL OR (SELECT 1 FROM deliveries AS d WHERE d.webhook_id = w.id AND d.dedupe = ",
-            $n,
-            "dedupe LIMIT 1) IS NULL)"
+            AND (SELECT 1 FROM deliveries AS d WHERE d.tenant_id = t.id AND d.trigger_id IS NULL LIMIT 1) IS NULL"
         )
     };
 }
@@ -77,7 +72,10 @@ const ARRIVE_ON_POSTGRES: &str = concat!(
             WHERE id = w.organization_id AND NOT disabled LIMIT 1) AS o
         CROSS JOIN LATERAL (SELECT CASE WHEN ",
     stands!("new.", "(SELECT 1 FROM jobs AS j WHERE j.id = new.job) IS NOT NULL"),
-    " THEN nextval('triggers_ids') END AS trigger_id OFFSET 0) AS g
+    "
+            AND (new.dedupe IS NULL
+                OR (SELECT 1 FROM deliveries AS d WHERE d.webhook_id = w.id AND d.dedupe = new.dedupe LIMIT 1) IS NULL)
+            THEN nextval('triggers_ids') END AS trigger_id OFFSET 0) AS g
         ON CONFLICT (webhook_id, dedupe) WHERE dedupe IS NOT NULL DO NOTHING
         RETURNING id, organization_id, tenant_id, received_at, trigger_id),
     begun AS (INSERT INTO runs (id, organization_id, environment, tenant_id, integration_id, release_id, mode, phase,

@@ -5,6 +5,18 @@ use crate::statements::{never_set, statements};
 use connect::run::Run;
 use kernel::ids::JobId;
 
+macro_rules! waits {
+    ($tenant:literal, $awake:literal) => {
+        concat!(
+            "(SELECT 1 FROM triggers AS t WHERE t.tenant_id = ",
+            $tenant,
+            " AND t.claimed_at IS NULL AND (",
+            $awake,
+            " OR t.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL"
+        )
+    };
+}
+
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
 // has written what it is for, or before and until his commit: so either he is seen here, or he sees that the job is gone.
 // Each run and job is looked up by its key: that it is open, or held, is not asked for in the words of an index, or all that
@@ -19,27 +31,16 @@ const END_ON_POSTGRES: &str = concat!(
             AND runs.attempts = new.attempts AND ",
     never_set!("completed_at"),
     " RETURNING runs.tenant_id, new.run, new.job, new.holder, new.awake),
-    gone AS (DELETE FROM jobs USING (SELECT * FROM saved ORDER BY tenant_id) AS s WHERE jobs.id = s.job AND jobs.holder = s.holder AND jobs.again_at IS NULL
-        AND (SELECT 1 FROM triggers AS t WHERE t.tenant_id = s.tenant_id AND t.claimed_at IS NULL
-            AND (s.awake OR t.source IN ('API', 'Manual')) LIMIT 1) IS NULL
+    gone AS (DELETE FROM jobs USING (SELECT * FROM saved ORDER BY tenant_id) AS s
+        WHERE jobs.id = s.job AND jobs.holder = s.holder AND jobs.again_at IS NULL AND NOT (",
+    waits!("s.tenant_id", "s.awake"),
+    ")
         RETURNING s.run)
     SELECT run, run = ANY (ARRAY(SELECT run FROM gone)) FROM saved"
 );
 
 /// The texts that only PostgreSQL is told.
 pub(crate) const ON_POSTGRES: &[(&str, &str)] = &[("runs/ended::END", END_ON_POSTGRES)];
-
-macro_rules! waits {
-    ($tenant:literal, $awake:literal) => {
-        concat!(
-            "(SELECT 1 FROM triggers AS t WHERE t.tenant_id = ",
-            $tenant,
-            " AND t.claimed_at IS NULL AND (",
-            $awake,
-            " OR t.source IN ('API', 'Manual')) LIMIT 1) IS NOT NULL"
-        )
-    };
-}
 
 // The job may have been asked for by another node, whose clock is ahead: it is due again though `again_at` lies up to a
 // second (in microseconds) behind the end.
