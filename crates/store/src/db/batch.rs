@@ -35,13 +35,23 @@ impl<'q> Group<'q> {
         self.queries.len()
     }
 
+    fn sort(&mut self) {
+        if self.queries.is_sorted_by_key(|query| query.turn) {
+            return;
+        }
+        let mut rows: Vec<_> = self.queries.iter().copied().zip(self.places.iter().copied()).collect();
+        rows.sort_by_key(|(query, _)| query.turn);
+        (self.queries, self.places) = rows.into_iter().unzip();
+    }
+
     fn is_full(&self) -> bool {
         self.queries.first().is_some_and(|first| self.len() >= first.most)
     }
 
-    /// The same in pieces of the sizes that there are.
+    /// The same in pieces of the sizes that there are, its rows in their turns.
     fn in_sizes(mut self) -> Vec<Self> {
         let mut pieces = Vec::new();
+        self.sort();
         for size in SIZES {
             while self.len() >= size {
                 let rest =
@@ -56,7 +66,8 @@ impl<'q> Group<'q> {
     }
 }
 
-/// Puts together what can go as one statement. Nobody waits for anybody else's row, so their order is free.
+/// Puts together what can go as one statement. Nobody waits for anybody else's row, so their order is free but for those
+/// that have turns.
 pub(super) fn groups<'q>(queries: &[&'q Query]) -> Vec<Group<'q>> {
     let mut groups: Vec<Group<'q>> = Vec::new();
     for (place, query) in queries.iter().enumerate() {
@@ -262,6 +273,20 @@ mod tests {
         assert_eq!((sizes(1), sizes(16), sizes(17)), (vec![1], vec![16], vec![16, 1]));
         assert_eq!((sizes(63), sizes(64)), (vec![32, 16, 15], vec![64]));
         assert_eq!(sizes(128), [64, 64]);
+    }
+
+    #[test]
+    fn rows_that_have_turns_keep_them_over_all_pieces() {
+        let turns = (0..20).map(|at| (at * 7) % 20);
+        let all: Vec<Query> = turns.clone().map(|turn| many("x", turn).in_turn_of(turn)).collect();
+        let all: Vec<&Query> = all.iter().collect();
+        let groups = groups(&all);
+        assert_eq!(groups.iter().map(Group::len).collect::<Vec<_>>(), [16, 4]);
+        let rows = groups.iter().flat_map(|group| group.queries.iter().zip(&group.places));
+        let rows: Vec<(i64, usize)> = rows.map(|(query, place)| (query.turn, *place)).collect();
+        let expected = turns.enumerate().map(|(place, turn)| (turn, place));
+        let expected: std::collections::BTreeMap<i64, usize> = expected.collect();
+        assert_eq!(rows, expected.into_iter().collect::<Vec<_>>());
     }
 
     #[test]

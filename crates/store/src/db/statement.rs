@@ -12,6 +12,8 @@ pub struct Query {
     pub(super) values: Vec<Value>,
     /// Callers whose rows may go in one statement; see [`Query::for_many`].
     pub(super) most: usize,
+    /// Where its row stands among those of others; see [`Query::in_turn_of`].
+    pub(super) turn: i64,
 }
 
 /// Callers whose rows go to PostgreSQL in one statement at most.
@@ -20,7 +22,7 @@ pub(super) const FEW: usize = 16;
 
 /// Begins a statement. Placeholders are `$1`, `$2`, ...; each may occur more than once.
 pub fn sql(text: impl Into<Cow<'static, str>>) -> Query {
-    Query { text: text.into(), values: Vec::new(), most: 1 }
+    Query { text: text.into(), values: Vec::new(), most: 1, turn: 0 }
 }
 
 impl Query {
@@ -43,6 +45,14 @@ impl Query {
     #[must_use]
     pub(crate) fn for_few(mut self) -> Self {
         self.most = FEW;
+        self
+    }
+
+    /// Where its row stands among those of others that go with it: for one that locks a row which others lock in this
+    /// order too.
+    #[must_use]
+    pub(crate) fn in_turn_of(mut self, number: i64) -> Self {
+        self.turn = number;
         self
     }
 

@@ -189,6 +189,7 @@ async fn arrive_on_postgres(
     let tenant = &standing.tenant;
     let ask = sql(ASK_ON_POSTGRES).for_many().bind(job).bind(&tenant.organization).bind(tenant.id);
     let ask = ask.bind(&hold.holder).bind(hold.until).bind(new.received);
+    let ask = ask.in_turn_of(tenant.id.number());
     let (encoding, body) = deliveries::encode(new.body);
     let query = sql(ARRIVE_ON_POSTGRES).for_few().bind(new.id).bind(new.dedupe.clone());
     let query = query.bind(json(&new.headers)?).bind(encoding).bind(body).bind(new.received);

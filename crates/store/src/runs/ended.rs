@@ -20,7 +20,8 @@ macro_rules! waits {
 // The attempt's number is the guard of the run, the holder that of the job. Whoever asks for a job locks its row after he
 // has written what it is for, or before and until his commit: so either he is seen here, or he sees that the job is gone.
 // Each run and job is looked up by its key: that it is open, or held, is not asked for in the words of an index, or all that
-// is would be read. Jobs of tenants are locked in the order of their numbers, as by everybody.
+// is would be read. A job that somebody asks for just now is not waited for: ends of many go in one transaction, and whoever
+// asks for many jobs could wait for another one of them.
 const END_ON_POSTGRES: &str = concat!(
     "WITH new (run, organization, attempts, phase, state, exit_code, started, completed, job, holder, awake) AS (VALUES ($1,
         $2, CAST($3 AS BIGINT), $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS BIGINT), $9, $10,
@@ -31,11 +32,11 @@ const END_ON_POSTGRES: &str = concat!(
             AND runs.attempts = new.attempts AND ",
     never_set!("completed_at"),
     " RETURNING runs.tenant_id, new.run, new.job, new.holder, new.awake),
-    gone AS (DELETE FROM jobs USING (SELECT * FROM saved ORDER BY tenant_id) AS s
-        WHERE jobs.id = s.job AND jobs.holder = s.holder AND jobs.again_at IS NULL AND NOT (",
+    free AS (SELECT j.ctid AS place, s.run FROM saved AS s JOIN jobs AS j ON j.id = s.job
+        WHERE j.holder = s.holder AND j.again_at IS NULL AND NOT (",
     waits!("s.tenant_id", "s.awake"),
-    ")
-        RETURNING s.run)
+    ") FOR UPDATE OF j SKIP LOCKED),
+    gone AS (DELETE FROM jobs USING free WHERE jobs.ctid = free.place RETURNING free.run)
     SELECT run, run = ANY (ARRAY(SELECT run FROM gone)) FROM saved"
 );
 

@@ -27,6 +27,7 @@ on_both!(
     a_run_ends_with_its_job,
     a_job_that_has_more_to_do_goes_on,
     many_end_at_once,
+    an_end_waits_for_nobody_who_asks,
 );
 
 macro_rules! write {
@@ -417,4 +418,52 @@ async fn many_end_at_once(world: World) {
         assert_eq!(job(&world, tenant).await.is_some(), number == 7);
         assert_eq!(open(&world, tenant).await, None);
     }
+}
+
+/// On SQLite nobody writes beside the one who asks.
+async fn an_end_waits_for_nobody_who_asks(world: World) {
+    if world.db.engine() == "sqlite" {
+        return;
+    }
+    let [anna, bert] = tenants_of(&world, &["anna", "bert"]).await.try_into().unwrap();
+    let (of_anna, of_bert) = (held(&world, &anna).await, held(&world, &bert).await);
+    let (first, second) = (open_run(&world, &anna).await, open_run(&world, &bert).await);
+    let (has_asked, asked) = tokio::sync::oneshot::channel();
+    let (go_on, goes_on) = tokio::sync::oneshot::channel::<()>();
+    let asks = {
+        let (db, organization, id) =
+            (world.db.clone(), anna.organization.clone(), JobId::new(NOW, &world.chance));
+        let subject = anna.id.to_string();
+        tokio::spawn(async move {
+            let asks = db.write(|tx| {
+                Box::pin(async move {
+                    let wish = Wish { kind: Kind::Run, organization: &organization, subject, due: NOW };
+                    jobs::enqueue(tx, &wish, id, NOW).await?;
+                    has_asked.send(()).unwrap();
+                    goes_on.await.unwrap();
+                    Ok::<(), DbError>(())
+                })
+            });
+            asks.await.unwrap();
+        })
+    };
+    asked.await.unwrap();
+    let (done, anna_s) = (Run { phase: first.phase.succeed(NOW).unwrap(), ..first }, of_anna.id.clone());
+    let db = world.db.clone();
+    let first = tokio::spawn(async move {
+        ended::end(&db, &done, By { job: &anna_s, holder: "one", is_paused: false, stays: false }).await
+    });
+    // The other one's ends behind it, while the first one's job is still being asked for.
+    while open(&world, &anna).await.is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(end(&world, &second, &of_bert.id, ("one", false)).await, End::Done);
+    go_on.send(()).unwrap();
+    asks.await.unwrap();
+    let (first, left) = (first.await.unwrap().unwrap(), job(&world, &anna).await.unwrap());
+    assert!(
+        matches!(first, End::Kept | End::Again),
+        "what was asked for meanwhile is not forgotten: {first:?}"
+    );
+    assert!(left.again == Some(NOW) || left.state == State::Ready, "{left:?}");
 }
