@@ -35,6 +35,11 @@ impl<'q> Group<'q> {
         self.queries.len()
     }
 
+    /// What its rows came to, with the places of their callers.
+    fn placed(&self, wrote: Vec<Wrote>) -> impl Iterator<Item = (usize, Wrote)> {
+        self.places.iter().copied().zip(wrote)
+    }
+
     fn sort(&mut self) {
         if self.queries.is_sorted_by_key(|query| query.turn) {
             return;
@@ -131,10 +136,10 @@ impl Line {
         Ok(prepared)
     }
 
-    /// Runs one group by itself; PostgreSQL keeps all of it or nothing.
+    /// Runs one group by itself; PostgreSQL keeps all of it or nothing. The outcomes stand in their places.
     pub(super) async fn run(&mut self, group: &Group<'_>) -> Result<Vec<Wrote>, DbError> {
         let statement = self.statement(group).await?;
-        run(&self.client, &statement, group).await
+        run(&self.client, &statement, group).await.map(|wrote| in_places(group.placed(wrote).collect()))
     }
 
     /// Sends BEGIN, every group and COMMIT without waiting in between. The inner error is what the server says of one
@@ -170,13 +175,18 @@ impl Line {
         let mut all: Vec<(usize, Wrote)> = Vec::new();
         for (group, result) in groups.iter().zip(results) {
             match result {
-                Ok(wrote) => all.extend(group.places.iter().copied().zip(wrote)),
+                Ok(wrote) => all.extend(group.placed(wrote)),
                 Err(error) => return Ok(Err(error)),
             }
         }
-        all.sort_unstable_by_key(|(place, _)| *place);
-        Ok(Ok(all.into_iter().map(|(_, wrote)| wrote).collect()))
+        Ok(Ok(in_places(all)))
     }
+}
+
+/// Each caller's outcome, in the order of the callers.
+fn in_places(mut all: Vec<(usize, Wrote)>) -> Vec<Wrote> {
+    all.sort_unstable_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, wrote)| wrote).collect()
 }
 
 /// What a request answers, once it is sent.
