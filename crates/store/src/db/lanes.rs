@@ -6,7 +6,7 @@
 
 use super::batch::{self, Line};
 use super::postgres::{Plans, explain, explain_pool, forget_plans, parameters, row, statement};
-use super::statement::Query;
+use super::statement::{MANY, Query};
 use super::value::Row;
 use super::{Config, DbError, Way};
 use deadpool_postgres::{Client, Pool};
@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// How many callers share one commit at most: bounds how long the first of them waits, and rows of all of them go in one
-/// statement, which takes its locks in order.
-const LARGEST_BATCH: usize = 64;
+/// How many callers share one commit at most: bounds how long the first of them waits. Rows of all of them are one group,
+/// which keeps their turns over its statements.
+const LARGEST_BATCH: usize = MANY;
 
 /// A connection for reading. Another one takes its place when it breaks.
 #[derive(Debug)]

@@ -48,8 +48,8 @@ impl Query {
         self
     }
 
-    /// Where its row stands among those of others that go with it: for one that locks a row which others lock in this
-    /// order too.
+    /// Where its row stands among those of others that go with it: for a statement for many that locks rows which others
+    /// lock in this order too.
     #[must_use]
     pub(crate) fn in_turn_of(mut self, number: i64) -> Self {
         self.turn = number;

@@ -461,9 +461,8 @@ async fn an_end_waits_for_nobody_who_asks(world: World) {
     go_on.send(()).unwrap();
     asks.await.unwrap();
     let (first, left) = (first.await.unwrap().unwrap(), job(&world, &anna).await.unwrap());
-    assert!(
-        matches!(first, End::Kept | End::Again),
-        "what was asked for meanwhile is not forgotten: {first:?}"
-    );
-    assert!(left.again == Some(NOW) || left.state == State::Ready, "{left:?}");
+    let said = (first, left.state, left.again);
+    // It may look at the job once more before the other one's commit, or after it.
+    let expected = [(End::Kept, State::Held, Some(NOW)), (End::Again, State::Ready, None)];
+    assert!(expected.contains(&said), "what was asked for meanwhile is not forgotten: {said:?}");
 }
